@@ -1,0 +1,78 @@
+"""Masks, weights, discounted returns and advantages of time-major batches ``[..., T, K]``.
+
+Everything here is a pure function of tensors; any leading dimensions (a meta-batch ``N``) pass through.
+"""
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+EPSILON = 1e-8
+"""Added to the standard deviation when advantages are normalised."""
+
+
+def step_mask(lengths: Int[Tensor, "*N K"], horizon: int) -> Bool[Tensor, "*N {horizon} K"]:
+    """Return true at the steps ``t < lengths[k]`` that each episode really has."""
+    steps = torch.arange(horizon, device=lengths.device)
+    return steps[:, None] < lengths[..., None, :]
+
+
+def step_weights(lengths: Int[Tensor, "*N K"], horizon: int) -> Float[Tensor, "*N {horizon} K"]:
+    """Return the weights ``1 / (K length_k)`` of real steps, and 0 behind an episode's end.
+
+    ``(weights * x).sum()`` is the mean of ``x`` over each episode's own steps, then over episodes.
+    """
+    per_episode = 1.0 / (lengths.clamp(min=1) * lengths.shape[-1])
+    return step_mask(lengths, horizon) * per_episode[..., None, :].float()
+
+
+def discounted_returns(rewards: Float[Tensor, "*N T K"], gamma: float) -> Float[Tensor, "*N T K"]:
+    """Return ``G_t = r_t + gamma G_{t+1}``, where the rewards behind an episode's end are 0."""
+    return _discounted_sums(rewards, gamma)
+
+
+def generalized_advantages(
+    rewards: Float[Tensor, "*N T K"],
+    values: Float[Tensor, "*N T K"],
+    lengths: Int[Tensor, "*N K"],
+    gamma: float,
+    gae_lambda: float,
+    last_values: Float[Tensor, "*N K"] | None = None,
+) -> Float[Tensor, "*N T K"]:
+    """Return GAE(gamma, lambda) (Schulman et al. 2016, eq. 16); 0 behind an episode's end.
+
+    Args:
+        values: estimates ``V(s_t)``; those behind an episode's end are ignored.
+        last_values: ``V(s_{length})``, the value that follows each episode's last step; 0 if omitted.
+    """
+    horizon = rewards.shape[-2]
+    mask = step_mask(lengths, horizon)
+    values = values * mask
+    next_values = torch.cat([values[..., 1:, :], torch.zeros_like(values[..., :1, :])], dim=-2)
+    if last_values is not None:
+        last = (lengths - 1).clamp(min=0)[..., None, :]
+        next_values = next_values.scatter(-2, last, last_values[..., None, :].to(values.dtype))
+    deltas = (rewards + gamma * next_values - values) * mask
+    return _discounted_sums(deltas, gamma * gae_lambda)
+
+
+def normalize(advantages: Float[Tensor, "*N T K"], lengths: Int[Tensor, "*N K"]) -> Float[Tensor, "*N T K"]:
+    """Shift and scale to mean 0 and standard deviation 1 per task.
+
+    The moments are over real steps only, every episode with equal weight whatever its length.
+    """
+    weights = step_weights(lengths, advantages.shape[-2]).to(advantages.dtype)
+    mean = (weights * advantages).sum((-2, -1), keepdim=True)
+    centred = (advantages - mean) * (weights > 0)
+    variance = (weights * centred**2).sum((-2, -1), keepdim=True)
+    return centred / (variance.sqrt() + EPSILON)
+
+
+def _discounted_sums(x: Tensor, discount: float) -> Tensor:
+    """Return ``y_t = x_t + discount * y_{t+1}`` along the time dimension, -2."""
+    sums = torch.empty_like(x)
+    running = torch.zeros_like(x[..., 0, :])
+    for t in reversed(range(x.shape[-2])):
+        running = x[..., t, :] + discount * running
+        sums[..., t, :] = running
+    return sums

@@ -1,0 +1,113 @@
+"""A state-value baseline that is linear in simple features, fitted afresh on every batch of episodes."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from maml_rl.advantages import discounted_returns, step_mask
+from maml_rl.episode import BatchEpisodes, EpisodeData
+
+TIME_SCALE = 100.0
+"""Steps per unit of the time feature."""
+
+
+class LinearFeatureBaseline(nn.Module):
+    """Ridge regression of the discounted returns on obs, obs², t/100, its square and cube, and 1.
+
+    The features are those of Duan et al. 2016 (rllab). Their Gram matrix has a condition number of
+    some 3e9 on half-cheetah, more than float32 can resolve, so features, fit and values are float64.
+
+    Args:
+        input_size: numbers in one observation, O.
+        reg_coeff: ridge coefficient; raised tenfold, up to 5 times, while the solution is not finite.
+    """
+
+    weight: Tensor
+
+    def __init__(self, input_size: int, reg_coeff: float = 1e-5):
+        super().__init__()
+        self.input_size = input_size
+        self.reg_coeff = reg_coeff
+        self.register_buffer("weight", torch.zeros(self.feature_size, dtype=torch.float64))
+
+    @property
+    def feature_size(self) -> int:
+        """Number of features, 2 O + 4."""
+        return 2 * self.input_size + 4
+
+    def fit(self, episodes: BatchEpisodes) -> None:
+        """Fit to the discounted returns of one task's episodes.
+
+        Raises:
+            ValueError: the observations' size is not ``input_size``.
+        """
+        self.fit_data(episodes.data, episodes.gamma)
+
+    def fit_data(self, data: EpisodeData, gamma: float) -> None:
+        """Fit to ``data``; with a leading task dimension, one fit per task."""
+        mask = step_mask(data.lengths, data.rewards.shape[-2]).double()
+        features = (self._step_features(data) * mask[..., None]).flatten(-3, -2)
+        targets = (discounted_returns(data.rewards.double(), gamma) * mask).flatten(-2, -1)
+        gram = features.mT @ features
+        moments = (features.mT @ targets[..., None])[..., 0]
+        self.weight = _solve_ridge(gram, moments, self.reg_coeff)
+
+    def values(self, data: EpisodeData) -> Float[Tensor, "*N T K"]:
+        """Return ``V(s_t)`` for every step (float64; meaningless behind an episode's end)."""
+        return self._evaluate(self._step_features(data))
+
+    def last_values(self, data: EpisodeData) -> Float[Tensor, "*N K"]:
+        """Return the value of the observation after each episode's last step.
+
+        Raises:
+            ValueError: the data does not hold those observations.
+        """
+        if data.last_observations is None:
+            raise ValueError("bootstrapping needs the last observations, which these episodes lack")
+        observations = data.last_observations.reshape(*data.lengths.shape, -1)
+        return self._evaluate(self._features(observations, data.lengths))
+
+    def forward(self, episodes: BatchEpisodes) -> Float[Tensor, "T K"]:
+        """Return ``V(s_t)`` of one task's episodes (float64)."""
+        return self.values(episodes.data)
+
+    def _step_features(self, data: EpisodeData) -> Float[Tensor, "*N T K F"]:
+        observations = data.observations.reshape(*data.rewards.shape, -1)
+        steps = torch.arange(data.rewards.shape[-2], device=observations.device)
+        return self._features(observations, steps[:, None])
+
+    def _features(
+        self, observations: Float[Tensor, "*B O"], steps: Int[Tensor, "*T K"]
+    ) -> Float[Tensor, "*B F"]:
+        if observations.shape[-1] != self.input_size:
+            raise ValueError(
+                f"the baseline takes observations of size {self.input_size}, got {observations.shape[-1]}"
+            )
+        obs = observations.double()
+        time = (steps.double() / TIME_SCALE)[..., None].expand(*obs.shape[:-1], 1)
+        return torch.cat([obs, obs**2, time, time**2, time**3, torch.ones_like(time)], dim=-1)
+
+    def _evaluate(self, features: Float[Tensor, "*B F"]) -> Float[Tensor, "*B"]:
+        # The weights are [F], or [N, F] when fitted on N tasks: then N leads the features too.
+        weight = self.weight.to(features.device)
+        inner = (1,) * (features.dim() - weight.dim())
+        return (features * weight.view(*weight.shape[:-1], *inner, -1)).sum(-1)
+
+
+def _solve_ridge(
+    gram: Float[Tensor, "*N F F"], moments: Float[Tensor, "*N F"], ridge: float
+) -> Float[Tensor, "*N F"]:
+    """Solve ``(gram + ridge I) w = moments`` in float64, raising the ridge where ``w`` is not finite.
+
+    Raises:
+        ValueError: no solution is finite, because the observations or rewards are not.
+    """
+    identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+    weight = torch.full_like(moments, torch.nan)
+    for attempt in range(6):
+        solution, _ = torch.linalg.solve_ex(gram + ridge * 10**attempt * identity, moments)
+        solved = weight.isfinite().all(-1, keepdim=True)
+        weight = torch.where(solved, weight, solution)
+        if bool(weight.isfinite().all()):
+            return weight
+    raise ValueError("the baseline cannot be fitted: observations or rewards are NaN or infinite")

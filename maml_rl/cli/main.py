@@ -1,0 +1,53 @@
+"""``maml-rl COMMAND``: parse, dispatch, and turn a user's mistake into one line."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import tyro
+
+from maml_rl import __version__
+from maml_rl.cli.options import config_named_in, registry
+from maml_rl.cli.plot import Plot
+from maml_rl.cli.test import Test
+from maml_rl.cli.train import Train
+from maml_rl.errors import UsageError, WorkerError
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that ``arguments`` (by default the process's) name."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if list(arguments) == ["--version"]:
+        print(f"maml-rl {__version__}")
+        return
+    try:
+        _parse(arguments).run()
+    except UsageError as error:
+        sys.exit(_complain(str(error), USAGE_ERROR))
+    except (WorkerError, FloatingPointError) as error:
+        sys.exit(_complain(str(error), 1))
+    except KeyboardInterrupt:
+        sys.exit(_complain("interrupted", INTERRUPTED))
+
+
+def _parse(arguments: Sequence[str]) -> Any:
+    config = config_named_in(arguments)
+    train: Any = Annotated[Train, tyro.conf.subcommand("train", default=Train.defaults(config))]
+    test: Any = Annotated[Test, tyro.conf.subcommand("test", default=Test.defaults(config))]
+    plot: Any = Annotated[Plot, tyro.conf.subcommand("plot")]
+    with registry:
+        return tyro.cli(
+            train | test | plot,
+            args=arguments,
+            prog="maml-rl",
+            description="Meta-reinforcement learning: train, test and look at policies that adapt.",
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"maml-rl: {message}", file=sys.stderr)
+    return status

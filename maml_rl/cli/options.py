@@ -1,0 +1,92 @@
+"""What every command that reads a config shares."""
+
+import argparse
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+import yaml
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
+
+from maml_rl.config import Config, load_config, parse_config
+
+registry = ConstructorRegistry()
+"""How tyro parses what is particular to configs."""
+
+
+@registry.primitive_rule
+def _mapping(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[dict[str, Any]] | None:
+    """A mapping is one argument, spelled as YAML: ``--env-kwargs '{low: 0, high: 2}'``."""
+    if info.type_origin is not dict:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="YAML",
+        instance_from_str=_parse_mapping,
+        is_instance=lambda value: isinstance(value, dict),
+        str_from_instance=lambda value: [yaml.safe_dump(value, default_flow_style=True).strip()],
+    )
+
+
+def _parse_mapping(arguments: list[str]) -> dict[str, Any]:
+    try:
+        value = yaml.safe_load(arguments[0])
+    except yaml.YAMLError:
+        value = None
+    if not isinstance(value, dict):
+        raise ValueError(f"expected a mapping such as '{{low: 0, high: 2}}', got {arguments[0]!r}")
+    return value
+
+
+def _config_options() -> type:
+    """Return a dataclass with one field per key of the config: its type and its help, but no checks.
+
+    The checks are `parse_config`'s, so that a wrong value reads the same from a file and from here.
+    """
+    fields: list[Any] = []
+    for name, field in Config.model_fields.items():
+        annotation = Annotated[field.annotation, tyro.conf.arg(help=field.description)]  # type: ignore[name-defined]
+        default: Any = dataclasses.field()
+        if not field.is_required():
+            default = dataclasses.field(default_factory=field.get_default)
+        fields.append((name, annotation, default))
+    return dataclasses.make_dataclass("ConfigOptions", fields, kw_only=True)
+
+
+ConfigOptions = _config_options()
+"""The keys of the config as command-line options."""
+
+
+def options_of(config: Config) -> Any:
+    """Return the options that stand for ``config``."""
+    return ConfigOptions(**{name: getattr(config, name) for name in Config.model_fields})
+
+
+def config_from(options: Any) -> Config:
+    """Validate the options.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+    return parse_config(vars(options), "command line")
+
+
+def config_named_in(arguments: Sequence[str]) -> Config | None:
+    """Load the config that ``--config`` names, ahead of the full parse: its values are the defaults."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--config", type=Path)
+    try:
+        path = parser.parse_known_args(list(arguments))[0].config
+    except argparse.ArgumentError:  # "--config" without a value: the full parse says so.
+        path = None
+    return None if path is None else load_config(path)[0]
+
+
+def default_workers() -> int:
+    """Return the number of processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

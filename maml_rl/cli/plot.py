@@ -1,0 +1,39 @@
+"""``maml-rl plot``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+@dataclass
+class Plot:
+    """Draw the learning curve of a run, or of several; for 2D navigation, also the paths."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Output folders of 'maml-rl train'."""
+    output: Path | None = None
+    """Where the pictures go; the first run's folder if not given."""
+    format: Annotated[str, tyro.conf.arg(metavar="png|svg|pdf")] = "png"
+    """Kind of picture."""
+    num_steps: int = 1
+    """Gradient steps whose paths are drawn."""
+    seed: int = 0
+    """Seed of the tasks and episodes whose paths are drawn."""
+
+    def run(self) -> None:
+        """Write the pictures and say where they are."""
+        from maml_rl.errors import UsageError
+        from maml_rl.viz.pictures import learning_curve_picture, paths_picture
+
+        if not self.runs:
+            raise UsageError("plot: name at least one output folder of 'maml-rl train'")
+        if self.format not in ("png", "svg", "pdf"):
+            raise UsageError(f"format '{self.format}': expected png, svg or pdf")
+        output = self.output or self.runs[0]
+        print(learning_curve_picture(self.runs, output / f"learning-curve.{self.format}"))
+        for folder in self.runs[:1]:
+            path = output / f"paths.{self.format}"
+            if paths_picture(folder, path, self.num_steps, self.seed):
+                print(path)

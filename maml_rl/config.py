@@ -1,0 +1,126 @@
+"""The one description of a training run: a validated set of hyperparameters, read from YAML or JSON."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from maml_rl.errors import UsageError, did_you_mean
+
+RUN_KEYS = frozenset({"config", "output-folder", "seed", "num-workers", "use-cuda", "device", "version"})
+"""Keys that ``train`` adds to ``config.json``: they describe the run, not the algorithm."""
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
+
+
+class Config(BaseModel):
+    """Hyperparameters of MAML-TRPO. In files the keys are spelled with dashes: ``fast-lr``."""
+
+    model_config = ConfigDict(
+        alias_generator=_kebab,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
+
+    env_name: str
+    """Id of the environment, registered with Gymnasium."""
+    env_kwargs: dict[str, Any] = {}
+    """Keyword arguments of the environment, as YAML: '{low: 0.0, high: 2.0}'."""
+    gamma: Annotated[float, Field(ge=0, le=1)] = 0.99
+    """Discount factor per time step."""
+    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Lambda of generalized advantage estimation."""
+    bootstrap_truncated: bool = False
+    """Value of the last observation follows an episode cut by the time limit (2020: always 0)."""
+    first_order: bool = False
+    """Drop the second derivatives of the inner step (first-order MAML)."""
+    hidden_sizes: tuple[Positive, ...] = (64, 64)
+    """Units of each hidden layer."""
+    nonlinearity: str = "tanh"
+    """Activation after each hidden layer: any function of torch or torch.nn.functional."""
+    fast_batch_size: Positive = 20
+    """Episodes per task (K), before and after each adaptation step."""
+    num_steps: Annotated[int, Field(ge=0)] = 1
+    """Inner gradient steps."""
+    fast_lr: Annotated[float, Field(gt=0)] = 0.1
+    """Step size of the inner gradient steps (alpha)."""
+    num_batches: Positive = 500
+    """Batches of tasks: one meta-update each in training."""
+    meta_batch_size: Positive = 20
+    """Tasks per batch (N)."""
+    max_kl: Annotated[float, Field(gt=0)] = 1e-2
+    """Radius of the trust region: largest mean KL(old || new), in nats."""
+    cg_iters: Positive = 10
+    """Iterations of conjugate gradient."""
+    cg_damping: Annotated[float, Field(ge=0)] = 1e-5
+    """Multiple of the identity added to the Fisher matrix."""
+    ls_max_steps: Positive = 15
+    """Step lengths that the line search tries."""
+    ls_backtrack_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.8
+    """Each try of the line search over the one before it."""
+    tasks_per_item: Positive = 10
+    """Tasks that a worker rolls out together, as one batch of environments."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the config with its file spelling, ready for JSON or YAML."""
+        return self.model_dump(by_alias=True, mode="json")
+
+
+def parse_config(entries: dict[str, Any], source: str) -> Config:
+    """Validate ``entries`` (dashed keys; those of a 2020 ``config.json`` too) that came from ``source``.
+
+    Raises:
+        UsageError: an unknown key, a missing one, or a value out of range.
+    """
+    given = {_kebab(str(key)): value for key, value in entries.items()}
+    options = {key: value for key, value in given.items() if key not in RUN_KEYS}
+    if options.get("env-kwargs", ...) is None:  # YAML's "env-kwargs:" with nothing behind it
+        del options["env-kwargs"]
+    known = {_kebab(name) for name in Config.model_fields}
+    for key in options.keys() - known:
+        raise UsageError(f"{source}: unknown key '{key}'{did_you_mean(key, known)}")
+    try:
+        return Config.model_validate(options)
+    except ValidationError as error:
+        raise UsageError(f"{source}: {describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """Say in one line which keys are wrong, what was given and what is expected."""
+    lines = []
+    for problem in error.errors():
+        key = ".".join(_kebab(str(part)) for part in problem["loc"])
+        got = "" if problem["type"] == "missing" else f", got {problem['input']!r}"
+        lines.append(f"'{key}': {problem['msg'].lower()}{got}")
+    return "; ".join(lines)
+
+
+def load_config(path: Path) -> tuple[Config, dict[str, Any]]:
+    """Read a YAML or JSON config; return it and the run keys (``seed``, ``num-workers``, …) beside it.
+
+    Raises:
+        UsageError: the file is missing, unreadable, not a mapping, or not a valid config.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not a text file"
+        raise UsageError(f"cannot read the config '{path}': {reason}") from None
+    try:
+        entries = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        first_line = " ".join(str(error).split())
+        raise UsageError(f"{path} is not valid {path.suffix[1:] or 'YAML'}: {first_line}") from None
+    if not isinstance(entries, dict):
+        raise UsageError(f"{path}: expected a mapping of options, such as 'env-name: 2DNavigation-v0'")
+    run = {_kebab(str(k)): v for k, v in entries.items() if _kebab(str(k)) in RUN_KEYS}
+    return parse_config(entries, str(path)), run

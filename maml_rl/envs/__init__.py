@@ -1,0 +1,33 @@
+"""Task distributions. Importing this package registers its environments with Gymnasium."""
+
+from typing import Any
+
+import gymnasium as gym
+
+from maml_rl.envs.making import make_env, make_task_vector_env
+from maml_rl.envs.task_env import Task, TaskEnv, TaskVectorEnv
+
+__all__ = ["Task", "TaskEnv", "TaskVectorEnv", "make_env", "make_task_vector_env"]
+
+
+def _register(id: str, entry_point: str, max_episode_steps: int | None, **kwargs: Any) -> None:
+    """Register ``entry_point`` and its batched twin: ``FooEnv`` and ``FooVectorEnv``."""
+    gym.register(
+        id,
+        entry_point=f"maml_rl.envs.{entry_point}Env",
+        vector_entry_point=f"maml_rl.envs.{entry_point}VectorEnv",
+        max_episode_steps=max_episode_steps,
+        kwargs=kwargs,
+    )
+
+
+for _k in (5, 10, 50):
+    _register(f"Bandit-K{_k}-v0", "bandit:BernoulliBandit", None, k=_k)
+    _register(f"GaussianBandit-K{_k}-v0", "bandit:GaussianBandit", None, k=_k)
+_register("TabularMDP-v0", "tabular_mdp:TabularMDP", 10, num_states=10, num_actions=5)
+_register("2DNavigation-v0", "navigation:Navigation2D", 100)
+_register("HalfCheetahVel-v2", "mujoco.half_cheetah:HalfCheetahVel", 200)
+_register("HalfCheetahDir-v2", "mujoco.half_cheetah:HalfCheetahDir", 200)
+_register("AntVel-v2", "mujoco.ant:AntVel", 200)
+_register("AntDir-v2", "mujoco.ant:AntDir", 200)
+_register("AntPos-v1", "mujoco.ant:AntPos", 200)

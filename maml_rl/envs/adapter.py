@@ -1,0 +1,56 @@
+"""Any Gymnasium environment with ``sample_tasks`` and ``reset_task`` as a batch of tasks."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from maml_rl.envs.task_env import Array, Task, TaskVectorEnv
+
+
+class GymTaskVectorEnv(TaskVectorEnv):
+    """One environment object per sub-environment, stepped in a loop; it keeps its own time limit.
+
+    Args:
+        make: returns a new environment, with its wrappers.
+        num_envs: number of environments.
+    """
+
+    def __init__(self, make: Callable[[], gym.Env[Any, Any]], num_envs: int):
+        self._envs = [make() for _ in range(num_envs)]
+        first = self._envs[0]
+        super().__init__(num_envs, None, first.observation_space, first.action_space)
+        self._observations = np.zeros((num_envs, *first.observation_space.shape), np.float32)  # type: ignore[misc]
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Close the environments."""
+        for env in self._envs:
+            env.close()
+
+    def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
+        """Step the running environments one after another."""
+        observations = self._observations.copy()
+        rewards = np.zeros(self.num_envs)
+        terminated = ~self.running
+        truncated = np.zeros(self.num_envs, bool)
+        for i in np.flatnonzero(self.running):
+            observations[i], rewards[i], terminated[i], truncated[i], _ = self._envs[i].step(actions[i])
+        truncated &= ~terminated
+        self.running = ~(terminated | truncated)
+        self._observations = observations
+        return observations, rewards, terminated, truncated, {}
+
+    def _set_tasks(self, tasks: Sequence[Task]) -> None:
+        for i, env in enumerate(self._envs):
+            env.unwrapped.reset_task(tasks[i // self.episodes_per_task])  # type: ignore[attr-defined]
+
+    def _start(self) -> Array:
+        seeds = np.concatenate([rng.integers(2**31, size=self.episodes_per_task) for rng in self._rngs])
+        observations = [env.reset(seed=int(seed))[0] for env, seed in zip(self._envs, seeds, strict=True)]
+        self._observations = np.asarray(observations, np.float32)
+        return self._observations
+
+    def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+        raise AssertionError("step is overridden: sub-environments have time limits of their own")

@@ -1,0 +1,96 @@
+"""Make environments by id, and say plainly what is there when that fails."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.envs.registration import EnvSpec, load_env_creator
+
+from maml_rl.envs.adapter import GymTaskVectorEnv
+from maml_rl.envs.task_env import TaskVectorEnv
+from maml_rl.errors import UsageError, did_you_mean
+
+
+def find_spec(env_name: str) -> EnvSpec:
+    """Return the registered environment called ``env_name`` (``module:id`` imports the module first).
+
+    Raises:
+        UsageError: there is none.
+    """
+    module, _, name = env_name.rpartition(":")
+    try:
+        if module:
+            __import__(module)
+        return gym.spec(name)
+    except (gym.error.Error, ImportError) as error:
+        ours = [spec.id for spec in gym.registry.values() if str(spec.entry_point).startswith("maml_rl.")]
+        raise UsageError(f"environment '{env_name}': {error}{did_you_mean(name, ours)}") from None
+
+
+def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) -> gym.Env[Any, Any]:
+    """Make one environment with its time limit, and check that it is a task distribution.
+
+    Raises:
+        UsageError: the id does not exist, a keyword argument is not one of its own, or the
+            environment lacks ``sample_tasks`` or ``reset_task``.
+    """
+    spec = find_spec(env) if isinstance(env, str) else env
+    kwargs = dict(env_kwargs or {})
+    _check_kwargs(spec, kwargs)
+    made: gym.Env[Any, Any] = gym.make(spec, **kwargs)
+    for method in ("sample_tasks", "reset_task"):
+        if not callable(getattr(made.unwrapped, method, None)):
+            made.close()
+            raise UsageError(
+                f"environment '{spec.id}' has no method {method}(): a task distribution needs "
+                "sample_tasks(num_tasks), which returns dicts, and reset_task(task), which takes one"
+            )
+    return made
+
+
+def make_task_vector_env(
+    env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None, num_envs: int
+) -> TaskVectorEnv:
+    """Make ``num_envs`` environments that step as one: natively where there is a batched version."""
+    spec = find_spec(env) if isinstance(env, str) else env
+    kwargs = dict(env_kwargs or {})
+    if spec.vector_entry_point is None:
+        return GymTaskVectorEnv(lambda: make_env(spec, kwargs), num_envs)
+    made = gym.make_vec(spec, num_envs=num_envs, **kwargs)
+    if not isinstance(made, TaskVectorEnv):
+        raise UsageError(
+            f"environment '{spec.id}': its vector_entry_point makes a {type(made).__name__}, "
+            "expected a maml_rl.envs.TaskVectorEnv"
+        )
+    return made
+
+
+def accepted_kwargs(creator: Callable[..., Any]) -> set[str] | None:
+    """Return the names of the keyword arguments that an environment takes; None if it takes any."""
+    family = getattr(creator, "family", None)
+    names = {field.name for field in dataclasses.fields(family)} if family else set()
+    for parameter in inspect.signature(creator).parameters.values():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            if family is None:
+                return None
+        else:
+            names.add(parameter.name)
+    return names
+
+
+def _check_kwargs(spec: EnvSpec, kwargs: Mapping[str, Any]) -> None:
+    if spec.entry_point is None:
+        return
+    creator = spec.entry_point if callable(spec.entry_point) else load_env_creator(spec.entry_point)
+    accepted = accepted_kwargs(creator)
+    if accepted is None:
+        return
+    # gym.make takes this one for itself, to set the time limit.
+    accepted |= {"max_episode_steps"}
+    for name in kwargs:
+        if name not in accepted:
+            raise UsageError(
+                f"environment '{spec.id}' takes no argument '{name}'; it takes: {', '.join(sorted(accepted))}"
+            )

@@ -1,0 +1,1 @@
+"""Locomotion tasks on MuJoCo 3, with the robots that ship with Gymnasium."""

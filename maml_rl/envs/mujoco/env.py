@@ -1,0 +1,113 @@
+"""A locomotion task as a single Gymnasium environment, stepped by ``mj_step``."""
+
+from typing import Any, ClassVar
+
+import mujoco
+import numpy as np
+from gymnasium import spaces
+from gymnasium.envs.mujoco import MujocoEnv
+
+from maml_rl.envs.mujoco.locomotion import (
+    Actuation,
+    BodyState,
+    ContactForces,
+    Locomotion,
+    initial_state,
+)
+from maml_rl.envs.task_env import Array, Task, TaskEnv
+
+
+class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
+    """One robot, one task. Positions in the observation are those of the state itself.
+
+    Args:
+        task: as `sample_tasks` returns them.
+        normalization_scale: actions in ± this are mapped on to the actuators' range.
+        render_mode, width, height: as in Gymnasium's MuJoCo environments.
+        kwargs: the fields of ``family``.
+    """
+
+    family: ClassVar[type[Locomotion]]
+    metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array", "depth_array", "rgbd_tuple"]}
+
+    def __init__(
+        self,
+        task: Task | None = None,
+        normalization_scale: float = 1.0,
+        render_mode: str | None = None,
+        width: int = 480,
+        height: int = 480,
+        **kwargs: Any,
+    ):
+        self.locomotion = self.family(**kwargs)
+        super().__init__(
+            self.family.model_file,
+            self.family.frame_skip,
+            observation_space=None,
+            render_mode=render_mode,
+            width=width,
+            height=height,
+            default_camera_config={"distance": 4.0},
+        )
+        self._actuation = Actuation(self.model, normalization_scale)
+        self._contact_forces = ContactForces(self.model)
+        self.action_space = action_box(self.model, normalization_scale)
+        self.observation_space = observation_box(self.locomotion, self.model)
+        self.reset_task(task or self.locomotion.default_task)
+
+    def sample_tasks(self, num_tasks: int) -> list[Task]:
+        """Draw tasks of the family."""
+        return self.locomotion.sample_tasks(self.np_random, num_tasks)
+
+    def reset_task(self, task: Task) -> None:
+        """Set the goal."""
+        self.task = task
+        self._goal = np.asarray(task[self.locomotion.task_key], np.float64)
+
+    def reset_model(self) -> Array:
+        """Draw the initial state."""
+        uniform = self.np_random.random(self.model.nq)
+        normal = self.np_random.standard_normal(self.model.nv)
+        self.set_state(*initial_state(self.model, uniform, normal))  # type: ignore[no-untyped-call]
+        self.data.ctrl[:] = 0.0
+        return self.locomotion.observe(self._body_state())
+
+    def step(  # type: ignore[override]
+        self, action: Array
+    ) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        """Apply ``action`` for ``frame_skip`` physics steps."""
+        before = self._body_state()
+        effort = self._actuation.effort(action)
+        self.do_simulation(self._actuation.control(effort), self.frame_skip)
+        # mj_step leaves positions of bodies a substep behind the state; bring them up to it.
+        mujoco.mj_kinematics(self.model, self.data)
+        after = self._body_state()
+        terms = self.locomotion.rewards(before, after, effort, self._goal, self.dt)
+        info = {f"reward_{name}": float(term) for name, term in terms.items()}
+        if self.render_mode == "human":
+            self.render()  # type: ignore[no-untyped-call]
+        return (
+            self.locomotion.observe(after),
+            float(sum(terms.values())),
+            bool(self.locomotion.terminated(after)),
+            False,
+            info,
+        )
+
+    def _body_state(self) -> BodyState:
+        qpos, qvel = self.data.qpos.copy(), self.data.qvel.copy()
+        if not self.locomotion.uses_contact_forces:
+            return BodyState(qpos, qvel, np.zeros((self.model.nbody, 6)))
+        forces = self._contact_forces.at(qpos[None], qvel[None], self.data.ctrl[None])
+        return BodyState(qpos, qvel, forces[0])
+
+
+def action_box(model: mujoco.MjModel, scale: float) -> spaces.Box:
+    """Return the space of actions, ±scale."""
+    return spaces.Box(-scale, scale, (model.nu,), np.float32)
+
+
+def observation_box(locomotion: Locomotion, model: mujoco.MjModel) -> spaces.Box:
+    """Return the space of observations, unbounded."""
+    state = BodyState(model.qpos0, np.zeros(model.nv), np.zeros((model.nbody, 6)))
+    return spaces.Box(-np.inf, np.inf, locomotion.observe(state).shape, np.float32)

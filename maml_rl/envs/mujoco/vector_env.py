@@ -1,0 +1,108 @@
+"""Locomotion tasks stepped as one batch by ``mujoco.rollout``."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import mujoco
+import numpy as np
+from mujoco.rollout import Rollout
+from numpy.typing import NDArray
+
+from maml_rl.envs.mujoco.env import action_box, observation_box
+from maml_rl.envs.mujoco.locomotion import (
+    Actuation,
+    BodyState,
+    ContactForces,
+    Locomotion,
+    initial_state,
+    load_model,
+)
+from maml_rl.envs.task_env import Array, Task, TaskVectorEnv
+
+
+class MujocoTaskVectorEnv(TaskVectorEnv):
+    """`MujocoTaskEnv`, batched; only running episodes cost physics.
+
+    Each step starts MuJoCo's constraint solver cold, where a single environment starts it from the
+    last step's solution: the two agree to the solver's tolerance, not to the bit.
+    """
+
+    family: ClassVar[type[Locomotion]]
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        max_episode_steps: int | None = 200,
+        normalization_scale: float = 1.0,
+        **kwargs: Any,
+    ):
+        self.locomotion = self.family(**kwargs)
+        self.model = load_model(self.family)
+        super().__init__(
+            num_envs,
+            max_episode_steps,
+            observation_box(self.locomotion, self.model),
+            action_box(self.model, normalization_scale),
+        )
+        self.dt = self.model.opt.timestep * self.family.frame_skip
+        self._actuation = Actuation(self.model, normalization_scale)
+        self._contact_forces = ContactForces(self.model)
+        self._data = mujoco.MjData(self.model)
+        self._rollout = Rollout(nthread=0)
+        size = mujoco.mj_stateSize(self.model, mujoco.mjtState.mjSTATE_FULLPHYSICS.value)
+        frames = self.family.frame_skip
+        # One row per environment: time, qpos, qvel (the models have no activations).
+        self._states = np.zeros((num_envs, size))
+        self._substeps = np.empty((num_envs, frames, size))
+        self._controls = np.empty((num_envs, frames, self.model.nu))
+        self._forces = np.zeros((num_envs, self.model.nbody, 6))
+        self._set_tasks([self.locomotion.default_task])
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Free the physics."""
+        self._rollout.close()
+
+    def _set_tasks(self, tasks: Sequence[Task]) -> None:
+        key = self.locomotion.task_key
+        self._goals = np.repeat(
+            np.asarray([task[key] for task in tasks], np.float64),
+            self.num_envs // len(tasks),
+            axis=0,
+        )
+
+    def _start(self) -> Array:
+        qpos, qvel = initial_state(self.model, self._uniform(self.model.nq), self._normal(self.model.nv))
+        self._states = np.concatenate([np.zeros((self.num_envs, 1)), qpos, qvel], axis=-1)
+        self._measure_forces(np.zeros((self.num_envs, self.model.nu)))
+        return self.locomotion.observe(self._body_state())
+
+    def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+        before = self._body_state()
+        effort = self._actuation.effort(actions)
+        controls = self._actuation.control(effort)
+        self._step_physics(controls)
+        self._measure_forces(controls)
+        after = self._body_state()
+        terms = self.locomotion.rewards(before, after, effort, self._goals, self.dt)
+        rewards: Array = sum(terms.values(), np.zeros(self.num_envs))
+        return self.locomotion.observe(after), rewards, self.locomotion.terminated(after)
+
+    def _step_physics(self, controls: Array) -> None:
+        rows = np.flatnonzero(self.running)
+        substeps, held = self._substeps[: len(rows)], self._controls[: len(rows)]
+        held[:] = controls[rows, None]
+        self._rollout.rollout(self.model, self._data, self._states[rows], held, state=substeps)
+        self._states = self._states.copy()
+        self._states[rows] = substeps[:, -1]
+
+    def _measure_forces(self, controls: Array) -> None:
+        if not self.locomotion.uses_contact_forces:
+            return
+        rows = np.flatnonzero(self.running)
+        state = self._body_state()
+        self._forces = self._forces.copy()
+        self._forces[rows] = self._contact_forces.at(state.qpos[rows], state.qvel[rows], controls[rows])
+
+    def _body_state(self) -> BodyState:
+        qpos, qvel = np.split(self._states[:, 1:], [self.model.nq], axis=-1)
+        return BodyState(qpos, qvel, self._forces)

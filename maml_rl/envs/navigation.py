@@ -1,0 +1,104 @@
+"""2D navigation: walk to a goal that is not shown (Finn et al. 2017, section 5.3)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv
+
+MAX_MOVE = 0.1
+GOAL_RADIUS = 0.01
+
+OBSERVATIONS = spaces.Box(-np.inf, np.inf, (2,), np.float32)
+ACTIONS = spaces.Box(-MAX_MOVE, MAX_MOVE, (2,), np.float32)
+
+
+def move(position: Array, action: Array) -> NDArray[np.float32]:
+    """Return the position after ``action``, clipped to ±0.1 along each axis, ``[..., 2]``."""
+    return (position + np.clip(action, -MAX_MOVE, MAX_MOVE)).astype(np.float32)
+
+
+def reward_at(position: Array, goal: Array) -> Array:
+    """Return minus the distance to the goal."""
+    offset = (position - goal).astype(np.float64)
+    return -np.hypot(offset[..., 0], offset[..., 1])
+
+
+def reached(position: Array, goal: Array) -> Array:
+    """Return whether both coordinates are within 0.01 of the goal's."""
+    return (np.abs(position - goal) < GOAL_RADIUS).all(-1)
+
+
+class Navigation2DEnv(TaskEnv[Array, Array]):
+    """Starts at the origin; the action is the move, the observation the position.
+
+    Args:
+        task: ``{"goal": [2]}``; the origin unless given.
+        low, high: goals are uniform in ``[low, high]²``.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}
+    observation_space = OBSERVATIONS
+    action_space = ACTIONS
+
+    def __init__(self, task: Task | None = None, low: float = -0.5, high: float = 0.5):
+        self.low, self.high = low, high
+        self.reset_task(task or {"goal": np.zeros(2, np.float32)})
+        self._position = np.zeros(2, np.float32)
+
+    def sample_tasks(self, num_tasks: int) -> list[Task]:
+        """Draw goals, ``{"goal": [2]}``."""
+        goals = self.np_random.uniform(self.low, self.high, (num_tasks, 2))
+        return [{"goal": goal} for goal in goals]
+
+    def reset_task(self, task: Task) -> None:
+        """Set the goal."""
+        self.task = task
+        self._goal = np.asarray(task["goal"])
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, dict[str, Any]]:
+        """Return to the origin."""
+        super().reset(seed=seed, options=options)
+        self._position = np.zeros(2, np.float32)
+        return self._position, {}
+
+    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        """Move."""
+        self._position = move(self._position, action)
+        reward = float(reward_at(self._position, self._goal))
+        done = bool(reached(self._position, self._goal))
+        return self._position, reward, done, False, {}
+
+
+class Navigation2DVectorEnv(TaskVectorEnv):
+    """`Navigation2DEnv`, batched."""
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        max_episode_steps: int | None = 100,
+        low: float = -0.5,
+        high: float = 0.5,
+    ):
+        super().__init__(num_envs, max_episode_steps, OBSERVATIONS, ACTIONS)
+        self._goals = np.zeros((num_envs, 2))
+
+    def _set_tasks(self, tasks: Sequence[Task]) -> None:
+        self._goals = self._per_env([task["goal"] for task in tasks])
+
+    def _start(self) -> Array:
+        self._positions = np.zeros((self.num_envs, 2), np.float32)
+        return self._positions
+
+    def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+        self._positions = move(self._positions, actions)
+        return (
+            self._positions,
+            reward_at(self._positions, self._goals),
+            reached(self._positions, self._goals),
+        )

@@ -1,0 +1,105 @@
+"""Random finite MDPs (Duan et al. 2016, section 3.2)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv
+
+
+def next_state(probabilities: Array, uniform: Array | float) -> Array:
+    """Draw from categorical distributions ``[..., S]`` by inverting their distribution functions."""
+    cumulative = probabilities.cumsum(-1)[..., :-1]
+    return (np.asarray(uniform)[..., None] >= cumulative).sum(-1)
+
+
+def one_hot(states: Array | int, num_states: int) -> NDArray[np.float32]:
+    """Return the observations of ``states``, ``[..., S]``."""
+    return np.eye(num_states, dtype=np.float32)[states]
+
+
+class TabularMDPEnv(TaskEnv[Array, np.int64]):
+    """Starts in state 0 and observes the state one-hot; the reward is ``Normal(rewards_mean[s, a], 1)``.
+
+    Args:
+        num_states, num_actions: S and A.
+        task: ``{"transitions": [S, A, S], "rewards_mean": [S, A]}``; uniform and 0 unless given.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}
+
+    def __init__(self, num_states: int, num_actions: int, task: Task | None = None):
+        self.num_states, self.num_actions = num_states, num_actions
+        self.observation_space = spaces.Box(0.0, 1.0, (num_states,), np.float32)
+        self.action_space = spaces.Discrete(num_actions)
+        uniform = np.full((num_states, num_actions, num_states), 1 / num_states)
+        zeros = np.zeros((num_states, num_actions))
+        self.reset_task(task or {"transitions": uniform, "rewards_mean": zeros})
+        self._state = 0
+
+    def sample_tasks(self, num_tasks: int) -> list[Task]:
+        """Draw transitions from Dirichlet(1) and mean rewards from Normal(1, 1)."""
+        shape = (num_tasks, self.num_states, self.num_actions)
+        transitions = self.np_random.dirichlet(np.ones(self.num_states), shape)
+        rewards_mean = self.np_random.normal(1.0, 1.0, shape)
+        return [
+            {"transitions": transition, "rewards_mean": mean}
+            for transition, mean in zip(transitions, rewards_mean, strict=True)
+        ]
+
+    def reset_task(self, task: Task) -> None:
+        """Set transitions and mean rewards."""
+        self.task = task
+        self._transitions = np.asarray(task["transitions"])
+        self._rewards_mean = np.asarray(task["rewards_mean"])
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, dict[str, Any]]:
+        """Return to state 0."""
+        super().reset(seed=seed, options=options)
+        self._state = 0
+        return one_hot(0, self.num_states), {}
+
+    def step(self, action: np.int64) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        """Draw the reward, then the next state."""
+        mean = self._rewards_mean[self._state, action]
+        reward = float(mean + self.np_random.standard_normal())
+        uniform = self.np_random.random()
+        self._state = int(next_state(self._transitions[self._state, action], uniform))
+        return one_hot(self._state, self.num_states), reward, False, False, {}
+
+
+class TabularMDPVectorEnv(TaskVectorEnv):
+    """`TabularMDPEnv`, batched."""
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        max_episode_steps: int | None = 10,
+        num_states: int = 10,
+        num_actions: int = 5,
+    ):
+        observation_space = spaces.Box(0.0, 1.0, (num_states,), np.float32)
+        super().__init__(num_envs, max_episode_steps, observation_space, spaces.Discrete(num_actions))
+        self.num_states = num_states
+        shape = (num_envs, num_states, num_actions)
+        self._transitions = np.full((*shape, num_states), 1 / num_states)
+        self._rewards_mean = np.zeros(shape)
+
+    def _set_tasks(self, tasks: Sequence[Task]) -> None:
+        self._transitions = self._per_env([task["transitions"] for task in tasks])
+        self._rewards_mean = self._per_env([task["rewards_mean"] for task in tasks])
+
+    def _start(self) -> Array:
+        self._states = np.zeros(self.num_envs, np.int64)
+        return one_hot(self._states, self.num_states)
+
+    def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
+        here = (np.arange(self.num_envs), self._states, actions)
+        rewards = self._rewards_mean[here] + self._normal()
+        self._states = next_state(self._transitions[here], self._uniform())
+        return one_hot(self._states, self.num_states), rewards, np.zeros(self.num_envs, bool)

@@ -1,0 +1,276 @@
+"""Episodes of one task, padded to one length: the unit that samplers produce and learners consume."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Shaped
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor, nn
+
+from maml_rl.advantages import (
+    discounted_returns,
+    generalized_advantages,
+    normalize,
+    step_mask,
+    step_weights,
+)
+
+
+class EpisodeData(NamedTuple):
+    """What was recorded, time-major: of one task (no ``N``), or of several side by side."""
+
+    observations: Float[Tensor, "..."]
+    actions: Shaped[Tensor, "..."]
+    rewards: Float[Tensor, "*N T K"]
+    lengths: Int[Tensor, "*N K"]
+    """Real steps of each episode; everything behind them is 0."""
+    last_observations: Float[Tensor, "..."] | None = None
+    """The observation after each episode's last step, where it is known."""
+    truncated: Shaped[Tensor, "*N K"] | None = None
+    """Whether the time limit ended the episode, where it is known."""
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> "EpisodeData":
+        """Return the result of ``function`` for every tensor that is there."""
+        return EpisodeData(*(x if x is None else function(x) for x in self))  # type: ignore[arg-type]
+
+
+class Baseline(Protocol):
+    """A fitted estimate of the state value, as advantages need it."""
+
+    def values(self, data: EpisodeData) -> Float[Tensor, "*N T K"]:
+        """Return ``V(s_t)`` for every step."""
+        ...
+
+    def last_values(self, data: EpisodeData) -> Float[Tensor, "*N K"]:
+        """Return the value of the observation after each episode's last step."""
+        ...
+
+
+class StackedEpisodes(NamedTuple):
+    """Tasks side by side, as losses take them; time and episodes are one dimension of M steps.
+
+    ``(weights * x).sum(-1)`` is each task's mean of ``x`` over an episode's steps, then over episodes.
+    """
+
+    observations: Float[Tensor, "N M O"]
+    actions: Shaped[Tensor, "N M *act"]
+    advantages: Float[Tensor, "N M"]
+    weights: Float[Tensor, "N M"]
+
+
+class BatchEpisodes:
+    """K episodes of one task, time-major and zero-padded to the longest, T steps.
+
+    Filled step by step with `append`, or made whole with `from_data`. ``len(episodes)`` is T.
+
+    Args:
+        batch_size: number of episodes, K.
+        gamma: discount factor of `returns`.
+        device: where the tensors live.
+    """
+
+    def __init__(self, batch_size: int, gamma: float = 0.95, device: torch.device | str = "cpu"):
+        self.batch_size = batch_size
+        self.gamma = gamma
+        self.device = torch.device(device)
+        self._steps: list[list[tuple[NDArray[Any], NDArray[Any], float]]] = [[] for _ in range(batch_size)]
+        self._data: EpisodeData | None = None
+        self._advantages: Tensor | None = None
+
+    @classmethod
+    def from_data(
+        cls,
+        data: EpisodeData,
+        gamma: float,
+        advantages: Float[Tensor, "T K"] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> "BatchEpisodes":
+        """Wrap recorded tensors of one task, ``[T, K, ...]``."""
+        episodes = cls(data.rewards.shape[-1], gamma, device)
+        episodes._data = data.map(lambda x: x.to(device))
+        episodes._advantages = None if advantages is None else advantages.to(device)
+        return episodes
+
+    def append(
+        self,
+        observations: Iterable[ArrayLike],
+        actions: Iterable[ArrayLike],
+        rewards: Iterable[float],
+        batch_ids: Iterable[int | None],
+    ) -> None:
+        """Add one time step: one entry for each episode still running, named by ``batch_ids``.
+
+        An id of ``None`` passes an entry over. Raises `ValueError` for an id outside ``[0, K)`` and
+        for episodes made whole by `from_data`, which have no more steps to come.
+        """
+        if self._data is not None and not any(self._steps):
+            raise ValueError("cannot append to episodes that were made from whole tensors")
+        for observation, action, reward, index in zip(
+            observations, actions, rewards, batch_ids, strict=False
+        ):
+            if index is None:
+                continue
+            if not 0 <= index < self.batch_size:
+                raise ValueError(f"batch id {index}: expected 0 to {self.batch_size - 1}, or None")
+            # Copies: environments may reuse the arrays that they return.
+            step = (np.array(observation, np.float32), np.array(action), float(reward))
+            self._steps[index].append(step)
+        self._data = self._advantages = None
+
+    @property
+    def data(self) -> EpisodeData:
+        """The recorded tensors."""
+        if self._data is None:
+            self._data = _pad(self._steps, self.device)
+        return self._data
+
+    @property
+    def observations(self) -> Float[Tensor, "T K *obs"]:
+        """Observations before each action."""
+        return self.data.observations
+
+    @property
+    def actions(self) -> Shaped[Tensor, "T K *act"]:
+        """Actions as the policy chose them (before any clipping by the environment)."""
+        return self.data.actions
+
+    @property
+    def rewards(self) -> Float[Tensor, "T K"]:
+        """Rewards after each action."""
+        return self.data.rewards
+
+    @property
+    def lengths(self) -> list[int]:
+        """Number of real steps of each episode."""
+        lengths: list[int] = self.data.lengths.tolist()
+        return lengths
+
+    @property
+    def num_steps(self) -> int:
+        """Number of real steps of all episodes together."""
+        return int(self.data.lengths.sum())
+
+    @property
+    def mask(self) -> Float[Tensor, "T K"]:
+        """1 at real steps, 0 behind an episode's end."""
+        return step_mask(self.data.lengths, len(self)).float()
+
+    @property
+    def returns(self) -> Float[Tensor, "T K"]:
+        """Discounted sum of the rewards from each step on, over real steps."""
+        return discounted_returns(self.rewards, self.gamma) * self.mask
+
+    @property
+    def advantages(self) -> Float[Tensor, "T K"]:
+        """Advantages, once `compute_advantages` was called or they were set."""
+        if self._advantages is None:
+            raise ValueError(
+                "the advantages have not been computed: call episodes.compute_advantages(baseline) "
+                "or set episodes.advantages"
+            )
+        return self._advantages
+
+    @advantages.setter
+    def advantages(self, value: Float[Tensor, "T K"]) -> None:
+        if tuple(value.shape) != tuple(self.rewards.shape):
+            raise ValueError(f"advantages: expected shape {[*self.rewards.shape]}, got {[*value.shape]}")
+        self._advantages = value.to(self.device)
+
+    def compute_advantages(
+        self,
+        baseline: Baseline,
+        gae_lambda: float = 1.0,
+        normalize: bool = True,
+        bootstrap_truncated: bool = False,
+    ) -> Float[Tensor, "T K"]:
+        """Set and return GAE advantages over ``baseline``, which must have been fitted."""
+        self._advantages = compute_advantages(
+            self.data, baseline, self.gamma, gae_lambda, normalize, bootstrap_truncated
+        )
+        return self._advantages
+
+    def __len__(self) -> int:
+        return self.data.rewards.shape[0]
+
+
+def compute_advantages(
+    data: EpisodeData,
+    baseline: Baseline,
+    gamma: float,
+    gae_lambda: float,
+    normalized: bool = True,
+    bootstrap_truncated: bool = False,
+) -> Float[Tensor, "*N T K"]:
+    """Return the advantages of ``data`` over a fitted ``baseline`` as float32.
+
+    With ``bootstrap_truncated`` an episode that the time limit cut is followed by the baseline's
+    value of its last observation; otherwise, as in the 2020 code, by 0.
+
+    Raises:
+        ValueError: bootstrapping was asked for and the data lacks the last observations.
+    """
+    last_values = None
+    if bootstrap_truncated:
+        last_values = baseline.last_values(data)
+        if data.truncated is not None:
+            last_values = last_values * data.truncated
+    advantages = generalized_advantages(
+        data.rewards, baseline.values(data), data.lengths, gamma, gae_lambda, last_values
+    )
+    if normalized:
+        advantages = normalize(advantages, data.lengths)
+    return advantages.float()
+
+
+def stack_data(data: EpisodeData, advantages: Float[Tensor, "N T K"]) -> StackedEpisodes:
+    """Merge time and episodes of tasks that were recorded side by side."""
+    return StackedEpisodes(
+        data.observations.flatten(1, 2).flatten(2),
+        data.actions.flatten(1, 2),
+        advantages.flatten(1),
+        step_weights(data.lengths, data.rewards.shape[-2]).flatten(1),
+    )
+
+
+def stack_episodes(episodes: Sequence[BatchEpisodes], device: torch.device | str = "cpu") -> StackedEpisodes:
+    """Put tasks side by side on ``device``: only their real steps, zero-padded to the longest task."""
+
+    def stack(tensors: Iterable[Tensor]) -> Tensor:
+        steps = [x[mask] for x, mask in zip(tensors, masks, strict=True)]
+        return nn.utils.rnn.pad_sequence(steps, batch_first=True).to(device)
+
+    masks = [step_mask(batch.data.lengths, len(batch)) for batch in episodes]
+    return StackedEpisodes(
+        observations=stack(batch.observations.flatten(2) for batch in episodes),
+        actions=stack(batch.actions for batch in episodes),
+        advantages=stack(batch.advantages for batch in episodes),
+        weights=stack(step_weights(batch.data.lengths, len(batch)) for batch in episodes),
+    )
+
+
+def _pad(steps: list[list[tuple[NDArray[Any], NDArray[Any], float]]], device: torch.device) -> EpisodeData:
+    first = next((step for episode in steps for step in episode), None)
+    if first is None:
+        raise ValueError("these episodes have no steps yet: call episodes.append(...) first")
+    lengths = [len(episode) for episode in steps]
+    shape = (max(lengths), len(steps))
+    observations = np.zeros((*shape, *first[0].shape), np.float32)
+    action_type = np.float32 if np.issubdtype(first[1].dtype, np.floating) else np.int64
+    actions = np.zeros((*shape, *first[1].shape), action_type)
+    rewards = np.zeros(shape, np.float32)
+    for k, episode in enumerate(steps):
+        for t, step in enumerate(episode):
+            observations[t, k], actions[t, k], rewards[t, k] = step
+    return EpisodeData(
+        torch.from_numpy(observations).to(device),
+        torch.from_numpy(actions).to(device),
+        torch.from_numpy(rewards).to(device),
+        torch.tensor(lengths, device=device),
+    )
+
+
+def get_returns(episodes: Sequence[BatchEpisodes]) -> NDArray[np.float32]:
+    """Return the undiscounted return of every episode, ``[tasks, K]``."""
+    return np.stack([batch.rewards.sum(0).cpu().numpy() for batch in episodes])

@@ -1,0 +1,21 @@
+"""Mistakes that a user can mend: one line that says what was wrong, what was expected, what to do."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UsageError(ValueError):
+    """A wrong config, file, environment or argument. The command line prints it without a traceback."""
+
+
+class WorkerError(RuntimeError):
+    """A sampler worker failed; the message ends with the worker's own traceback."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest of ``known``, or all of them if none is near."""
+    known = sorted(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    if near:
+        return f"; did you mean '{near[0]}'?"
+    return f"; expected one of: {', '.join(known)}" if known else ""

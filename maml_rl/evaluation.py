@@ -1,0 +1,109 @@
+"""How well a policy adapts to unseen tasks: returns after 0, 1, 2, … gradient steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from maml_rl.config import Config
+from maml_rl.envs import Task
+from maml_rl.episode import BatchEpisodes, get_returns
+from maml_rl.samplers import Sampler
+from maml_rl.seeding import FIRST_EVALUATION
+from maml_rl.training.files import write_atomically
+
+
+@dataclass(frozen=True)
+class AdaptationResults:
+    """Returns of every evaluation episode.
+
+    Args:
+        returns: undiscounted, ``[steps + 1, tasks, K]``; row ``i`` is after ``i`` gradient steps.
+        tasks: one dict per task.
+        step_sizes: of the gradient steps.
+        seed: of tasks and episodes.
+    """
+
+    returns: NDArray[np.float32]
+    tasks: list[Task]
+    step_sizes: tuple[float, ...]
+    seed: int
+
+    @property
+    def means(self) -> NDArray[np.float32]:
+        """Mean return after each number of steps, ``[steps + 1]``."""
+        means: NDArray[np.float32] = self.returns.mean((1, 2))
+        return means
+
+    @property
+    def standard_errors(self) -> NDArray[np.float32]:
+        """Standard error over tasks of `means` (NaN for a single task), ``[steps + 1]``."""
+        per_task = self.returns.mean(2)
+        if per_task.shape[1] < 2:
+            return np.full(len(per_task), np.nan, np.float32)
+        errors: NDArray[np.float32] = per_task.std(1, ddof=1) / np.sqrt(per_task.shape[1])
+        return errors
+
+    def save(self, path: Path) -> None:
+        """Write the results as plain arrays, which `numpy.load` opens with ``allow_pickle=False``.
+
+        They are the fields, ``train_returns`` and ``valid_returns`` (before and after all steps,
+        ``[tasks, K]``), and ``task_<name>`` with one row per task for each entry of the tasks.
+        """
+        arrays = {f"task_{key}": np.stack([task[key] for task in self.tasks]) for key in self.tasks[0]}
+        write_atomically(
+            path,
+            lambda file: np.savez(
+                file,
+                allow_pickle=False,
+                train_returns=self.returns[0],
+                valid_returns=self.returns[-1],
+                returns=self.returns,
+                step_sizes=np.asarray(self.step_sizes),
+                seed=self.seed,
+                **arrays,
+            ),
+        )
+
+
+def step_sizes(fast_lr: float, num_steps: int, schedule: Sequence[float] = ()) -> tuple[float, ...]:
+    """Return the size of each step: ``fast_lr`` times the schedule's entry, whose last one is repeated."""
+    factors = [*schedule[:num_steps]] or [1.0]
+    factors += [factors[-1]] * (num_steps - len(factors))
+    return tuple(fast_lr * factor for factor in factors[:num_steps])
+
+
+def evaluate(sampler: Sampler, config: Config, schedule: Sequence[float] = ()) -> AdaptationResults:
+    """Adapt to ``config.num_batches`` batches of unseen tasks with ``config.num_steps`` gradient steps.
+
+    Args:
+        schedule: factors of ``config.fast_lr``, see `step_sizes`.
+    """
+    sizes = step_sizes(config.fast_lr, config.num_steps, schedule)
+    tasks: list[Task] = []
+    returns: list[NDArray[np.float32]] = []
+    for batch in range(config.num_batches):
+        drawn, rounds = sample_adaptation(sampler, config, sizes, batch)
+        tasks += drawn
+        returns.append(np.stack([get_returns(episodes) for episodes in rounds]))
+    return AdaptationResults(np.concatenate(returns, axis=1), tasks, sizes, sampler.seed)
+
+
+def sample_adaptation(
+    sampler: Sampler, config: Config, sizes: Sequence[float], batch: int = 0
+) -> tuple[list[Task], list[list[BatchEpisodes]]]:
+    """Draw the tasks of an evaluation batch; return them and their episodes after 0, 1, … steps."""
+    iteration = FIRST_EVALUATION + batch
+    tasks = sampler.sample_tasks(config.meta_batch_size, iteration=iteration)
+    train, valid = sampler.sample(
+        tasks,
+        num_steps=len(sizes),
+        fast_lr=tuple(sizes),
+        gamma=config.gamma,
+        gae_lambda=config.gae_lambda,
+        bootstrap_truncated=config.bootstrap_truncated,
+        iteration=iteration,
+    )
+    return tasks, [*train, valid]

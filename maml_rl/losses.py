@@ -1,0 +1,42 @@
+"""The scalars that MAML-TRPO differentiates, one per task: pure functions of weighted steps.
+
+Every sum over time is a mean over the episode's own steps, then over episodes; the weights of
+`StackedEpisodes` hold both divisions.
+"""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from maml_rl.episode import StackedEpisodes
+from maml_rl.policies.base import Params, Policy
+from maml_rl.policies.distributions import ActionDistribution
+
+
+def reinforce_loss(policy: Policy, episodes: StackedEpisodes, params: Params) -> Float[Tensor, "N"]:
+    """Return ``-E[log pi(a|s) A]`` per task (Williams 1992), the inner loss of Finn et al. 2017, eq. 4.
+
+    ``params`` carry the task dimension N.
+    """
+    pi = policy.outputs(episodes.observations, params)
+    return -_mean(pi.log_prob(episodes.actions) * episodes.advantages, episodes.weights)
+
+
+def surrogate_loss(
+    log_probs: Float[Tensor, "N M"],
+    old_log_probs: Float[Tensor, "N M"],
+    episodes: StackedEpisodes,
+) -> Float[Tensor, "N"]:
+    """Return ``-E[pi(a|s) / pi_old(a|s) A]`` per task (Schulman et al. 2015, eq. 14)."""
+    ratios = (log_probs - old_log_probs).exp()
+    return -_mean(ratios * episodes.advantages, episodes.weights)
+
+
+def mean_kl(
+    old: ActionDistribution, new: ActionDistribution, episodes: StackedEpisodes
+) -> Float[Tensor, "N"]:
+    """Return ``E[KL(pi_old(.|s) || pi(.|s))]`` per task, in nats."""
+    return _mean(old.kl(new), episodes.weights)  # type: ignore[arg-type]
+
+
+def _mean(x: Float[Tensor, "N M"], weights: Float[Tensor, "N M"]) -> Float[Tensor, "N"]:
+    return (weights * x).sum(-1)

@@ -1,0 +1,114 @@
+"""MAML with a trust-region outer update (Finn, Abbeel & Levine 2017, section 5.3)."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maml_rl.metalearners.base import (
+    Chunk,
+    Episodes,
+    GradientBasedMetaLearner,
+    StepResult,
+    chunk_threads,
+)
+from maml_rl.metalearners.task_chunk import TaskChunk
+from maml_rl.optim.trust_region import Outcome, TrustRegion, trust_region_step
+from maml_rl.policies.base import Policy
+
+
+class MAMLTRPO(GradientBasedMetaLearner):
+    """Learns initial parameters theta by TRPO on the loss after adaptation.
+
+    Args:
+        policy: holds theta; updated in place by `step`.
+        fast_lr: step size alpha of the inner gradient steps.
+        first_order: take the Jacobian of the inner steps to be the identity.
+        device: where the updates are computed.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        fast_lr: float = 0.5,
+        first_order: bool = False,
+        device: torch.device | str = "cpu",
+    ):
+        super().__init__(policy, device)
+        self.fast_lr = fast_lr
+        self.first_order = first_order
+
+    def step(
+        self,
+        train_futures: Sequence[Sequence[Episodes]],
+        valid_futures: Sequence[Episodes],
+        max_kl: float = 1e-3,
+        cg_iters: int = 10,
+        cg_damping: float = 1e-2,
+        ls_max_steps: int = 10,
+        ls_backtrack_ratio: float = 0.5,
+    ) -> StepResult:
+        """Make one meta-update of the policy, and say what it did.
+
+        Args:
+            train_futures: ``[inner step][task]``, episodes before each inner step.
+            valid_futures: ``[task]``, episodes after the last one.
+
+        Raises:
+            FloatingPointError: losses or gradients are NaN or infinite; the policy is unchanged.
+        """
+        region = TrustRegion(max_kl, cg_iters, cg_damping, ls_max_steps, ls_backtrack_ratio)
+        theta = self.policy.get_vector()
+
+        def linearise(chunk: Chunk) -> TaskChunk:
+            return TaskChunk(self.policy, theta, *chunk, self.fast_lr, self.first_order)
+
+        with chunk_threads() as parallel_map:
+            chunks = parallel_map(linearise, self.chunks(train_futures, valid_futures))
+            losses, gradients = _gather(parallel_map(TaskChunk.surrogate_gradient, chunks))
+            _check_finite(losses, gradients)
+            gradient = gradients.double().mean(0)
+
+            def fisher_product(vector: Float[Tensor, "P"]) -> Float[Tensor, "P"]:
+                products = parallel_map(lambda chunk: chunk.fisher_product(vector), chunks)
+                return torch.cat(products).double().mean(0)
+
+            def evaluate(
+                candidate: Float[Tensor, "P"],
+            ) -> tuple[Float[Tensor, "N"], Float[Tensor, "N"]]:
+                return _gather(parallel_map(lambda chunk: chunk.loss_and_kl(candidate), chunks))
+
+            outcome = trust_region_step(region, theta, losses, gradient, fisher_product, evaluate)
+        self.policy.set_vector(outcome.theta)
+        return _describe(outcome, losses, gradient)
+
+
+def _gather(answers: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    first, second = zip(*answers, strict=True)
+    return torch.cat(first), torch.cat(second)
+
+
+def _check_finite(losses: Float[Tensor, "N"], gradients: Float[Tensor, "N P"]) -> None:
+    finite = losses.isfinite() & gradients.isfinite().all(-1)
+    if not bool(finite.all()):
+        tasks = (~finite).nonzero().flatten().tolist()
+        raise FloatingPointError(
+            f"the surrogate loss or its gradient is NaN or infinite for tasks {tasks}: "
+            "look for non-finite rewards or observations, or lower fast-lr"
+        )
+
+
+def _describe(outcome: Outcome, losses: Float[Tensor, "N"], gradient: Float[Tensor, "P"]) -> StepResult:
+    return StepResult(
+        loss_before=losses.cpu().numpy(),
+        kl_before=torch.zeros_like(losses).cpu().numpy(),
+        loss_after=outcome.losses.cpu().numpy(),
+        kl_after=outcome.kls.cpu().numpy(),
+        accepted=outcome.accepted,
+        kl=outcome.kls.mean().item(),
+        improvement=(losses.mean() - outcome.losses.mean()).item(),
+        backtracks=outcome.backtracks,
+        cg_residual=outcome.cg_residual,
+        grad_norm=gradient.norm().item(),
+    )

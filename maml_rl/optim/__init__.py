@@ -1,0 +1,1 @@
+"""The trust-region step: conjugate gradient on exact Fisher-vector products, and a line search."""

@@ -1,0 +1,49 @@
+"""Gaussian policies for continuous actions."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from maml_rl.policies.base import MLPPolicy, Nonlinearity, Params, hidden_layers
+from maml_rl.policies.distributions import DiagonalNormal
+
+
+class NormalMLPPolicy(MLPPolicy):
+    """``a ~ Normal(mu(s), diag(exp(2 sigma)))``: an MLP for the mean, one trainable log-std per action.
+
+    Parameters are named ``layer1.weight``, ``layer1.bias``, …, ``mu.weight``, ``mu.bias``, ``sigma``,
+    so that 2020 checkpoints load with ``strict=True``. ``sigma`` is a log standard deviation, clamped
+    from below at ``log(min_std)``.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        output_size: int,
+        hidden_sizes: Sequence[int] = (),
+        nonlinearity: Nonlinearity = F.relu,
+        init_std: float = 1.0,
+        min_std: float = 1e-6,
+    ):
+        layers = hidden_layers(hidden_sizes) | {"mu": output_size}
+        super().__init__(input_size, layers, nonlinearity, output_size)
+        self.min_log_std = math.log(min_std)
+        self.sigma = nn.Parameter(torch.full((output_size,), math.log(init_std)))
+
+    def outputs(self, observations: Float[Tensor, "*B O"], params: Params) -> DiagonalNormal:
+        """Return mean ``[*B, A]`` and log-std ``[A]``, or ``[N, 1…, A]`` where parameters are stacked."""
+        mean = self.network(observations, params)
+        log_std = params["sigma"].clamp(min=self.min_log_std)
+        if log_std.dim() == 2:
+            log_std = log_std.view(log_std.shape[0], *(1,) * (mean.dim() - 2), -1)
+        return DiagonalNormal(mean, log_std)
+
+    def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        """Draw standard normals ``[*shape, A]``."""
+        return rng.standard_normal((*shape, self.output_size), dtype=np.float32)

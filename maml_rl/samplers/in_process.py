@@ -1,0 +1,20 @@
+"""Sampling in the caller's own process and thread: for debugging and small jobs."""
+
+from typing import Any
+
+from maml_rl.samplers.base import Job, Sampler
+
+
+class InProcessSampler(Sampler):
+    """Does each work item when it is asked for; its futures come resolved, and errors raise as they are."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self._worker = self._make_worker()
+
+    def _submit(self, job: Job) -> None:
+        for sample in self._worker.sample(job.item):
+            job.deliver(sample)
+
+    def _stop(self) -> None:
+        self._worker.close()

@@ -1,0 +1,147 @@
+"""Sampling in worker processes.
+
+A task's way: `sample_async` puts jobs on the task queue. One consumer thread per worker takes a job,
+sends its work item down the worker's pipe, and resolves the job's futures as train and valid episodes
+come back. No queue or lock is shared between processes, so a worker that is killed takes none with it:
+its thread sees the pipe end, starts another worker, and has the same item done again.
+"""
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import gymnasium as gym
+
+from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.errors import WorkerError
+from maml_rl.policies.base import Policy
+from maml_rl.samplers.base import Job, Sampler
+from maml_rl.samplers.process import WorkerDiedError, WorkerProcess
+from maml_rl.samplers.worker import SamplerWorker
+
+MAX_DEATHS = 3
+"""Workers that may die on one work item before the item is blamed."""
+
+logger = logging.getLogger(__name__)
+
+
+class MultiTaskSampler(Sampler):
+    """Samples in ``num_workers`` processes. See `Sampler` for the arguments.
+
+    A worker that raises closes the sampler: the error, with the worker's traceback, reaches every future
+    that is still waiting.
+    """
+
+    def __init__(
+        self,
+        env_name: str,
+        env_kwargs: Mapping[str, Any],
+        batch_size: int,
+        policy: Policy,
+        baseline: LinearFeatureBaseline,
+        env: gym.Env[Any, Any] | None = None,
+        seed: int | None = None,
+        num_workers: int = 1,
+        *,
+        tasks_per_item: int = 10,
+    ):
+        if num_workers < 1:
+            raise ValueError(f"num_workers: expected at least 1, got {num_workers}")
+        super().__init__(
+            env_name,
+            env_kwargs,
+            batch_size,
+            policy,
+            baseline,
+            env,
+            seed,
+            tasks_per_item=tasks_per_item,
+        )
+        self.num_workers = num_workers
+        self._crew = _Crew(self._make_worker, num_workers)
+        # Runs at garbage collection or at exit, should nobody call close().
+        self._finalizer = weakref.finalize(self, self._crew.close)
+
+    def _submit(self, job: Job) -> None:
+        self._crew.submit(job)
+
+    def _stop(self) -> None:
+        self._finalizer()
+
+
+class _Crew:
+    """Worker processes, the task queue, and a consumer thread for each worker.
+
+    Kept apart from the sampler so that the threads do not keep the sampler alive.
+    """
+
+    def __init__(self, make_worker: Callable[[], SamplerWorker], num_workers: int):
+        self._make_worker = make_worker
+        self._task_queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._error: Exception | None = None
+        self._workers = [WorkerProcess(make_worker) for _ in range(num_workers)]
+        self._threads = [
+            threading.Thread(target=self._consume, args=(i,), daemon=True, name=f"consumer-{i}")
+            for i in range(num_workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Put a job on the task queue; it fails at once if the crew is closed."""
+        with self._lock:
+            if self._error is None:
+                self._task_queue.put(job)
+                return
+        job.fail(self._error)
+
+    def close(self, error: Exception | None = None) -> None:
+        """End the processes; jobs not done fail with ``error``."""
+        with self._lock:
+            if self._error is not None:
+                return
+            self._error = error or RuntimeError("the sampler was closed before these episodes came")
+        for worker in self._workers:
+            worker.close()
+        for _ in self._threads:
+            self._task_queue.put(None)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+        while True:
+            try:
+                job = self._task_queue.get_nowait()
+            except Empty:
+                return
+            if job is not None:
+                job.fail(self._error)
+
+    def _consume(self, index: int) -> None:
+        while (job := self._task_queue.get()) is not None:
+            try:
+                self._do(job, index)
+            except Exception as error:
+                job.fail(self._error or error)
+                self.close(error)
+
+    def _do(self, job: Job, index: int) -> None:
+        for _ in range(MAX_DEATHS):
+            try:
+                for sample in self._workers[index].run(job.item):
+                    job.deliver(sample)
+                return
+            except WorkerDiedError as death:
+                self._replace(index, death)
+        raise WorkerError(f"{MAX_DEATHS} workers died one after another on the same tasks: {job.item.tasks}")
+
+    def _replace(self, index: int, death: WorkerDiedError) -> None:
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            logger.warning("sampler worker %d died (%s); starting another", index, death)
+            self._workers[index].close()
+            self._workers[index] = WorkerProcess(self._make_worker)

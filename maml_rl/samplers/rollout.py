@@ -1,0 +1,88 @@
+"""Rolling out policies: a pure function of environments, parameters, noise and seeds."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from maml_rl.envs.task_env import Array, TaskVectorEnv
+from maml_rl.episode import EpisodeData
+from maml_rl.policies.base import Policy
+
+NOISE_BLOCK = 64
+"""Time steps of noise drawn at once. It changes the speed alone: a stream's draws follow in time order."""
+
+
+def action_noise(
+    policy: Policy, rngs: Sequence[np.random.Generator], batch_size: int
+) -> Iterator[NDArray[np.float32]]:
+    """Yield ``[N, K, ...]`` of noise per time step, each task's from its own stream, without end."""
+    while True:
+        blocks = [policy.noise(rng, (NOISE_BLOCK, batch_size)) for rng in rngs]
+        yield from np.stack(blocks, axis=1)
+
+
+@torch.no_grad()
+def rollout(
+    env: TaskVectorEnv,
+    policy: Policy,
+    params: Float[Tensor, "N P"],
+    noise: Iterator[NDArray[np.float32]],
+    seeds: Sequence[int],
+) -> EpisodeData:
+    """Run every sub-environment of ``env`` for one episode, task ``n``'s under ``params[n]``.
+
+    Args:
+        env: with N tasks set, of K episodes each.
+        noise: per time step, what the policy turns into N K actions.
+        seeds: of the environments, one per task.
+    """
+    shape = (params.shape[0], env.episodes_per_task)
+    named = policy.unflatten(params)
+    observation, _ = env.reset(seed=seeds)
+    last = observation.copy()
+    truncated = np.zeros(env.num_envs, bool)
+    lengths = np.zeros(env.num_envs, np.int64)
+    observations: list[Array] = []
+    actions: list[Array] = []
+    rewards: list[Array] = []
+    while env.running.any():
+        running = env.running
+        lengths += running
+        pi = policy.outputs(torch.from_numpy(observation.reshape(*shape, -1)), named)
+        action = pi.sample(torch.from_numpy(next(noise))).numpy()
+        observations.append(observation.reshape(*shape, *observation.shape[1:]))
+        actions.append(action)
+        observation, reward, _, cut, _ = env.step(action.reshape(-1, *action.shape[2:]))
+        rewards.append(reward.reshape(shape))
+        last[running] = observation[running]
+        truncated |= cut
+    return _stack(
+        (observations, actions, rewards),
+        lengths.reshape(shape),
+        last.reshape(*shape, *last.shape[1:]),
+        truncated.reshape(shape),
+    )
+
+
+def _stack(
+    steps: tuple[list[Array], list[Array], list[Array]],
+    lengths: NDArray[np.int64],
+    last_observations: Array,
+    truncated: NDArray[np.bool_],
+) -> EpisodeData:
+    observations, actions, rewards = (np.stack(arrays, axis=1) for arrays in steps)
+    finished = np.arange(rewards.shape[1])[:, None] >= lengths[:, None, :]
+    for array in (observations, actions, rewards):
+        array[finished] = 0
+    return EpisodeData(
+        torch.from_numpy(observations),
+        torch.from_numpy(actions),
+        torch.from_numpy(rewards.astype(np.float32)),
+        torch.from_numpy(lengths),
+        torch.from_numpy(last_observations),
+        torch.from_numpy(truncated),
+    )

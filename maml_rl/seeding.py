@@ -1,0 +1,41 @@
+"""Random streams: one per purpose, each a function of the seed and of what it is for.
+
+Nothing in this package draws from a global generator. Two draws are independent because their
+streams have different keys, and a draw repeats because its key does: no generator's state has to
+be carried between processes or saved in a checkpoint.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Purpose(IntEnum):
+    """What a stream is for. The numbers are part of every run's identity: never renumber them."""
+
+    TASKS = 0
+    ACTIONS = 1
+    ENVIRONMENT = 2
+    INITIAL_PARAMETERS = 3
+
+
+FIRST_EVALUATION = 2**31
+"""Meta-iteration number of the first evaluation batch: no training run gets there, so that evaluation
+tasks are unseen ones even where training had the same seed."""
+
+
+def seed_sequence(
+    seed: int, purpose: Purpose, *, iteration: int = 0, task: int = 0, step: int = 0
+) -> np.random.SeedSequence:
+    """Return the seed sequence of ``purpose`` at (meta-iteration, task index, adaptation step)."""
+    return np.random.SeedSequence(seed, spawn_key=(iteration, task, step, int(purpose)))
+
+
+def integer_seed(sequence: np.random.SeedSequence) -> int:
+    """Return 31 bits of ``sequence``, for interfaces that take an integer seed."""
+    return int(sequence.generate_state(1)[0] >> 1)
+
+
+def draw_seed() -> int:
+    """Return a fresh seed from the operating system, for runs that were given none."""
+    return integer_seed(np.random.SeedSequence())

@@ -1,0 +1,70 @@
+"""Reading and writing whole files: a reader never sees a half-written one."""
+
+import os
+import pickle
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+
+from maml_rl.errors import UsageError
+from maml_rl.policies.base import Policy
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write ``path`` by way of a temporary file beside it, which then takes its place.
+
+    Raises:
+        UsageError: the folder cannot be written to, or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        temporary = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink()
+            raise
+    except OSError as error:
+        raise UsageError(f"cannot write '{path}': {error.strerror}") from None
+
+
+def save_policy(policy: Policy, path: Path) -> None:
+    """Write the policy's state dict, on the CPU."""
+    state = {name: tensor.cpu() for name, tensor in policy.state_dict().items()}
+    write_atomically(path, lambda file: torch.save(state, file))
+
+
+def load_policy(policy: Policy, path: Path) -> None:
+    """Read a state dict, of this code or of the 2020 code, into ``policy``. Nothing in the file is run.
+
+    Raises:
+        UsageError: the file is missing, is not a state dict, or is one of another architecture.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise UsageError(f"cannot read the policy '{path}': {error.strerror}") from None
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
+        raise UsageError(
+            f"'{path}' is not a policy: expected a state dict of tensors, as torch.save writes it"
+        ) from None
+    if not isinstance(state, dict) or not all(isinstance(x, torch.Tensor) for x in state.values()):
+        raise UsageError(f"'{path}' is not a policy: expected a state dict of tensors")
+    expected = {name: tuple(x.shape) for name, x in policy.state_dict().items()}
+    found = {str(name): tuple(x.shape) for name, x in state.items()}
+    if found != expected:
+        names = [n for n in (*expected, *found) if expected.get(n) != found.get(n)]
+        first = names[0]
+        raise UsageError(
+            f"'{path}' is a policy of another architecture: {first} is {found.get(first, 'missing')}, "
+            f"expected {expected.get(first, 'none')}; check env-name and hidden-sizes of the config"
+        )
+    policy.load_state_dict(state)

@@ -1,0 +1,91 @@
+"""The training loop."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from maml_rl.episode import BatchEpisodes, get_returns
+from maml_rl.metalearners import MAMLTRPO, StepResult
+from maml_rl.samplers.futures import EpisodesFuture
+from maml_rl.training.loggers import Metrics
+from maml_rl.training.run import Run
+
+
+def train(run: Run) -> Iterator[Metrics]:
+    """Meta-train ``run.policy``; yield the metrics of each meta-update right after it.
+
+    Raises:
+        FloatingPointError: numbers went wrong; the message names the iteration.
+        WorkerError: a sampler worker failed.
+    """
+    config = run.config
+    metalearner = MAMLTRPO(run.policy, config.fast_lr, config.first_order, run.device)
+    env_steps = 0
+    for iteration in range(config.num_batches):
+        started = time.perf_counter()
+        tasks = run.sampler.sample_tasks(config.meta_batch_size, iteration=iteration)
+        futures = run.sampler.sample_async(
+            tasks,
+            num_steps=config.num_steps,
+            fast_lr=config.fast_lr,
+            gamma=config.gamma,
+            gae_lambda=config.gae_lambda,
+            bootstrap_truncated=config.bootstrap_truncated,
+            iteration=iteration,
+        )
+        arrivals = _arrival_times(futures[1])
+        try:
+            result = metalearner.step(
+                *futures,
+                max_kl=config.max_kl,
+                cg_iters=config.cg_iters,
+                cg_damping=config.cg_damping,
+                ls_max_steps=config.ls_max_steps,
+                ls_backtrack_ratio=config.ls_backtrack_ratio,
+            )
+        except FloatingPointError as error:
+            raise FloatingPointError(f"meta-update {iteration + 1}: {error}") from None
+        updated = time.perf_counter()
+        train_episodes, valid_episodes = run.sampler.sample_wait(futures)
+        rounds = [*train_episodes, valid_episodes]
+        env_steps += sum(batch.num_steps for episodes in rounds for batch in episodes)
+        yield {
+            "iteration": iteration + 1,
+            "env_steps": env_steps,
+            **_returns(rounds),
+            **_scalars(result),
+            "seconds_sampling": max(arrivals) - started,
+            "seconds_updating": updated - max(arrivals),
+        }
+
+
+def _arrival_times(futures: list[EpisodesFuture]) -> list[float]:
+    """Return a list to which each future will add the time of its resolution."""
+    times: list[float] = []
+    for future in futures:
+        future.add_done_callback(lambda _: times.append(time.perf_counter()))
+    return times
+
+
+def _returns(rounds: list[list[BatchEpisodes]]) -> dict[str, float]:
+    """Return mean and standard error over tasks of the return after 0, 1, … inner steps."""
+    per_task = [get_returns(episodes).mean(-1) for episodes in rounds]
+    means = {f"return_{step}": float(x.mean()) for step, x in enumerate(per_task)}
+    errors = {
+        f"stderr_{step}": float(x.std(ddof=1) / np.sqrt(len(x))) if len(x) > 1 else 0.0
+        for step, x in enumerate(per_task)
+    }
+    return means | errors
+
+
+def _scalars(result: StepResult) -> dict[str, float | int | bool]:
+    return {
+        "loss_before": float(result["loss_before"].mean()),
+        "loss_after": float(result["loss_after"].mean()),
+        "kl": result["kl"],
+        "accepted": result["accepted"],
+        "backtracks": result["backtracks"],
+        "cg_residual": result["cg_residual"],
+        "grad_norm": result["grad_norm"],
+    }
