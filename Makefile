@@ -15,7 +15,7 @@ test-slow: $(VENV)/.installed
 	$(BIN)/pytest -m slow --timeout 1800
 
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/learning.py --help
+	$(BIN)/python benchmarks/learning/smoke.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .

@@ -17,13 +17,15 @@ def step_mask(lengths: Int[Tensor, "*N K"], horizon: int) -> Bool[Tensor, "*N {h
     return steps[:, None] < lengths[..., None, :]
 
 
-def step_weights(lengths: Int[Tensor, "*N K"], horizon: int) -> Float[Tensor, "*N {horizon} K"]:
+def step_weights(
+    lengths: Int[Tensor, "*N K"], horizon: int, dtype: torch.dtype = torch.float32
+) -> Float[Tensor, "*N {horizon} K"]:
     """Return the weights ``1 / (K length_k)`` of real steps, and 0 behind an episode's end.
 
     ``(weights * x).sum()`` is the mean of ``x`` over each episode's own steps, then over episodes.
     """
-    per_episode = 1.0 / (lengths.clamp(min=1) * lengths.shape[-1])
-    return step_mask(lengths, horizon) * per_episode[..., None, :].float()
+    per_episode = 1.0 / (lengths.clamp(min=1) * lengths.shape[-1]).to(dtype)
+    return step_mask(lengths, horizon) * per_episode[..., None, :]
 
 
 def discounted_returns(rewards: Float[Tensor, "*N T K"], gamma: float) -> Float[Tensor, "*N T K"]:
@@ -61,7 +63,7 @@ def normalize(advantages: Float[Tensor, "*N T K"], lengths: Int[Tensor, "*N K"])
 
     The moments are over real steps only, every episode with equal weight whatever its length.
     """
-    weights = step_weights(lengths, advantages.shape[-2]).to(advantages.dtype)
+    weights = step_weights(lengths, advantages.shape[-2], advantages.dtype)
     mean = (weights * advantages).sum((-2, -1), keepdim=True)
     centred = (advantages - mean) * (weights > 0)
     variance = (weights * centred**2).sum((-2, -1), keepdim=True)

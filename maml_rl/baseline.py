@@ -105,9 +105,20 @@ def _solve_ridge(
     identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     weight = torch.full_like(moments, torch.nan)
     for attempt in range(6):
-        solution, _ = torch.linalg.solve_ex(gram + ridge * 10**attempt * identity, moments)
+        solution = _solve(gram + ridge * 10**attempt * identity, moments)
         solved = weight.isfinite().all(-1, keepdim=True)
         weight = torch.where(solved, weight, solution)
         if bool(weight.isfinite().all()):
             return weight
     raise ValueError("the baseline cannot be fitted: observations or rewards are NaN or infinite")
+
+
+def _solve(matrices: Float[Tensor, "*N F F"], vectors: Float[Tensor, "*N F"]) -> Float[Tensor, "*N F"]:
+    """Solve one linear system after another; what is singular is not finite.
+
+    Given all at once and several threads, torch 2.13 with MKL returns garbage for matrices wider than
+    some 128, as those of an ant are.
+    """
+    size = vectors.shape[-1]
+    systems = zip(matrices.reshape(-1, size, size), vectors.reshape(-1, size), strict=True)
+    return torch.stack([torch.linalg.solve_ex(*system)[0] for system in systems]).view_as(vectors)

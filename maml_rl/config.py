@@ -47,6 +47,8 @@ class Config(BaseModel):
     """Units of each hidden layer."""
     nonlinearity: str = "tanh"
     """Activation after each hidden layer: any function of torch or torch.nn.functional."""
+    init_std: Annotated[float, Field(gt=0)] = 1.0
+    """Initial standard deviation of continuous actions, in the units of the action space."""
     fast_batch_size: Positive = 20
     """Episodes per task (K), before and after each adaptation step."""
     num_steps: Annotated[int, Field(ge=0)] = 1
@@ -117,7 +119,7 @@ def load_config(path: Path) -> tuple[Config, dict[str, Any]]:
         raise UsageError(f"cannot read the config '{path}': {reason}") from None
     try:
         entries = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:  # PyYAML lets through what dates raise.
         first_line = " ".join(str(error).split())
         raise UsageError(f"{path} is not valid {path.suffix[1:] or 'YAML'}: {first_line}") from None
     if not isinstance(entries, dict):

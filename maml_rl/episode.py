@@ -1,7 +1,7 @@
 """Episodes of one task, padded to one length: the unit that samplers produce and learners consume."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, SupportsFloat, runtime_checkable
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ class EpisodeData(NamedTuple):
         return EpisodeData(*(x if x is None else function(x) for x in self))  # type: ignore[arg-type]
 
 
+@runtime_checkable
 class Baseline(Protocol):
     """A fitted estimate of the state value, as advantages need it."""
 
@@ -97,7 +98,7 @@ class BatchEpisodes:
         self,
         observations: Iterable[ArrayLike],
         actions: Iterable[ArrayLike],
-        rewards: Iterable[float],
+        rewards: Iterable[SupportsFloat],
         batch_ids: Iterable[int | None],
     ) -> None:
         """Add one time step: one entry for each episode still running, named by ``batch_ids``.

@@ -8,16 +8,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maml_rl.episode import StackedEpisodes
-from maml_rl.policies.base import Params, Policy
 from maml_rl.policies.distributions import ActionDistribution
 
 
-def reinforce_loss(policy: Policy, episodes: StackedEpisodes, params: Params) -> Float[Tensor, "N"]:
-    """Return ``-E[log pi(a|s) A]`` per task (Williams 1992), the inner loss of Finn et al. 2017, eq. 4.
-
-    ``params`` carry the task dimension N.
-    """
-    pi = policy.outputs(episodes.observations, params)
+def reinforce_loss(pi: ActionDistribution, episodes: StackedEpisodes) -> Float[Tensor, "N"]:
+    """Return ``-E[log pi(a|s) A]`` per task (Williams 1992), the inner loss of Finn et al. 2017, eq. 4."""
     return -_mean(pi.log_prob(episodes.actions) * episodes.advantages, episodes.weights)
 
 

@@ -60,8 +60,10 @@ ConfigOptions = _config_options()
 """The keys of the config as command-line options."""
 
 
-def options_of(config: Config) -> Any:
-    """Return the options that stand for ``config``."""
+def options_of(config: Config | None) -> Any:
+    """Return the options that stand for ``config``; without one, those of an environment yet to be named."""
+    if config is None:
+        return ConfigOptions(env_name=tyro.MISSING)
     return ConfigOptions(**{name: getattr(config, name) for name in Config.model_fields})
 
 

@@ -45,10 +45,9 @@ class Test:
     @staticmethod
     def defaults(config: Config | None) -> "Test":
         """Return the command with the file's values."""
-        if config is None:
-            return Test(policy=tyro.MISSING, options=tyro.MISSING)
-        ours = config.model_copy(update={"meta_batch_size": TASKS, "num_batches": BATCHES})
-        return Test(policy=tyro.MISSING, options=options_of(ours))
+        ours = options_of(config)
+        ours.meta_batch_size, ours.num_batches = TASKS, BATCHES
+        return Test(policy=tyro.MISSING, options=ours)
 
     def run(self) -> None:
         """Evaluate."""

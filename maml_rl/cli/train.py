@@ -33,7 +33,7 @@ class Train:
     @staticmethod
     def defaults(config: Config | None) -> "Train":
         """Return the command with the file's values."""
-        return Train(options=tyro.MISSING if config is None else options_of(config))
+        return Train(options=options_of(config))
 
     def run(self) -> None:
         """Train until the last batch, saving the policy after each."""
@@ -54,7 +54,7 @@ class Train:
             "device": device,
         }
         with Run(config, RunSettings(seed, self.num_workers, device)) as run:
-            folder.write_config(config, execution)
+            folder.open(config, execution)
             with ProgressReport(config.num_batches) as report:
                 for metrics in train(run):
                     folder.write_iteration(run.policy, metrics)

@@ -26,20 +26,28 @@ def find_spec(env_name: str) -> EnvSpec:
         return gym.spec(name)
     except (gym.error.Error, ImportError) as error:
         ours = [spec.id for spec in gym.registry.values() if str(spec.entry_point).startswith("maml_rl.")]
-        raise UsageError(f"environment '{env_name}': {error}{did_you_mean(name, ours)}") from None
+        problem = str(error).partition(" Did you mean")[0].rstrip(".")
+        raise UsageError(f"environment '{env_name}': {problem}{did_you_mean(name, ours)}") from None
 
 
 def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) -> gym.Env[Any, Any]:
     """Make one environment with its time limit, and check that it is a task distribution.
 
     Raises:
-        UsageError: the id does not exist, a keyword argument is not one of its own, or the
-            environment lacks ``sample_tasks`` or ``reset_task``.
+        UsageError: the id does not exist, a keyword argument is not one of its own or has a value that
+            it cannot have, or the environment lacks ``sample_tasks`` or ``reset_task``.
     """
     spec = find_spec(env) if isinstance(env, str) else env
     kwargs = dict(env_kwargs or {})
     _check_kwargs(spec, kwargs)
-    made: gym.Env[Any, Any] = gym.make(spec, **kwargs)
+    try:
+        made: gym.Env[Any, Any] = gym.make(spec, **kwargs)
+    except UsageError:
+        raise
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        if not kwargs:
+            raise
+        raise UsageError(f"environment '{spec.id}' cannot be made with {kwargs}: {error}") from error
     for method in ("sample_tasks", "reset_task"):
         if not callable(getattr(made.unwrapped, method, None)):
             made.close()

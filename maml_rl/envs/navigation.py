@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv
+from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv, check_range
 
 MAX_MOVE = 0.1
 GOAL_RADIUS = 0.01
@@ -24,12 +24,12 @@ def move(position: Array, action: Array) -> NDArray[np.float32]:
 def reward_at(position: Array, goal: Array) -> Array:
     """Return minus the distance to the goal."""
     offset = (position - goal).astype(np.float64)
-    return -np.hypot(offset[..., 0], offset[..., 1])
+    return np.asarray(-np.hypot(offset[..., 0], offset[..., 1]))
 
 
-def reached(position: Array, goal: Array) -> Array:
+def reached(position: Array, goal: Array) -> NDArray[np.bool_]:
     """Return whether both coordinates are within 0.01 of the goal's."""
-    return (np.abs(position - goal) < GOAL_RADIUS).all(-1)
+    return np.asarray((np.abs(position - goal) < GOAL_RADIUS).all(-1))
 
 
 class Navigation2DEnv(TaskEnv[Array, Array]):
@@ -45,6 +45,7 @@ class Navigation2DEnv(TaskEnv[Array, Array]):
     action_space = ACTIONS
 
     def __init__(self, task: Task | None = None, low: float = -0.5, high: float = 0.5):
+        check_range(low, high)
         self.low, self.high = low, high
         self.reset_task(task or {"goal": np.zeros(2, np.float32)})
         self._position = np.zeros(2, np.float32)

@@ -13,7 +13,7 @@ from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv
 def next_state(probabilities: Array, uniform: Array | float) -> Array:
     """Draw from categorical distributions ``[..., S]`` by inverting their distribution functions."""
     cumulative = probabilities.cumsum(-1)[..., :-1]
-    return (np.asarray(uniform)[..., None] >= cumulative).sum(-1)
+    return np.asarray((np.asarray(uniform)[..., None] >= cumulative).sum(-1))
 
 
 def one_hot(states: Array | int, num_states: int) -> NDArray[np.float32]:

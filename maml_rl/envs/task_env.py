@@ -10,12 +10,35 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from maml_rl.errors import UsageError
+
 Task = dict[str, Any]
 """One MDP out of a distribution: a plain dict of numbers and arrays."""
 
 Array = NDArray[Any]
+Number = (int, float, np.integer, np.floating)
 ObsType = TypeVar("ObsType")
 ActType = TypeVar("ActType")
+
+
+def check_range(low: object, high: object) -> None:
+    """Check that tasks can be uniform in ``[low, high]``.
+
+    Raises:
+        UsageError: one is not a finite number, or ``low`` is above ``high``.
+    """
+    if not (isinstance(low, Number) and isinstance(high, Number) and -np.inf < low <= high < np.inf):
+        raise UsageError(f"low and high: expected numbers with low not above high, got {low!r} and {high!r}")
+
+
+def check_positive(name: str, value: object) -> None:
+    """Check that the environment's argument ``name`` is a number above 0.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not (isinstance(value, Number) and 0 < value < np.inf):
+        raise UsageError(f"{name}: expected a number above 0, got {value!r}")
 
 
 class TaskEnv(gym.Env[ObsType, ActType]):

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol, TypedDict, TypeVar
+from typing import Protocol, TypedDict, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
+@runtime_checkable
 class EpisodesFuture(Protocol):
     """Anything whose ``result()`` is episodes: our futures, `concurrent.futures`, resolved asyncio ones."""
 
@@ -76,8 +77,11 @@ class GradientBasedMetaLearner:
         whole meta-batch.
 
         Raises:
-            ValueError: an inner step has train episodes of another number of tasks than ``valid``.
+            ValueError: there are no tasks, or an inner step has train episodes of another number of them
+                than ``valid``.
         """
+        if not valid:
+            raise ValueError("no tasks: an update needs episodes of at least one")
         for step, futures in enumerate(train):
             if len(futures) != len(valid):
                 raise ValueError(

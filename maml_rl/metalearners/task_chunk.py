@@ -11,7 +11,6 @@ from maml_rl.episode import StackedEpisodes
 from maml_rl.losses import mean_kl, surrogate_loss
 from maml_rl.optim.fisher import InnerJacobian, PolicyJacobian
 from maml_rl.policies.base import Policy
-from maml_rl.policies.distributions import detach
 
 
 class TaskChunk:
@@ -36,12 +35,12 @@ class TaskChunk:
         self.size = valid.weights.shape[0]
         self._inner = InnerJacobian(policy, train, self._repeat(theta), fast_lr, first_order)
         self._outer = PolicyJacobian(policy, valid, self._inner.adapted)
-        self._old = detach(self._outer.pi)
+        self._old = self._outer.pi
         self._old_log_probs = self._old.log_prob(valid.actions)
 
     def surrogate_gradient(self) -> tuple[Float[Tensor, "N"], Float[Tensor, "N P"]]:
         """Return each task's surrogate loss at theta, and its gradient through adaptation."""
-        pi = type(self._old)(*(x.clone().requires_grad_() for x in self._old))
+        pi = type(self._old)(*(x.detach().requires_grad_() for x in self._old))
         losses = surrogate_loss(pi.log_prob(self._valid.actions), self._old_log_probs, self._valid)
         cotangents = torch.autograd.grad(losses.sum(), list(pi))
         gradients = self._inner.transposed_product(self._outer.pullback(cotangents))

@@ -4,8 +4,8 @@ At the old parameters the gradient of KL(old || new) is zero, so the KL's Hessia
 steps has no term with the second derivative of adaptation. It is ``Jᵀ F J``, where ``F`` is the
 Fisher matrix of the action distribution's own parameters and ``J`` the Jacobian of those with respect
 to theta: the policy's Jacobian at the adapted phi, times one factor ``I - alpha H`` for each inner
-step, ``H`` being the Hessian of that step's loss. Every factor is applied as products with graphs that
-are built once, at construction, and used by all products after it. No third derivative is taken.
+step, ``H`` being the Hessian of that step's loss. The factors are linearised once, at construction, and
+used by all products after it. No third derivative is taken.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,33 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.adaptation import inner_gradient
+from maml_rl.adaptation import adapt, reinforce_gradient
 from maml_rl.episode import StackedEpisodes
 from maml_rl.policies.base import Policy
 from maml_rl.policies.distributions import ActionDistribution
+
+
+class InnerStep:
+    """One inner step at ``params``: where it leads, and products with ``I - alpha H``, its Jacobian."""
+
+    def __init__(
+        self, policy: Policy, episodes: StackedEpisodes, params: Float[Tensor, "N P"], fast_lr: float
+    ):
+        self._fast_lr = fast_lr
+        self._policy = policy.linearise(episodes.observations, params)
+        self._leaves, self._gradient = reinforce_gradient(self._policy.pi, episodes, create_graph=True)
+        cotangent = [x.detach() for x in self._gradient]
+        self._policy.fix_loss(cotangent)
+        self.adapted: Float[Tensor, "N P"] = params - fast_lr * self._policy.pull_back(cotangent)
+
+    def product(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
+        """Return ``(I - alpha H) v``; the matrix is symmetric."""
+        tangent = self._policy.push_forward(vectors)
+        # The loss's Hessian in the distribution's own parameters: small tensors, left to autograd.
+        cotangent_dot = torch.autograd.grad(
+            self._gradient, self._leaves, list(tangent), retain_graph=True, materialize_grads=True
+        )
+        return vectors - self._fast_lr * self._policy.pull_back_dot(cotangent_dot, vectors)
 
 
 class InnerJacobian:
@@ -37,59 +60,42 @@ class InnerJacobian:
         fast_lr: float,
         first_order: bool,
     ):
-        self._fast_lr = fast_lr
-        self._steps: list[tuple[Tensor, Tensor]] = []
+        self._steps: list[InnerStep] = []
         for episodes in train:
-            point = params.detach().requires_grad_()
-            gradient = inner_gradient(policy, episodes, point, create_graph=not first_order)
-            params = point.detach() - fast_lr * gradient.detach()
-            if not first_order:
-                self._steps.append((point, gradient))
+            if first_order:
+                params = adapt(policy, [episodes], params, fast_lr)
+            else:
+                self._steps.append(InnerStep(policy, episodes, params, fast_lr))
+                params = self._steps[-1].adapted
         self.adapted: Float[Tensor, "N P"] = params
         """phi, the parameters after the last step."""
 
     def product(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
         """Return ``J v``: the first step's factor acts first."""
         for step in self._steps:
-            vectors = self._factor(step, vectors)
+            vectors = step.product(vectors)
         return vectors
 
     def transposed_product(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
         """Return ``Jᵀ v``: each factor is symmetric, so only their order turns round."""
         for step in reversed(self._steps):
-            vectors = self._factor(step, vectors)
+            vectors = step.product(vectors)
         return vectors
-
-    def _factor(self, step: tuple[Tensor, Tensor], vectors: Tensor) -> Tensor:
-        point, gradient = step
-        (hessian_product,) = torch.autograd.grad(gradient, point, vectors, retain_graph=True)
-        return vectors - self._fast_lr * hessian_product
 
 
 class PolicyJacobian:
     """The action distribution's parameters as a function of the policy's, linearised at ``params``."""
 
-    def __init__(
-        self,
-        policy: Policy,
-        episodes: StackedEpisodes,
-        params: Float[Tensor, "N P"],
-    ):
-        self._params = params.detach().requires_grad_()
+    def __init__(self, policy: Policy, episodes: StackedEpisodes, params: Float[Tensor, "N P"]):
+        self._policy = policy.linearise(episodes.observations, params)
         self._weights = episodes.weights
-        self.pi: ActionDistribution = policy.outputs(episodes.observations, policy.unflatten(self._params))
-        # J v is the derivative of Jᵀ u by u, in direction v: linear in u, so any u does.
-        self._cotangents = [torch.zeros_like(x, requires_grad=True) for x in self.pi]
-        (self._pullback,) = torch.autograd.grad(self.pi, self._params, self._cotangents, create_graph=True)
+        self.pi: ActionDistribution = self._policy.pi
 
     def fisher_product(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
         """Return each task's mean Fisher matrix, in the policy's parameters, times ``vectors``."""
-        tangent = torch.autograd.grad(self._pullback, self._cotangents, vectors, retain_graph=True)
-        with torch.no_grad():
-            cotangent = self.pi.fisher(type(self.pi)(*tangent), self._weights)  # type: ignore[arg-type]
-        return self.pullback(list(cotangent))
+        tangent = self._policy.push_forward(vectors)
+        return self.pullback(self.pi.fisher(tangent, self._weights))  # type: ignore[arg-type]
 
     def pullback(self, cotangents: Sequence[Tensor]) -> Float[Tensor, "N P"]:
         """Return ``Jᵀ u``."""
-        (product,) = torch.autograd.grad(self.pi, self._params, cotangents, retain_graph=True)
-        return product
+        return self._policy.pull_back(cotangents)

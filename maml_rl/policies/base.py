@@ -2,22 +2,51 @@
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from maml_rl.errors import UsageError
 from maml_rl.policies.distributions import ActionDistribution
+from maml_rl.policies.network import Params
 
-Params = Mapping[str, Tensor]
-Nonlinearity = Callable[[Tensor], Tensor]
+
+class Linearisation(ABC):
+    """A policy's first and second derivatives at ``[N, P]`` parameters and ``[N, M, O]`` observations.
+
+    Vectors are ``[N, P]``. What belongs to the action distribution (tangents, cotangents) comes as a
+    distribution whose parameters are those numbers.
+    """
+
+    pi: ActionDistribution
+    """The action distribution, without a graph."""
+
+    @abstractmethod
+    def push_forward(self, vectors: Float[Tensor, "N P"]) -> ActionDistribution:
+        """Return how the distribution's parameters change in the direction ``vectors``, ``J v``."""
+
+    @abstractmethod
+    def pull_back(self, cotangent: Sequence[Tensor]) -> Float[Tensor, "N P"]:
+        """Return ``Jᵀ u``: the gradient of a loss whose derivative by those parameters is ``u``."""
+
+    @abstractmethod
+    def fix_loss(self, cotangent: Sequence[Tensor]) -> None:
+        """Choose the loss of `pull_back_dot`, by its derivative by the distribution's parameters."""
+
+    @abstractmethod
+    def pull_back_dot(
+        self, cotangent_dot: Sequence[Tensor], vectors: Float[Tensor, "N P"]
+    ) -> Float[Tensor, "N P"]:
+        """Return the loss's Hessian times ``vectors``, right after ``push_forward(vectors)``.
+
+        Args:
+            cotangent_dot: how what `fix_loss` was given changes in the direction ``vectors``.
+        """
 
 
 class Policy(nn.Module, ABC):
@@ -39,6 +68,10 @@ class Policy(nn.Module, ABC):
     @abstractmethod
     def outputs(self, observations: Float[Tensor, "*B O"], params: Params) -> ActionDistribution:
         """Return the action distribution's parameters at ``observations``."""
+
+    @abstractmethod
+    def linearise(self, observations: Float[Tensor, "N M O"], params: Float[Tensor, "N P"]) -> Linearisation:
+        """Return the policy's derivatives at ``params``."""
 
     @abstractmethod
     def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -84,71 +117,3 @@ class Policy(nn.Module, ABC):
             name: piece.view(*lead, *shape)
             for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
         }
-
-
-class MLPPolicy(Policy):
-    """A policy whose network is a multilayer perceptron: Xavier-uniform weights, zero biases."""
-
-    def __init__(
-        self,
-        input_size: int,
-        layers: Mapping[str, int],
-        nonlinearity: Nonlinearity,
-        output_size: int,
-    ):
-        super().__init__(input_size, output_size)
-        self.nonlinearity = nonlinearity
-        self.layer_names = tuple(layers)
-        sizes = [input_size, *layers.values()]
-        for name, fan_in, fan_out in zip(layers, sizes, sizes[1:], strict=False):
-            layer = nn.Linear(fan_in, fan_out)
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
-            self.add_module(name, layer)
-
-    def network(self, observations: Float[Tensor, "*B O"], params: Params) -> Float[Tensor, "*B A"]:
-        """Run the perceptron; the last layer is linear."""
-        stacked = params[f"{self.layer_names[0]}.weight"].dim() == 3
-        x = observations.flatten(1, -2) if stacked else observations
-        for name in self.layer_names:
-            x = _linear(x, params[f"{name}.weight"], params[f"{name}.bias"])
-            if name != self.layer_names[-1]:
-                x = self.nonlinearity(x)
-        return x.view(*observations.shape[:-1], -1) if stacked else x
-
-
-def _linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    if weight.dim() == 2:
-        return F.linear(x, weight, bias)
-    return torch.baddbmm(bias[:, None, :], x, weight.mT)
-
-
-def hidden_layers(hidden_sizes: Sequence[int]) -> dict[str, int]:
-    """Name the hidden layers ``layer1``, ``layer2``, … as 2020 checkpoints do."""
-    return {f"layer{i}": size for i, size in enumerate(hidden_sizes, start=1)}
-
-
-def nonlinearity_named(name: str) -> Nonlinearity:
-    """Return the activation function called ``name`` in torch (``relu``, ``tanh``, ``Tanh``, ``elu``, …).
-
-    Raises:
-        UsageError: there is no such function, or it does not map a tensor to one of the same shape.
-    """
-    for namespace in (torch, F):
-        for spelling in (name, name.lower()):
-            function = getattr(namespace, spelling, None)
-            if callable(function) and _is_elementwise(function):
-                return function
-    raise UsageError(
-        f"nonlinearity '{name}': expected a function of torch or torch.nn.functional "
-        "that keeps the shape of its argument, such as relu, tanh, elu, softplus or silu"
-    )
-
-
-def _is_elementwise(function: Callable[..., object]) -> bool:
-    probe = torch.linspace(-1, 1, 4)
-    try:
-        result = function(probe)
-    except Exception:
-        return False
-    return isinstance(result, Tensor) and result.shape == probe.shape and result.is_floating_point()

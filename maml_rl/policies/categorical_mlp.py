@@ -8,8 +8,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maml_rl.policies.base import MLPPolicy, Nonlinearity, Params, hidden_layers
 from maml_rl.policies.distributions import CategoricalLogits
+from maml_rl.policies.mlp import MLPPolicy, hidden_layers
+from maml_rl.policies.network import Nonlinearity, Params
 
 
 class CategoricalMLPPolicy(MLPPolicy):
@@ -25,9 +26,20 @@ class CategoricalMLPPolicy(MLPPolicy):
         layers = hidden_layers([*hidden_sizes, output_size])
         super().__init__(input_size, layers, nonlinearity, output_size)
 
-    def outputs(self, observations: Float[Tensor, "*B O"], params: Params) -> CategoricalLogits:
+    def head(self, outputs: Float[Tensor, "*B A"], params: Params) -> CategoricalLogits:
         """Return logits ``[*B, A]``."""
-        return CategoricalLogits(self.network(observations, params))
+        return CategoricalLogits(outputs)
+
+    def head_dot(
+        self, outputs_dot: Float[Tensor, "N M A"], vectors: Params, params: Params
+    ) -> CategoricalLogits:
+        """Return the tangent."""
+        return CategoricalLogits(outputs_dot)
+
+    def pull_head(self, cotangent: Sequence[Tensor], params: Params, out: Params) -> Float[Tensor, "N M A"]:
+        """Return the logits' part, which is all."""
+        (logits,) = cotangent
+        return logits
 
     def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Draw uniforms in [0, 1), ``[*shape]``."""

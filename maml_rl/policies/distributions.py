@@ -97,8 +97,3 @@ class CategoricalLogits(NamedTuple):
 
 
 ActionDistribution = DiagonalNormal | CategoricalLogits
-
-
-def detach(pi: ActionDistribution) -> ActionDistribution:
-    """Return ``pi`` without its graph."""
-    return type(pi)(*(x.detach() for x in pi))

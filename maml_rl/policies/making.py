@@ -1,15 +1,19 @@
 """Policies and baselines that fit an environment."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium as gym
+import torch
+import torch.nn.functional as F
 from gymnasium import spaces
+from torch import Tensor
 
 from maml_rl.errors import UsageError
-from maml_rl.policies.base import Policy, nonlinearity_named
+from maml_rl.policies.base import Policy
 from maml_rl.policies.categorical_mlp import CategoricalMLPPolicy
+from maml_rl.policies.network import Nonlinearity
 from maml_rl.policies.normal_mlp import NormalMLPPolicy
 
 
@@ -26,9 +30,15 @@ def get_input_size(env: gym.Env[Any, Any]) -> int:
 
 
 def get_policy_for_env(
-    env: gym.Env[Any, Any], hidden_sizes: Sequence[int] = (100, 100), nonlinearity: str = "relu"
+    env: gym.Env[Any, Any],
+    hidden_sizes: Sequence[int] = (100, 100),
+    nonlinearity: str = "relu",
+    init_std: float = 1.0,
 ) -> Policy:
     """Return a policy for the spaces of ``env``: Gaussian for a Box of actions, else categorical.
+
+    Args:
+        init_std: initial standard deviation of Gaussian actions.
 
     Raises:
         UsageError: the action space is neither a vector nor discrete, or ``nonlinearity`` is unknown.
@@ -37,7 +47,33 @@ def get_policy_for_env(
     function = nonlinearity_named(nonlinearity)
     space = env.action_space
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
-        return NormalMLPPolicy(input_size, space.shape[0], tuple(hidden_sizes), function)
+        return NormalMLPPolicy(input_size, space.shape[0], tuple(hidden_sizes), function, init_std)
     if isinstance(space, spaces.Discrete) and space.start == 0:
         return CategoricalMLPPolicy(input_size, int(space.n), tuple(hidden_sizes), function)
     raise UsageError(f"actions: expected a one-dimensional Box or Discrete(n), got {space}")
+
+
+def nonlinearity_named(name: str) -> Nonlinearity:
+    """Return the activation function called ``name`` in torch (``relu``, ``tanh``, ``Tanh``, ``elu``, …).
+
+    Raises:
+        UsageError: there is no such function, or it does not map a tensor to one of the same shape.
+    """
+    for namespace in (torch, F):
+        for spelling in (name, name.lower()):
+            function = getattr(namespace, spelling, None)
+            if callable(function) and _is_elementwise(function):
+                return function
+    raise UsageError(
+        f"nonlinearity '{name}': expected a function of torch or torch.nn.functional "
+        "that keeps the shape of its argument, such as relu, tanh, elu, softplus or silu"
+    )
+
+
+def _is_elementwise(function: Callable[..., object]) -> bool:
+    probe = torch.linspace(-1, 1, 4)
+    try:
+        result = function(probe)
+    except Exception:
+        return False
+    return isinstance(result, Tensor) and result.shape == probe.shape and result.is_floating_point()

@@ -10,8 +10,9 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from maml_rl.policies.base import MLPPolicy, Nonlinearity, Params, hidden_layers
 from maml_rl.policies.distributions import DiagonalNormal
+from maml_rl.policies.mlp import MLPPolicy, hidden_layers
+from maml_rl.policies.network import Nonlinearity, Params
 
 
 class NormalMLPPolicy(MLPPolicy):
@@ -36,13 +37,27 @@ class NormalMLPPolicy(MLPPolicy):
         self.min_log_std = math.log(min_std)
         self.sigma = nn.Parameter(torch.full((output_size,), math.log(init_std)))
 
-    def outputs(self, observations: Float[Tensor, "*B O"], params: Params) -> DiagonalNormal:
+    def head(self, outputs: Float[Tensor, "*B A"], params: Params) -> DiagonalNormal:
         """Return mean ``[*B, A]`` and log-std ``[A]``, or ``[N, 1…, A]`` where parameters are stacked."""
-        mean = self.network(observations, params)
         log_std = params["sigma"].clamp(min=self.min_log_std)
         if log_std.dim() == 2:
-            log_std = log_std.view(log_std.shape[0], *(1,) * (mean.dim() - 2), -1)
-        return DiagonalNormal(mean, log_std)
+            log_std = log_std.view(log_std.shape[0], *(1,) * (outputs.dim() - 2), -1)
+        return DiagonalNormal(outputs, log_std)
+
+    def head_dot(
+        self, outputs_dot: Float[Tensor, "N M A"], vectors: Params, params: Params
+    ) -> DiagonalNormal:
+        """Return the tangent; a clamped log-std does not move."""
+        return DiagonalNormal(outputs_dot, (vectors["sigma"] * self._free(params))[:, None, :])
+
+    def pull_head(self, cotangent: Sequence[Tensor], params: Params, out: Params) -> Float[Tensor, "N M A"]:
+        """Return the mean's part; write the log-std's to ``out``."""
+        mean, log_std = cotangent
+        out["sigma"].copy_(log_std[:, 0] * self._free(params))
+        return mean
+
+    def _free(self, params: Params) -> Tensor:
+        return params["sigma"] >= self.min_log_std
 
     def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Draw standard normals ``[*shape, A]``."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import gymnasium as gym
 import torch
@@ -169,7 +169,7 @@ class Sampler(ABC):
             if self._owns_env:
                 self.env.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Sampler":
         return self
 
     def __exit__(

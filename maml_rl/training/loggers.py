@@ -4,7 +4,6 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -54,7 +53,7 @@ class ProgressReport:
         self._total = total
         self._task = self._progress.add_task("", total=total)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "ProgressReport":
         self._progress.start()
         return self
 

@@ -24,11 +24,19 @@ class RunSettings:
         seed: of every random stream.
         num_workers: sampler processes; 0 samples in this process.
         device: where meta-updates are computed.
+
+    Raises:
+        UsageError: the seed or the number of workers is negative.
     """
 
     seed: int
     num_workers: int = 0
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        for name, value in {"seed": self.seed, "num-workers": self.num_workers}.items():
+            if value < 0:
+                raise UsageError(f"{name}: expected 0 or more, got {value}")
 
 
 class Run:
@@ -72,7 +80,7 @@ def initial_policy(config: Config, env: gym.Env[Any, Any], seed: int) -> Policy:
     """Return the untrained policy of ``seed``. The global generator of torch is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(seed_sequence(seed, Purpose.INITIAL_PARAMETERS)))
-        return get_policy_for_env(env, config.hidden_sizes, config.nonlinearity)
+        return get_policy_for_env(env, config.hidden_sizes, config.nonlinearity, config.init_std)
 
 
 def _device(name: str) -> torch.device:

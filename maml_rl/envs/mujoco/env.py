@@ -70,36 +70,36 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
         normal = self.np_random.standard_normal(self.model.nv)
         self.set_state(*initial_state(self.model, uniform, normal))  # type: ignore[no-untyped-call]
         self.data.ctrl[:] = 0.0
-        return self.locomotion.observe(self._body_state())
+        return self.locomotion.observe(self._body_state())[0]
 
     def step(  # type: ignore[override]
         self, action: Array
     ) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Apply ``action`` for ``frame_skip`` physics steps."""
         before = self._body_state()
-        effort = self._actuation.effort(action)
-        self.do_simulation(self._actuation.control(effort), self.frame_skip)
+        effort = self._actuation.effort(np.asarray(action)[None])
+        self.do_simulation(self._actuation.control(effort)[0], self.frame_skip)
         # mj_step leaves positions of bodies a substep behind the state; bring them up to it.
         mujoco.mj_kinematics(self.model, self.data)
         after = self._body_state()
         terms = self.locomotion.rewards(before, after, effort, self._goal, self.dt)
-        info = {f"reward_{name}": float(term) for name, term in terms.items()}
+        info = {f"reward_{name}": float(term[0]) for name, term in terms.items()}
         if self.render_mode == "human":
             self.render()  # type: ignore[no-untyped-call]
         return (
-            self.locomotion.observe(after),
-            float(sum(terms.values())),
-            bool(self.locomotion.terminated(after)),
+            self.locomotion.observe(after)[0],
+            sum(info.values()),
+            bool(self.locomotion.terminated(after)[0]),
             False,
             info,
         )
 
     def _body_state(self) -> BodyState:
-        qpos, qvel = self.data.qpos.copy(), self.data.qvel.copy()
+        """Return a batch of one."""
+        qpos, qvel = self.data.qpos[None].copy(), self.data.qvel[None].copy()
         if not self.locomotion.uses_contact_forces:
-            return BodyState(qpos, qvel, np.zeros((self.model.nbody, 6)))
-        forces = self._contact_forces.at(qpos[None], qvel[None], self.data.ctrl[None])
-        return BodyState(qpos, qvel, forces[0])
+            return BodyState(qpos, qvel, np.zeros((1, self.model.nbody, 6)))
+        return BodyState(qpos, qvel, self._contact_forces.at(qpos, qvel, self.data.ctrl[None]))
 
 
 def action_box(model: mujoco.MjModel, scale: float) -> spaces.Box:

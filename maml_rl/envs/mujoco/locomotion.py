@@ -14,7 +14,7 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from maml_rl.envs.task_env import Array, Task
+from maml_rl.envs.task_env import Array, Task, check_positive
 
 ASSETS = Path(gymnasium.envs.mujoco.__file__).parent / "assets"
 RESET_NOISE = 0.1
@@ -87,9 +87,14 @@ def initial_state(model: mujoco.MjModel, uniform: Array, normal: Array) -> tuple
 
 
 class Actuation:
-    """Maps actions in ±scale on to the actuators' range, clipping what lies outside."""
+    """Maps actions in ±scale on to the actuators' range, clipping what lies outside.
+
+    Raises:
+        UsageError: the scale is not a positive number.
+    """
 
     def __init__(self, model: mujoco.MjModel, scale: float):
+        check_positive("normalization_scale", scale)
         low, high = model.actuator_ctrlrange.T
         self.scale = scale
         self.half_range = (high - low) / 2

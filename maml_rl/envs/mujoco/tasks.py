@@ -6,7 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from maml_rl.envs.mujoco.locomotion import Locomotion
-from maml_rl.envs.task_env import Task
+from maml_rl.envs.task_env import Task, check_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,9 @@ class VelocityTasks(Locomotion):
     default_goal: ClassVar[float] = 0.0
     low: float = 0.0
     high: float = 2.0
+
+    def __post_init__(self) -> None:
+        check_range(self.low, self.high)
 
     def sample_tasks(self, rng: np.random.Generator, num_tasks: int) -> list[Task]:
         """Draw velocities."""
@@ -43,6 +46,9 @@ class PositionTasks(Locomotion):
     default_goal: ClassVar[tuple[float, float]] = (0.0, 0.0)
     low: float = -3.0
     high: float = 3.0
+
+    def __post_init__(self) -> None:
+        check_range(self.low, self.high)
 
     def sample_tasks(self, rng: np.random.Generator, num_tasks: int) -> list[Task]:
         """Draw points."""

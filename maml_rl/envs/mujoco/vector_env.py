@@ -89,6 +89,8 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
 
     def _step_physics(self, controls: Array) -> None:
         rows = np.flatnonzero(self.running)
+        if not len(rows):  # Of which rollout would crash.
+            return
         substeps, held = self._substeps[: len(rows)], self._controls[: len(rows)]
         held[:] = controls[rows, None]
         self._rollout.rollout(self.model, self._data, self._states[rows], held, state=substeps)

@@ -1,0 +1,116 @@
+"""Policies whose network is a multilayer perceptron."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from maml_rl.policies.base import Linearisation, Policy
+from maml_rl.policies.distributions import ActionDistribution
+from maml_rl.policies.network import NetworkLinearisation, Nonlinearity, Params, affine
+
+
+class MLPPolicy(Policy):
+    """A policy whose network is a multilayer perceptron: Xavier-uniform weights, zero biases."""
+
+    def __init__(
+        self,
+        input_size: int,
+        layers: Mapping[str, int],
+        nonlinearity: Nonlinearity,
+        output_size: int,
+    ):
+        super().__init__(input_size, output_size)
+        self.nonlinearity = nonlinearity
+        self.layer_names = tuple(layers)
+        sizes = [input_size, *layers.values()]
+        for name, fan_in, fan_out in zip(layers, sizes, sizes[1:], strict=False):
+            layer = nn.Linear(fan_in, fan_out)
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
+            self.add_module(name, layer)
+
+    @abstractmethod
+    def head(self, outputs: Float[Tensor, "*B A"], params: Params) -> ActionDistribution:
+        """Return the action distribution for the network's outputs."""
+
+    @abstractmethod
+    def head_dot(
+        self, outputs_dot: Float[Tensor, "N M A"], vectors: Params, params: Params
+    ) -> ActionDistribution:
+        """Return how the distribution changes with the outputs and with parameters of its own."""
+
+    @abstractmethod
+    def pull_head(self, cotangent: Sequence[Tensor], params: Params, out: Params) -> Float[Tensor, "N M A"]:
+        """Return the part of ``cotangent`` that is the outputs'; write the parameters' own to ``out``."""
+
+    def outputs(self, observations: Float[Tensor, "*B O"], params: Params) -> ActionDistribution:
+        """Return the action distribution's parameters at ``observations``."""
+        return self.head(self.network(observations, params), params)
+
+    def linearise(
+        self, observations: Float[Tensor, "N M O"], params: Float[Tensor, "N P"]
+    ) -> "MLPLinearisation":
+        """Return the policy's derivatives at ``params``."""
+        return MLPLinearisation(self, observations, params)
+
+    def network(self, observations: Float[Tensor, "*B O"], params: Params) -> Float[Tensor, "*B A"]:
+        """Run the perceptron; the last layer is linear."""
+        stacked = params[f"{self.layer_names[0]}.weight"].dim() == 3
+        x = observations.reshape(observations.shape[0], -1, self.input_size) if stacked else observations
+        layer = affine if stacked else F.linear
+        for name in self.layer_names:
+            x = layer(x, params[f"{name}.weight"], params[f"{name}.bias"])
+            if name != self.layer_names[-1]:
+                x = self.nonlinearity(x)
+        return x.view(*observations.shape[:-1], -1) if stacked else x
+
+
+class MLPLinearisation(Linearisation):
+    """`Linearisation` of an MLP policy: its network's, and its head's on top."""
+
+    def __init__(self, policy: MLPPolicy, observations: Float[Tensor, "N M O"], params: Float[Tensor, "N P"]):
+        self._policy = policy
+        self._params = policy.unflatten(params.detach())
+        self._network = NetworkLinearisation(
+            policy.layer_names, policy.nonlinearity, observations, self._params
+        )
+        self._template = params
+        self.pi = policy.head(self._network.outputs, self._params)
+
+    def push_forward(self, vectors: Float[Tensor, "N P"]) -> ActionDistribution:
+        """Return ``J v``."""
+        named = self._policy.unflatten(vectors)
+        return self._policy.head_dot(self._network.push_forward(named), named, self._params)
+
+    def pull_back(self, cotangent: Sequence[Tensor]) -> Float[Tensor, "N P"]:
+        """Return ``Jᵀ u``."""
+        result, out = self._new_vectors()
+        self._network.pull_back(self._policy.pull_head(cotangent, self._params, out), out)
+        return result
+
+    def fix_loss(self, cotangent: Sequence[Tensor]) -> None:
+        """Choose the loss of `pull_back_dot`."""
+        _, scratch = self._new_vectors()
+        self._network.fix_loss(self._policy.pull_head(cotangent, self._params, scratch))
+
+    def pull_back_dot(
+        self, cotangent_dot: Sequence[Tensor], vectors: Float[Tensor, "N P"]
+    ) -> Float[Tensor, "N P"]:
+        """Return the Hessian of the loss times ``vectors``."""
+        result, out = self._new_vectors()
+        outputs_dot = self._policy.pull_head(cotangent_dot, self._params, out)
+        self._network.pull_back_dot(outputs_dot, self._policy.unflatten(vectors), out)
+        return result
+
+    def _new_vectors(self) -> tuple[Float[Tensor, "N P"], Params]:
+        vectors = torch.empty(self._template.shape, dtype=self._template.dtype, device=self._template.device)
+        return vectors, self._policy.unflatten(vectors)
+
+
+def hidden_layers(hidden_sizes: Sequence[int]) -> dict[str, int]:
+    """Name the hidden layers ``layer1``, ``layer2``, … as 2020 checkpoints do."""
+    return {f"layer{i}": size for i, size in enumerate(hidden_sizes, start=1)}

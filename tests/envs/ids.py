@@ -1,0 +1,61 @@
+"""The registered environments, and what their tests share."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import maml_rl.envs  # noqa: F401 (registers them)
+
+Array = NDArray[Any]
+
+BANDIT_IDS = [f"{kind}-K{k}-v0" for kind in ("Bandit", "GaussianBandit") for k in (5, 10, 50)]
+NUMPY_IDS = ["2DNavigation-v0", *BANDIT_IDS, "TabularMDP-v0"]
+CHEETAH_IDS = ["HalfCheetahVel-v2", "HalfCheetahDir-v2"]
+ANT_IDS = ["AntVel-v2", "AntDir-v2", "AntPos-v1"]
+MUJOCO_IDS = CHEETAH_IDS + ANT_IDS
+ALL_IDS = NUMPY_IDS + MUJOCO_IDS
+DIFFERENT_IDS = [
+    "2DNavigation-v0",
+    "GaussianBandit-K10-v0",
+    "TabularMDP-v0",
+    "HalfCheetahVel-v2",
+    "AntPos-v1",
+]
+"""One of each kind."""
+
+TIME_LIMITS = {"2DNavigation-v0": 100, "TabularMDP-v0": 10, **dict.fromkeys(MUJOCO_IDS, 200)}
+
+every_id = pytest.mark.parametrize("id", ALL_IDS)
+one_of_each_kind = pytest.mark.parametrize("id", DIFFERENT_IDS)
+
+
+def random_actions(space: gym.Space[Any], rng: np.random.Generator, num: int) -> Array:
+    """Actions for ``num`` environments; of continuous ones, many outside the space's bounds."""
+    if isinstance(space, gym.spaces.Discrete):
+        return rng.integers(space.n, size=num)
+    assert isinstance(space, gym.spaces.Box)
+    return (space.high * rng.standard_normal((num, *space.shape))).astype(np.float32)
+
+
+def play(env: gym.Env[Any, Any], seed: int, steps: int = 10, actions_seed: int = 0) -> list[Any]:
+    """Observations and rewards of an episode under random actions, as one flat list of numbers."""
+    rng = np.random.default_rng(actions_seed)
+    observation, _ = env.reset(seed=seed)
+    heard = [*observation]
+    for _ in range(steps):
+        action = random_actions(env.action_space, rng, 1)[0]
+        observation, reward, terminated, truncated, _ = env.step(action)
+        heard += [*observation, reward, terminated, truncated]
+        if terminated or truncated:
+            break
+    return heard
+
+
+def play_batch(env: Any, seeds: list[int], actions: Array) -> tuple[Array, Array, Array, Array]:
+    """Step ``env`` through ``actions [T, B, ...]``; return what came back, time-major, resets left out."""
+    env.reset(seed=seeds)
+    answers = [env.step(action)[:4] for action in actions]
+    return tuple(np.stack(column) for column in zip(*answers, strict=True))  # type: ignore[return-value]

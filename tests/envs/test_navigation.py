@@ -1,0 +1,72 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import maml_rl.envs  # noqa: F401
+from tests.builders import repeatable
+
+coordinates = st.floats(-1, 1, width=32)
+points = st.tuples(coordinates, coordinates)
+
+
+def at_goal(goal: tuple[float, float]) -> gym.Env:
+    env = gym.make("2DNavigation-v0")
+    env.unwrapped.reset_task({"goal": np.array(goal)})
+    env.reset(seed=0)
+    return env
+
+
+@repeatable
+@given(goal=points, actions=st.lists(points, min_size=1, max_size=8))
+def test_moves_and_rewards(goal: tuple[float, float], actions: list[tuple[float, float]]):
+    env = at_goal(goal)
+    x = y = 0.0
+    for dx, dy in actions:
+        observation, reward, terminated, truncated, _ = env.step(np.array([dx, dy], np.float32))
+        x += min(max(dx, -0.1), 0.1)
+        y += min(max(dy, -0.1), 0.1)
+        np.testing.assert_allclose(observation, [x, y], atol=1e-6)
+        distance = ((x - goal[0]) ** 2 + (y - goal[1]) ** 2) ** 0.5
+        assert reward == pytest.approx(-distance, abs=1e-6)
+        within = max(abs(x - goal[0]), abs(y - goal[1]))
+        if abs(within - 0.01) > 1e-6:  # Positions are float32.
+            assert terminated == (within < 0.01)
+        assert not truncated
+        if terminated:
+            break
+
+
+@pytest.mark.parametrize(
+    ("goal", "terminates"),
+    [((0.05, -0.05), True), ((0.059, -0.041), True), ((0.061, -0.05), False), ((0.05, -0.061), False)],
+)
+def test_terminates_within_a_hundredth_of_both_coordinates(goal: tuple[float, float], terminates: bool):
+    _, reward, terminated, truncated, _ = at_goal(goal).step(np.array([0.05, -0.05], np.float32))
+    assert terminated == terminates
+    assert not truncated
+    assert reward == pytest.approx(-np.hypot(goal[0] - 0.05, goal[1] + 0.05), abs=1e-7)
+
+
+def test_starts_at_the_origin_again_after_reset():
+    env = at_goal((0.3, 0.3))
+    env.step(np.array([0.1, 0.1], np.float32))
+    observation, _ = env.reset()
+    assert observation.tolist() == [0.0, 0.0]
+    assert observation.dtype == np.float32
+
+
+@pytest.mark.parametrize("bounds", [{}, {"low": -2.0, "high": 1.0}, {"low": 0.25, "high": 0.25}])
+def test_goals_fill_the_square(bounds: dict[str, float]):
+    env = gym.make("2DNavigation-v0", **bounds)
+    env.reset(seed=0)
+    goals = np.array([task["goal"] for task in env.unwrapped.sample_tasks(2000)])
+    low, high = bounds.get("low", -0.5), bounds.get("high", 0.5)
+    assert (goals >= low).all()
+    assert (goals <= high).all()
+    np.testing.assert_allclose(goals.min(0), low, atol=0.01 * (high - low))
+    np.testing.assert_allclose(goals.max(0), high, atol=0.01 * (high - low))
+    np.testing.assert_allclose(goals.mean(0), (low + high) / 2, atol=0.03 * (high - low))
+    if high > low:
+        assert abs(np.corrcoef(goals.T)[0, 1]) < 0.1

@@ -1,0 +1,185 @@
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from maml_rl.optim.trust_region import Outcome, TrustRegion, trust_region_step
+from tests.builders import repeatable, same_bits
+
+Evaluate = Callable[[Tensor], tuple[Tensor, Tensor]]
+
+LOSSES = torch.tensor([1.0, 3.0], dtype=torch.float64)
+"""Of two tasks, at theta."""
+
+
+class Quadratic:
+    """A loss that is linear but for ``bend |d|^2``, and a KL that is ``stretch ½ dᵀ F d``."""
+
+    def __init__(self, size: int = 6, seed: int = 0, bend: float = 0.0, stretch: float = 1.0):
+        generator = torch.Generator().manual_seed(seed)
+        root = torch.randn(size, size, generator=generator, dtype=torch.float64)
+        self.fisher = root @ root.T + 0.1 * torch.eye(size, dtype=torch.float64)
+        self.gradient = torch.randn(size, generator=generator, dtype=torch.float64)
+        self.theta = torch.randn(size, generator=generator, dtype=torch.float64)
+        self.bend, self.stretch = bend, stretch
+        self.evaluated: list[Tensor] = []
+
+    def evaluate(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        self.evaluated.append(theta)
+        d = theta - self.theta
+        kl = self.stretch * 0.5 * d @ self.fisher @ d
+        # Tasks differ, and their mean is what counts.
+        change = self.gradient @ d + self.bend * d @ d
+        return LOSSES + change * torch.tensor([3.0, -1.0]), kl * torch.tensor([0.5, 1.5])
+
+    def step(self, region: TrustRegion, evaluate: Evaluate | None = None) -> Outcome:
+        return trust_region_step(
+            region,
+            self.theta,
+            LOSSES,
+            self.gradient,
+            lambda v: self.fisher @ v,
+            evaluate or self.evaluate,
+        )
+
+    def full_step(self, region: TrustRegion) -> Tensor:
+        """Where the first try of the line search must land."""
+        damped = self.fisher + region.cg_damping * torch.eye(len(self.theta), dtype=torch.float64)
+        s = torch.linalg.solve(damped, self.gradient)
+        return -s * (2 * region.max_kl / (s @ damped @ s)).sqrt()
+
+
+def exact(**options: float) -> TrustRegion:
+    """Conjugate gradient runs until it has the solution."""
+    return TrustRegion(**{"max_kl": 0.01, "cg_iters": 60, "cg_damping": 0.1} | options)
+
+
+def test_full_step_solves_the_trust_region_problem():
+    problem, region = Quadratic(), exact()
+    outcome = problem.step(region)
+    assert outcome.accepted
+    assert outcome.backtracks == 0
+    assert outcome.cg_residual < 1e-4
+    torch.testing.assert_close(outcome.theta, problem.theta + problem.full_step(region), rtol=1e-4, atol=1e-6)
+    losses, kls = problem.evaluate(outcome.theta)
+    assert torch.equal(outcome.losses, losses)
+    assert torch.equal(outcome.kls, kls)
+
+
+def test_step_without_damping_reaches_the_bound():
+    """Minimising a linear loss on an ellipsoid ends on its surface."""
+    problem, region = Quadratic(stretch=0.999), exact(cg_damping=0.0)
+    outcome = problem.step(region)
+    assert outcome.backtracks == 0
+    assert outcome.kls.mean().item() == pytest.approx(0.999 * region.max_kl, rel=1e-4)
+
+
+@pytest.mark.parametrize(("stretch", "backtracks"), [(3.0, 1), (10.0, 2), (50.0, 3)])
+def test_backtracks_until_the_kl_holds(stretch: float, backtracks: int):
+    problem, region = Quadratic(stretch=stretch), exact(cg_damping=1e-3, ls_backtrack_ratio=0.5)
+    outcome = problem.step(region)
+    assert outcome.accepted
+    assert outcome.backtracks == backtracks
+    assert len(problem.evaluated) == backtracks + 1
+    expected = problem.theta + 0.5**backtracks * problem.full_step(region)
+    torch.testing.assert_close(outcome.theta, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_backtracks_until_the_loss_falls():
+    region = exact(ls_backtrack_ratio=0.8)
+    full = Quadratic().full_step(region)
+    gain = -(Quadratic().gradient @ full)
+    bend = (gain / (full @ full)).item() / 0.8**2.5  # breaks even between the second and third try
+    outcome = Quadratic(bend=bend).step(region)
+    assert outcome.accepted
+    assert outcome.backtracks == 3
+    assert outcome.losses.mean() < LOSSES.mean()
+
+
+@repeatable
+@given(
+    st.integers(1, 8),
+    st.integers(0, 2**32 - 1),
+    st.floats(0, 100),
+    st.floats(0.1, 100),
+    st.integers(1, 10),
+)
+def test_accepted_steps_improve_within_the_bound_and_others_change_nothing(
+    size: int, seed: int, bend: float, stretch: float, cg_iters: int
+):
+    problem = Quadratic(size, seed, bend, stretch)
+    region = TrustRegion(max_kl=0.01, cg_iters=cg_iters, ls_max_steps=4)
+    outcome = problem.step(region)
+    if outcome.accepted:
+        assert outcome.losses.mean() < LOSSES.mean()
+        assert outcome.kls.mean() < region.max_kl
+        assert outcome.backtracks < region.ls_max_steps
+    else:
+        assert same_bits(outcome.theta, problem.theta)
+        assert len(problem.evaluated) == outcome.backtracks == region.ls_max_steps
+
+
+nan = torch.full((2,), torch.nan, dtype=torch.float64)
+low = torch.zeros(2, dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(nan, low), (low, nan), (nan, nan), (LOSSES, low), (LOSSES + 1, low), (low, low + 0.01), (low, low + 1)],
+    ids=["loss NaN", "KL NaN", "both NaN", "loss equal", "loss higher", "KL at the bound", "KL higher"],
+)
+def test_rejected_step_leaves_theta_to_the_bit(answer: tuple[Tensor, Tensor]):
+    problem, region = Quadratic(), exact(ls_max_steps=3)
+    problem.theta[:2] = torch.tensor([-0.0, 0.0])
+    before = problem.theta.clone()
+    outcome = problem.step(region, lambda _: answer)
+    assert not outcome.accepted
+    assert outcome.backtracks == 3
+    assert same_bits(outcome.theta, before)
+    assert same_bits(problem.theta, before)
+    assert torch.equal(outcome.losses, LOSSES)
+    assert outcome.kls.tolist() == [0, 0]
+
+
+def test_a_nan_is_passed_over_for_a_shorter_step_that_works():
+    problem = Quadratic()
+
+    def evaluate(theta: Tensor) -> tuple[Tensor, Tensor]:
+        losses, kls = problem.evaluate(theta)
+        return (nan, nan) if len(problem.evaluated) < 3 else (losses, kls)
+
+    outcome = problem.step(exact(), evaluate)
+    assert outcome.accepted
+    assert outcome.backtracks == 2
+
+
+def test_no_gradient_means_no_step():
+    problem = Quadratic()
+    problem.gradient.zero_()
+    outcome = problem.step(exact(ls_max_steps=2))
+    assert not outcome.accepted
+    assert same_bits(outcome.theta, problem.theta)
+
+
+def test_float32_theta_stays_float32():
+    problem = Quadratic()
+    outcome = trust_region_step(
+        exact(),
+        problem.theta.float(),
+        LOSSES,
+        problem.gradient,
+        lambda v: problem.fisher @ v,
+        lambda theta: problem.evaluate(theta.double()),
+    )
+    assert outcome.accepted
+    assert outcome.theta.dtype == torch.float32
+
+
+def test_residual_of_an_unfinished_solution_is_reported():
+    problem, region = Quadratic(), exact(cg_iters=1)
+    g, damped = problem.gradient, problem.fisher + 0.1 * torch.eye(6, dtype=torch.float64)
+    x = g * (g @ g) / (g @ damped @ g)
+    assert problem.step(region).cg_residual == pytest.approx((g - damped @ x).norm().item(), rel=1e-9)

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import Categorical, Distribution, Independent, Normal, kl_divergence
+
+from maml_rl.policies.distributions import ActionDistribution, CategoricalLogits, DiagonalNormal
+from tests.builders import both_families
+
+TASKS, STEPS, ACTIONS = 2, 5, 3
+
+
+def random_pi(family: str, seed: int) -> ActionDistribution:
+    """As policies with one set of parameters per task put it out, in float64."""
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    if family == "normal":
+        return DiagonalNormal(normal(TASKS, STEPS, ACTIONS), 0.5 * normal(TASKS, 1, ACTIONS))
+    return CategoricalLogits(3 * normal(TASKS, STEPS, ACTIONS))
+
+
+def torch_equivalent(pi: ActionDistribution) -> Distribution:
+    if isinstance(pi, DiagonalNormal):
+        return Independent(Normal(pi.mean, pi.log_std.exp()), 1)
+    return Categorical(logits=pi.logits)
+
+
+def close(actual: Tensor, expected: Tensor) -> None:
+    assert actual.shape == (TASKS, STEPS)
+    torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-12)
+
+
+@both_families
+def test_log_prob(family: str):
+    pi = random_pi(family, 0)
+    torch.manual_seed(0)
+    actions = torch_equivalent(pi).sample()
+    close(pi.log_prob(actions), torch_equivalent(pi).log_prob(actions))
+
+
+def test_log_prob_of_integers_of_any_width():
+    pi = random_pi("categorical", 0)
+    actions = torch.arange(TASKS * STEPS).reshape(TASKS, STEPS) % ACTIONS
+    assert torch.equal(pi.log_prob(actions.int()), pi.log_prob(actions))
+
+
+@both_families
+def test_kl_is_that_of_self_to_other(family: str):
+    pi, other = random_pi(family, 0), random_pi(family, 1)
+    close(pi.kl(other), kl_divergence(torch_equivalent(pi), torch_equivalent(other)))
+    close(pi.kl(pi), torch.zeros(TASKS, STEPS, dtype=torch.float64))
+
+
+@both_families
+def test_entropy(family: str):
+    pi = random_pi(family, 0)
+    close(pi.entropy(), torch_equivalent(pi).entropy())
+
+
+@both_families
+def test_distribution_is_the_torch_equivalent(family: str):
+    pi = random_pi(family, 0)
+    assert type(pi.distribution()) is type(torch_equivalent(pi))
+    close(kl_divergence(pi.distribution(), torch_equivalent(pi)), torch.zeros(TASKS, STEPS).double())
+
+
+@both_families
+def test_fisher_is_the_hessian_of_the_weighted_kl(family: str):
+    pi, tangent = random_pi(family, 0), random_pi(family, 1)
+    weights = torch.rand(TASKS, STEPS, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    sizes, shapes = [x.numel() for x in pi], [x.shape for x in pi]
+
+    def weighted_kl(flat: Tensor) -> Tensor:
+        pieces = flat.split(sizes)
+        other = type(pi)(*(piece.view(shape) for piece, shape in zip(pieces, shapes, strict=True)))
+        return (weights * kl_divergence(torch_equivalent(pi), torch_equivalent(other))).sum()
+
+    hessian = torch.autograd.functional.hessian(weighted_kl, torch.cat([x.flatten() for x in pi]))
+    expected = hessian @ torch.cat([x.flatten() for x in tangent])
+    product = pi.fisher(tangent, weights)
+    assert [x.shape for x in product] == shapes
+    torch.testing.assert_close(torch.cat([x.flatten() for x in product]), expected, rtol=1e-9, atol=1e-10)
+
+
+def test_normal_sample_shifts_and_scales_noise():
+    pi = random_pi("normal", 0)
+    noise = random_pi("normal", 1).mean
+    expected = pi.mean + torch_equivalent(pi).stddev * noise
+    torch.testing.assert_close(pi.sample(noise), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_categorical_sample_inverts_the_distribution_function():
+    pi = random_pi("categorical", 0)
+    uniforms = torch.rand(TASKS, STEPS, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    actions = pi.sample(uniforms)
+    for index in np.ndindex(TASKS, STEPS):
+        below, expected = 0.0, 0
+        for action, p in enumerate(torch_equivalent(pi).probs[index].tolist()):
+            if below <= uniforms[index]:
+                expected = action
+            below += p
+        assert actions[index] == expected
+
+
+def test_categorical_frequencies_are_the_probabilities():
+    logits = torch.tensor([0.3, -1.0, 0.0, 1.2])
+    grid = (torch.arange(1000) + 0.5) / 1000
+    actions = CategoricalLogits(logits.expand(1000, 4)).sample(grid)
+    frequencies = actions.bincount(minlength=4) / 1000
+    torch.testing.assert_close(frequencies, Categorical(logits=logits).probs, rtol=0, atol=1.1e-3)
+
+
+@pytest.mark.parametrize(
+    ("logits", "noise", "action"),
+    [
+        ([0.0, 0.0], 0.0, 0),
+        ([0.0, 0.0], 0.5, 1),
+        ([0.0, 0.0, 0.0], float(np.nextafter(np.float32(1), np.float32(0))), 2),
+        ([-200.0, 0.0, -200.0], 0.0, 1),
+    ],
+    ids=["least noise", "between", "most noise", "impossible actions"],
+)
+def test_categorical_sample_at_the_edges(logits: list[float], noise: float, action: int):
+    assert CategoricalLogits(torch.tensor([logits])).sample(torch.tensor([noise])).tolist() == [action]
+
+
+def test_categorical_sample_stays_in_range_whatever_the_rounding():
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(2000, 7, generator=generator)
+    noise = torch.full((2000,), float(np.nextafter(np.float32(1), np.float32(0))))
+    assert CategoricalLogits(logits).sample(noise).max() == 6

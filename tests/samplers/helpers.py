@@ -1,0 +1,92 @@
+"""Samplers on small environments, and comparisons of what they return."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import gymnasium as gym
+import psutil
+import torch
+
+import maml_rl.envs  # noqa: F401
+from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.episode import BatchEpisodes
+from maml_rl.policies import Policy
+from maml_rl.policies.making import get_input_size, get_policy_for_env
+from maml_rl.samplers import InProcessSampler, MultiTaskSampler, Sampler
+from tests.builders import same_bits
+
+Samples = tuple[list[list[BatchEpisodes]], list[BatchEpisodes]]
+NAVIGATION = {"max_episode_steps": 12}
+"""Its episodes are short here."""
+
+
+def make_policy(env: gym.Env[Any, Any], seed: int = 0, hidden_sizes: Sequence[int] = (8,)) -> Policy:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return get_policy_for_env(env, hidden_sizes, "tanh")
+
+
+def make_sampler(
+    num_workers: int = 0,
+    env_name: str = "2DNavigation-v0",
+    env_kwargs: dict[str, Any] | None = None,
+    batch_size: int = 3,
+    seed: int | None = 0,
+    env: gym.Env[Any, Any] | None = None,
+    hidden_sizes: Sequence[int] = (8,),
+    **kwargs: Any,
+) -> Sampler:
+    """In this process where there are no workers; two tasks to a work item unless said otherwise."""
+    if env_kwargs is None:
+        env_kwargs = NAVIGATION if env_name == "2DNavigation-v0" else {}
+    if env is None:
+        env = gym.make(env_name, **env_kwargs)
+    policy = make_policy(env, hidden_sizes=hidden_sizes)
+    baseline = LinearFeatureBaseline(get_input_size(env))
+    kwargs = {"tasks_per_item": 2, **kwargs}
+    arguments = (env_name, env_kwargs, batch_size, policy, baseline, env, seed)
+    if num_workers:
+        return MultiTaskSampler(*arguments, num_workers, **kwargs)
+    return InProcessSampler(*arguments, **kwargs)
+
+
+def sample(sampler: Sampler, num_tasks: int = 5, **kwargs: Any) -> Samples:
+    settings = {"num_steps": 1, "fast_lr": 0.3, "gamma": 0.95, "gae_lambda": 0.9, **kwargs}
+    return sampler.sample(sampler.sample_tasks(num_tasks), **settings)
+
+
+def flat(samples: Samples) -> list[BatchEpisodes]:
+    train, valid = samples
+    return [episodes for step in (*train, valid) for episodes in step]
+
+
+def identical(first: Samples, second: Samples) -> bool:
+    """Whether two answers hold the same bytes."""
+    pairs = list(zip(flat(first), flat(second), strict=True))
+    assert pairs
+    return all(
+        all(same_bits(x, y) for x, y in zip(a.data, b.data, strict=True))
+        and same_bits(a.advantages, b.advantages)
+        for a, b in pairs
+    )
+
+
+def workers_of(sampler: Sampler) -> list[psutil.Process]:
+    """The sampler's worker processes."""
+    assert isinstance(sampler, MultiTaskSampler)
+    return [psutil.Process(worker._process.pid) for worker in sampler._crew._workers]
+
+
+def assert_gone(processes: Sequence[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    assert not alive
+
+
+@contextmanager
+def fragile_registered() -> Iterator[str]:
+    gym.register("Fragile-v0", entry_point="tests.samplers.environments:Fragile")
+    try:
+        yield "Fragile-v0"
+    finally:
+        del gym.registry["Fragile-v0"]

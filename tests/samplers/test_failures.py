@@ -1,0 +1,143 @@
+"""Workers that raise, exit or are killed."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import gymnasium as gym
+import pytest
+
+from maml_rl.errors import WorkerError
+from tests.samplers.helpers import (
+    assert_gone,
+    fragile_registered,
+    identical,
+    make_sampler,
+    sample,
+    workers_of,
+)
+
+PATIENCE = 60
+"""Seconds to wait for what takes one or two on a quiet machine, and never comes if it hangs."""
+
+places = pytest.mark.parametrize("place", ["constructor", "reset", "step"])
+
+
+@pytest.fixture(autouse=True)
+def fragile() -> Iterator[str]:
+    with fragile_registered() as name:
+        yield name
+
+
+def good_env() -> gym.Env:
+    """For the main process; the workers' differ in their arguments."""
+    return gym.make("Fragile-v0")
+
+
+@places
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_a_worker_that_raises_brings_its_traceback_and_leaves_no_process(place: str, num_workers: int):
+    sampler = make_sampler(num_workers, "Fragile-v0", {"fail_in": place}, env=good_env())
+    processes = workers_of(sampler)
+    train, valid = sampler.sample_async(sampler.sample_tasks(5))
+    for future in (*train[0], *valid):
+        with pytest.raises(WorkerError) as caught:
+            future.result(timeout=PATIENCE)
+        message = str(caught.value)
+        assert "Traceback (most recent call last)" in message
+        assert "_perhaps_fail" in message  # The worker's own lines, not those of the parent.
+        assert f"it broke in its {place}" in message
+    assert_gone(processes)
+    sampler.close()
+
+
+@places
+def test_a_sampler_whose_worker_raised_stays_failed(place: str):
+    with make_sampler(1, "Fragile-v0", {"fail_in": place}, env=good_env()) as sampler:
+        with pytest.raises(WorkerError):
+            sample(sampler)
+        with pytest.raises(WorkerError, match=f"it broke in its {place}"):
+            sampler.sample_async(sampler.sample_tasks(2))[1][0].result(timeout=PATIENCE)
+
+
+def test_an_error_in_the_second_item_leaves_the_first_ones_episodes(tmp_path: Path):
+    """The first item's train episodes came; the failure is that of a later one."""
+    with make_sampler(1, "Fragile-v0", {}, env=good_env()) as sampler:
+        tasks = sampler.sample_tasks(4)
+        assert len(tasks) == 4
+        tasks[2] = {"wrong": 1}
+        train, valid = sampler.sample_async(tasks)
+        assert valid[1].result(timeout=PATIENCE).lengths == [8] * 3
+        with pytest.raises(WorkerError, match="KeyError: 'goal'"):
+            valid[2].result(timeout=PATIENCE)
+        with pytest.raises(WorkerError, match="KeyError: 'goal'"):
+            train[0][3].result(timeout=PATIENCE)
+
+
+def test_in_this_process_errors_raise_as_they_are():
+    sampler = make_sampler(0, "Fragile-v0", {"fail_in": "step"}, env=good_env())
+    with sampler, pytest.raises(ArithmeticError, match="it broke in its step"):
+        sample(sampler)
+
+
+@places
+@pytest.mark.parametrize("how", ["kill", "exit"])
+def test_a_worker_that_dies_is_replaced(
+    place: str, how: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    kwargs = {"fail_in": place, "how": how, "marker": str(tmp_path / "died"), "safe_pid": os.getpid()}
+    with make_sampler(1, "Fragile-v0", kwargs) as sampler:
+        first = workers_of(sampler)
+        disturbed = sample(sampler)
+        assert (tmp_path / "died").exists()
+        assert workers_of(sampler) != first
+        assert_gone(first)
+        calm = sampler.sample(sampler.sample_tasks(5), gamma=0.95, gae_lambda=0.9, fast_lr=0.3)
+    assert f"died (exit code {-signal.SIGKILL if how == 'kill' else 7}); starting another" in caplog.text
+    with make_sampler(0, "Fragile-v0", kwargs) as sampler:
+        assert identical(disturbed, sample(sampler))
+        assert identical(calm, sample(sampler))
+
+
+def test_workers_killed_from_outside_while_they_work_are_replaced():
+    with make_sampler(2, "Fragile-v0", {"step_seconds": 0.005}, tasks_per_item=1) as sampler:
+        tasks = sampler.sample_tasks(6)
+        futures = sampler.sample_async(tasks, fast_lr=0.3, num_steps=2)
+        futures[0][0][0].result(timeout=PATIENCE)  # They are at it.
+        victims = workers_of(sampler)
+        for victim in victims:
+            victim.kill()
+        disturbed = sampler.sample_wait(futures)
+        assert_gone(victims)
+        assert not {worker.pid for worker in workers_of(sampler)} & {victim.pid for victim in victims}
+    with make_sampler(0, "Fragile-v0", tasks_per_item=1) as sampler:
+        assert identical(disturbed, sampler.sample(tasks, fast_lr=0.3, num_steps=2))
+
+
+def test_an_idle_worker_that_was_killed_is_replaced():
+    with make_sampler(1) as sampler:
+        sample(sampler)
+        (victim,) = workers_of(sampler)
+        victim.kill()
+        assert_gone([victim])
+        second = sample(sampler)
+    with make_sampler(0) as sampler:
+        sample(sampler)
+        assert identical(second, sample(sampler))
+
+
+def test_tasks_that_kill_every_worker_are_blamed():
+    kwargs = {"fail_in": "step", "how": "kill", "safe_pid": os.getpid()}
+    with make_sampler(1, "Fragile-v0", kwargs) as sampler:
+        with pytest.raises(
+            WorkerError, match=r"3 workers died one after another on the same tasks: \[{'goal'"
+        ):
+            sample(sampler, num_tasks=1)
+        processes = workers_of(sampler)
+    assert_gone(processes)
+
+
+def test_a_missing_environment_is_noticed_before_any_worker_starts():
+    with pytest.raises(ValueError, match=r"environment 'Fragil-v0': .* doesn't exist"):
+        make_sampler(1, "Fragil-v0", {}, env=good_env())

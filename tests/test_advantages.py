@@ -1,0 +1,135 @@
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from maml_rl.advantages import (
+    discounted_returns,
+    generalized_advantages,
+    normalize,
+    step_mask,
+    step_weights,
+)
+from tests.builders import repeatable
+from tests.oracles import advantages as oracle
+
+fractions = st.floats(0, 1)
+
+
+class Recording(NamedTuple):
+    rewards: NDArray[np.float64]
+    values: NDArray[np.float64]
+    last_values: NDArray[np.float64]
+    lengths: list[int]
+
+
+def record(lengths: list[int], seed: int) -> Recording:
+    """Rewards are 0 behind an episode's end; values are not, and must not matter there."""
+    rng = np.random.default_rng(seed)
+    shape = (max(lengths), len(lengths))
+    real = np.arange(shape[0])[:, None] < np.array(lengths)
+    values = rng.standard_normal(shape)
+    return Recording(rng.standard_normal(shape) * real, values, rng.standard_normal(len(lengths)), lengths)
+
+
+recordings = st.builds(record, st.lists(st.integers(1, 7), min_size=1, max_size=4), st.integers(0, 2**32 - 1))
+
+
+@repeatable
+@given(recordings)
+def test_mask_is_true_at_real_steps_only(recording: Recording):
+    mask = step_mask(torch.tensor(recording.lengths), max(recording.lengths) + 2)
+    for k, length in enumerate(recording.lengths):
+        assert mask[:, k].tolist() == [True] * length + [False] * (len(mask) - length)
+
+
+@repeatable
+@given(recordings)
+def test_weighted_sum_is_mean_over_steps_then_episodes(recording: Recording):
+    weights = step_weights(torch.tensor(recording.lengths), max(recording.lengths))
+    mean, _ = oracle.moments(recording.values, recording.lengths)
+    assert (weights.numpy() * recording.values).sum() == pytest.approx(mean, abs=1e-6)
+    assert weights.sum() == pytest.approx(1)
+
+
+@repeatable
+@given(recordings, fractions)
+def test_discounted_returns(recording: Recording, gamma: float):
+    returns = discounted_returns(torch.from_numpy(recording.rewards), gamma)
+    expected = oracle.discounted_returns(recording.rewards, recording.lengths, gamma)
+    np.testing.assert_allclose(returns, expected, rtol=1e-12, atol=1e-12)
+
+
+def test_discounted_returns_of_known_rewards():
+    returns = discounted_returns(torch.tensor([[1.0], [2.0], [4.0]]), 0.5)
+    assert returns[:, 0].tolist() == [3.0, 4.0, 4.0]
+
+
+@repeatable
+@given(recordings, fractions, fractions, st.booleans())
+def test_generalized_advantages(recording: Recording, gamma: float, gae_lambda: float, bootstrap: bool):
+    rewards, values, last_values, lengths = recording
+    advantages = generalized_advantages(
+        torch.from_numpy(rewards),
+        torch.from_numpy(values),
+        torch.tensor(lengths),
+        gamma,
+        gae_lambda,
+        torch.from_numpy(last_values) if bootstrap else None,
+    )
+    expected = oracle.generalized_advantages(
+        rewards, values, lengths, gamma, gae_lambda, last_values if bootstrap else None
+    )
+    np.testing.assert_allclose(advantages, expected, rtol=1e-12, atol=1e-12)
+
+
+@repeatable
+@given(recordings, fractions)
+def test_lambda_one_is_return_minus_value(recording: Recording, gamma: float):
+    rewards, values = torch.from_numpy(recording.rewards), torch.from_numpy(recording.values)
+    lengths = torch.tensor(recording.lengths)
+    advantages = generalized_advantages(rewards, values, lengths, gamma, 1.0)
+    difference = (discounted_returns(rewards, gamma) - values) * step_mask(lengths, len(rewards))
+    torch.testing.assert_close(advantages, difference, rtol=1e-12, atol=1e-12)
+
+
+@repeatable
+@given(recordings)
+def test_normalize(recording: Recording):
+    lengths = recording.lengths
+    _, std = oracle.moments(recording.values, lengths)
+    normalized = normalize(torch.from_numpy(recording.values), torch.tensor(lengths)).numpy()
+    if sum(lengths) == 1:
+        assert not normalized.any()  # one step has no spread
+        return
+    assert std > 1e-3
+    np.testing.assert_allclose(normalized, oracle.normalized(recording.values, lengths), atol=1e-4)
+    np.testing.assert_allclose(oracle.moments(normalized, lengths), (0, 1), atol=1e-4)
+
+
+def test_equal_advantages_normalize_to_zero():
+    normalized = normalize(torch.full((7, 3), 100.0, dtype=torch.float64), torch.tensor([7, 3, 1]))
+    assert normalized.abs().max() < 1e-4
+
+
+def test_rounding_of_weights_does_not_shift_advantages_far_from_zero():
+    advantages = torch.tensor([[1e6, 1e6], [1e6 + 1, 1e6], [1e6, 1e6]], dtype=torch.float64)
+    lengths = [3, 3]
+    normalized = normalize(advantages, torch.tensor(lengths))
+    np.testing.assert_allclose(normalized, oracle.normalized(advantages.numpy(), lengths), atol=1e-6)
+
+
+def test_tasks_side_by_side_equal_tasks_alone():
+    recordings = [record([5, 2, 3], 0), record([1, 5, 4], 1)]
+    rewards = torch.from_numpy(np.stack([r.rewards for r in recordings]))
+    values = torch.from_numpy(np.stack([r.values for r in recordings]))
+    last_values = torch.from_numpy(np.stack([r.last_values for r in recordings]))
+    lengths = torch.tensor([r.lengths for r in recordings])
+    together = normalize(generalized_advantages(rewards, values, lengths, 0.9, 0.8, last_values), lengths)
+    for n in range(2):
+        alone = generalized_advantages(rewards[n], values[n], lengths[n], 0.9, 0.8, last_values[n])
+        torch.testing.assert_close(together[n], normalize(alone, lengths[n]), rtol=1e-12, atol=1e-12)

@@ -1,0 +1,247 @@
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from maml_rl.episode import (
+    BatchEpisodes,
+    EpisodeData,
+    compute_advantages,
+    get_returns,
+    stack_data,
+    stack_episodes,
+)
+from tests.builders import batch, make_policy, random_episodes
+from tests.oracles import advantages as oracle
+
+GAMMA = 0.9
+
+
+def appended_episodes() -> BatchEpisodes:
+    """Three episodes of 3, 1 and 2 steps; the observation at step t of episode k is (k, t)."""
+    episodes = BatchEpisodes(3, gamma=GAMMA)
+    for t, running in enumerate([[0, 1, 2], [0, 2], [0]]):
+        episodes.append(
+            [np.array([k, t]) for k in running],
+            [np.array([10.0 * k + t]) for k in running],
+            [100.0 * (k + 1) + t for k in running],
+            running,
+        )
+    return episodes
+
+
+class TableBaseline:
+    """Values that are given, not fitted."""
+
+    def __init__(self, values: Tensor, last_values: Tensor):
+        self._values, self._last_values = values, last_values
+
+    def values(self, data: EpisodeData) -> Tensor:
+        return self._values
+
+    def last_values(self, data: EpisodeData) -> Tensor:
+        return self._last_values
+
+
+def recorded(truncated: list[bool] | None, last_observations: Tensor | None) -> EpisodeData:
+    return EpisodeData(
+        torch.zeros(3, 2, 1),
+        torch.zeros(3, 2, 1),
+        torch.tensor([[1.0, 2.0], [3.0, 0.0], [4.0, 0.0]]),
+        torch.tensor([3, 1]),
+        last_observations,
+        None if truncated is None else torch.tensor(truncated),
+    )
+
+
+def test_ragged_episodes_are_time_major_and_zero_padded():
+    episodes = appended_episodes()
+    assert len(episodes) == 3
+    assert episodes.batch_size == 3
+    assert episodes.lengths == [3, 1, 2]
+    assert episodes.num_steps == 6
+    assert episodes.observations[:, 0].tolist() == [[0, 0], [0, 1], [0, 2]]
+    assert episodes.observations[:, 2].tolist() == [[2, 0], [2, 1], [0, 0]]
+    assert episodes.actions[..., 0].tolist() == [[0, 10, 20], [1, 0, 21], [2, 0, 0]]
+    assert episodes.rewards.tolist() == [[100, 200, 300], [101, 0, 301], [102, 0, 0]]
+    assert episodes.mask.tolist() == [[1, 1, 1], [1, 0, 1], [1, 0, 0]]
+    assert {x.dtype for x in (episodes.observations, episodes.actions, episodes.rewards)} == {torch.float32}
+
+
+def test_returns_are_discounted_and_zero_behind_the_end():
+    episodes = appended_episodes()
+    expected = oracle.discounted_returns(episodes.rewards.double().numpy(), episodes.lengths, GAMMA)
+    np.testing.assert_allclose(episodes.returns, expected, rtol=1e-6)
+
+
+def test_integer_actions_stay_integers():
+    episodes = BatchEpisodes(2)
+    episodes.append([[0.0], [1.0]], [np.int32(2), np.int32(1)], [0.0, 0.0], [0, 1])
+    assert episodes.actions.dtype == torch.int64
+    assert episodes.actions.tolist() == [[2, 1]]
+
+
+def test_arrays_of_a_vector_environment_can_be_appended():
+    episodes = BatchEpisodes(2)
+    rewards = np.array([1.0, 2.0], np.float32)
+    episodes.append(np.zeros((2, 3), np.float32), np.zeros((2, 1), np.float32), rewards, [1, 0])
+    assert episodes.rewards.tolist() == [[2, 1]]
+
+
+def test_id_none_passes_an_entry_over():
+    episodes = BatchEpisodes(2)
+    episodes.append([[1.0], [2.0], [3.0]], [[0.0]] * 3, [1.0, 2.0, 3.0], [1, None, 0])
+    assert episodes.observations[..., 0].tolist() == [[3, 1]]
+    assert episodes.rewards.tolist() == [[3, 1]]
+
+
+def test_append_copies_arrays_that_environments_reuse():
+    observation, action = np.ones(2, np.float32), np.ones(1, np.float32)
+    episodes = BatchEpisodes(1)
+    episodes.append([observation], [action], [0.0], [0])
+    observation[:] = action[:] = 7
+    assert episodes.observations.unique().tolist() == [1]
+    assert episodes.actions.unique().tolist() == [1]
+
+
+def test_append_after_reading_takes_effect_and_drops_advantages():
+    episodes = appended_episodes()
+    episodes.advantages = torch.ones(3, 3)
+    episodes.append([[1.0, 3.0]], [[0.0]], [5.0], [1])
+    assert episodes.lengths == [3, 2, 2]
+    assert episodes.rewards[1, 1] == 5
+    with pytest.raises(ValueError, match="advantages"):
+        _ = episodes.advantages
+
+
+@pytest.mark.parametrize("index", [-1, 2])
+def test_id_outside_the_batch_is_refused(index: int):
+    with pytest.raises(ValueError, match=f"batch id {index}: expected 0 to 1"):
+        BatchEpisodes(2).append([[0.0]], [[0.0]], [0.0], [index])
+
+
+def test_whole_episodes_cannot_be_appended_to():
+    episodes = BatchEpisodes.from_data(appended_episodes().data, GAMMA)
+    with pytest.raises(ValueError, match="whole"):
+        episodes.append([[0.0, 0.0]], [[0.0]], [0.0], [0])
+
+
+def test_no_steps_is_a_clear_error():
+    with pytest.raises(ValueError, match="no steps"):
+        _ = BatchEpisodes(2).observations
+
+
+def test_advantages_not_computed_is_a_clear_error():
+    with pytest.raises(ValueError, match="compute_advantages"):
+        _ = appended_episodes().advantages
+
+
+def test_advantages_of_wrong_shape_are_refused():
+    episodes = appended_episodes()
+    with pytest.raises(ValueError, match=r"expected shape \[3, 3\], got \[2, 3\]"):
+        episodes.advantages = torch.zeros(2, 3)
+
+
+def test_advantages_can_be_set():
+    episodes = appended_episodes()
+    episodes.advantages = torch.full((3, 3), 2.0)
+    assert episodes.advantages.unique().tolist() == [2.0]
+
+
+def test_computed_advantages_are_kept():
+    episodes = appended_episodes()
+    values = torch.arange(9.0).reshape(3, 3)
+    advantages = episodes.compute_advantages(TableBaseline(values, torch.zeros(3)), gae_lambda=0.7)
+    assert episodes.advantages is advantages
+    raw = oracle.generalized_advantages(
+        episodes.rewards.double().numpy(), values.double().numpy(), episodes.lengths, GAMMA, 0.7
+    )
+    np.testing.assert_allclose(advantages, oracle.normalized(raw, episodes.lengths), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("truncated", "followed_by"),
+    [([True, True], [5.0, 6.0]), ([True, False], [5.0, 0.0]), ([False, True], [0.0, 6.0])],
+)
+def test_only_truncated_episodes_are_bootstrapped(truncated: list[bool], followed_by: list[float]):
+    values = torch.full((3, 2), 0.5)
+    data = recorded(truncated, torch.zeros(2, 1))
+    baseline = TableBaseline(values, torch.tensor([5.0, 6.0]))
+    advantages = compute_advantages(data, baseline, GAMMA, 0.8, normalized=False, bootstrap_truncated=True)
+    expected = oracle.generalized_advantages(
+        data.rewards.double().numpy(), values.double().numpy(), [3, 1], GAMMA, 0.8, followed_by
+    )
+    np.testing.assert_allclose(advantages, expected, rtol=1e-6)
+
+
+def test_zero_follows_truncated_episodes_by_default():
+    data = recorded([True, True], torch.zeros(2, 1))
+    baseline = TableBaseline(torch.zeros(3, 2), torch.tensor([5.0, 6.0]))
+    advantages = compute_advantages(data, baseline, 1.0, 1.0, normalized=False)
+    assert advantages.tolist() == [[8, 2], [7, 0], [4, 0]]
+    assert advantages.dtype == torch.float32
+
+
+def test_stacked_episodes_hold_real_steps_with_weights_that_sum_to_one():
+    policy = make_policy("normal")
+    rng = np.random.default_rng(0)
+    tasks = [random_episodes(policy, lengths, rng) for lengths in [(4, 2), (3, 1, 2), (7,)]]
+    stack = stack_episodes([batch(episodes) for episodes in tasks])
+    assert stack.observations.shape == (3, 7, 2)
+    assert stack.weights.sum(-1).tolist() == pytest.approx([1, 1, 1])
+    for n, episodes in enumerate(tasks):
+        steps = sum(len(episode.advantages) for episode in episodes)
+        assert not stack.weights[n, steps:].any()
+        found = {
+            (*observation, *action, advantage): weight
+            for observation, action, advantage, weight in zip(
+                stack.observations[n].tolist(),
+                stack.actions[n].tolist(),
+                stack.advantages[n].tolist(),
+                stack.weights[n].tolist(),
+                strict=True,
+            )
+            if weight > 0
+        }
+        expected = {
+            (*step[0].tolist(), *step[1].tolist(), step[2].item()): 1 / (len(episodes) * len(episode[2]))
+            for episode in episodes
+            for step in zip(*episode, strict=True)
+        }
+        assert found == pytest.approx(expected)
+    assert not stack.advantages[stack.weights == 0].any()
+
+
+def test_data_side_by_side_weighs_as_separate_tasks_do():
+    first, second = batch_pair()
+    together = EpisodeData(*(torch.stack(pair) for pair in zip(first.data[:4], second.data[:4], strict=True)))
+    side_by_side = stack_data(together, torch.stack([first.advantages, second.advantages]))
+    separate = stack_episodes([first, second])
+    assert side_by_side.weights.sum(-1).tolist() == pytest.approx([1, 1])
+    for stack in (side_by_side, separate):
+        assert stack.weights.shape == stack.advantages.shape == stack.observations.shape[:2]
+    for field in ("observations", "actions", "advantages"):
+        means = []
+        for stack in (side_by_side, separate):
+            values = getattr(stack, field)
+            weights = stack.weights.reshape(*stack.weights.shape, *(1,) * (values.dim() - 2))
+            means.append((weights * values).sum(1))
+        torch.testing.assert_close(means[0], means[1])
+
+
+def batch_pair() -> tuple[BatchEpisodes, BatchEpisodes]:
+    policy = make_policy("normal")
+    rng = np.random.default_rng(1)
+    return batch(random_episodes(policy, (4, 2), rng)), batch(random_episodes(policy, (1, 4), rng))
+
+
+def test_image_observations_are_flattened_when_stacked():
+    episodes = BatchEpisodes(1)
+    episodes.append([np.arange(6).reshape(2, 3)], [np.int64(0)], [1.0], [0])
+    episodes.advantages = torch.ones(1, 1)
+    assert stack_episodes([episodes]).observations.tolist() == [[[0, 1, 2, 3, 4, 5]]]
+
+
+def test_get_returns_are_undiscounted_sums():
+    episodes = appended_episodes()
+    assert get_returns([episodes, episodes]).tolist() == [[303, 200, 601]] * 2

@@ -1,0 +1,62 @@
+import pytest
+import torch
+from torch import Tensor
+
+from maml_rl.losses import mean_kl, reinforce_loss, surrogate_loss
+from tests.builders import Problem, both_families, make_problem, random_vectors, stacked
+from tests.oracles import maml as oracle
+
+
+@pytest.fixture
+def problem(family: str) -> Problem:
+    return make_problem(family, inner_steps=1)
+
+
+def per_task(problem: Problem, seed: int) -> Tensor:
+    """Other parameters for each task."""
+    return problem.theta + 0.3 * random_vectors(problem, seed)
+
+
+@both_families
+def test_reinforce_loss(problem: Problem):
+    phi = per_task(problem, 0)
+    losses = reinforce_loss(
+        problem.policy.outputs(problem.valid.observations, problem.policy.unflatten(phi)), problem.valid
+    )
+    expected = [
+        oracle.reinforce_loss(problem.reference.network, phi[n], task.valid)
+        for n, task in enumerate(problem.tasks)
+    ]
+    torch.testing.assert_close(losses, torch.stack(expected), rtol=1e-12, atol=1e-12)
+
+
+@both_families
+def test_surrogate_loss_and_kl(problem: Problem):
+    old, new = per_task(problem, 0), per_task(problem, 1)
+    old_pi, new_pi = (
+        problem.policy.outputs(problem.valid.observations, problem.policy.unflatten(vectors))
+        for vectors in (old, new)
+    )
+    old_log_probs, log_probs = (pi.log_prob(problem.valid.actions) for pi in (old_pi, new_pi))
+    losses = surrogate_loss(log_probs, old_log_probs, problem.valid)
+    kls = mean_kl(old_pi, new_pi, problem.valid)
+    for n, task in enumerate(problem.tasks):
+        arguments = (problem.reference.network, old[n], new[n], task.valid)
+        torch.testing.assert_close(losses[n], oracle.surrogate_loss(*arguments), rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(kls[n], oracle.mean_kl(*arguments), rtol=1e-10, atol=1e-12)
+    assert not torch.allclose(kls, mean_kl(new_pi, old_pi, problem.valid), rtol=0.01)
+
+
+@both_families
+def test_losses_of_an_episode_do_not_depend_on_its_length(problem: Problem):
+    """An episode said twice over weighs no more than once."""
+    network, episode = problem.reference.network, problem.tasks[0].valid[0]
+    doubled = oracle.Episode(*(torch.cat([field, field]) for field in episode))
+    params = problem.policy.unflatten(problem.theta[None])
+    once, twice = (
+        reinforce_loss(problem.policy.outputs(batch.observations, params), batch)
+        for batch in (stacked([[e, problem.tasks[0].valid[1]]]) for e in (episode, doubled))
+    )
+    torch.testing.assert_close(once, twice, rtol=1e-12, atol=1e-12)
+    expected = oracle.reinforce_loss(network, problem.theta, [episode, problem.tasks[0].valid[1]])
+    torch.testing.assert_close(once[0], expected, rtol=1e-12, atol=1e-12)
