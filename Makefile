@@ -2,11 +2,17 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO := runs/demo
 
 .PHONY: demo test test-slow bench docs lint format clean
 
 demo: $(VENV)/.installed
-	$(BIN)/python examples/navigation_demo.py
+	$(BIN)/maml-rl train --config configs/demo/2d-navigation.yaml --output-folder $(DEMO) --seed 1 --overwrite
+	$(BIN)/maml-rl test --config $(DEMO)/config.json --policy $(DEMO)/policy.th \
+	    --output $(DEMO)/results.npz --seed 2 --overwrite \
+	    --num-batches 1 --meta-batch-size 40 --fast-batch-size 40 \
+	    --num-steps 3 --step-size-schedule 1 0.5
+	$(BIN)/maml-rl plot $(DEMO)
 
 test: lint
 	$(BIN)/pytest -m "not slow"

@@ -23,8 +23,10 @@ def step_weights(
     """Return the weights ``1 / (K length_k)`` of real steps, and 0 behind an episode's end.
 
     ``(weights * x).sum()`` is the mean of ``x`` over each episode's own steps, then over episodes.
+    Episodes without a step do not count among the K.
     """
-    per_episode = 1.0 / (lengths.clamp(min=1) * lengths.shape[-1]).to(dtype)
+    episodes = (lengths > 0).sum(-1, keepdim=True).clamp(min=1)
+    per_episode = 1.0 / (lengths.clamp(min=1) * episodes).to(dtype)
     return step_mask(lengths, horizon) * per_episode[..., None, :]
 
 

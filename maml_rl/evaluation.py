@@ -43,7 +43,7 @@ class AdaptationResults:
         per_task = self.returns.mean(2)
         if per_task.shape[1] < 2:
             return np.full(len(per_task), np.nan, np.float32)
-        errors: NDArray[np.float32] = per_task.std(1, ddof=1) / np.sqrt(per_task.shape[1])
+        errors: NDArray[np.float32] = per_task.std(1, ddof=1) / per_task.shape[1] ** 0.5
         return errors
 
     def save(self, path: Path) -> None:

@@ -134,11 +134,14 @@ def make_problem(
     inner_steps: int,
     first_order: bool = False,
     lengths: Sequence[Sequence[int]] = RAGGED_LENGTHS,
+    hidden_sizes: Sequence[int] = (3,),
+    nonlinearity: Callable[[Tensor], Tensor] = torch.tanh,
 ) -> Problem:
-    policy = make_policy(family)
+    policy = make_policy(family, hidden_sizes=hidden_sizes, nonlinearity=nonlinearity)
     theta = policy.get_vector().double()
     tasks = random_tasks(policy, inner_steps, lengths=lengths)
-    reference = Reference(Network.like(policy), theta, FAST_LRS[family], first_order)
+    network = Network.like(policy, nonlinearity=nonlinearity)
+    reference = Reference(network, theta, FAST_LRS[family], first_order)
     return Problem(policy, theta, tasks, reference)
 
 

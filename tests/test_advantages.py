@@ -133,3 +133,8 @@ def test_tasks_side_by_side_equal_tasks_alone():
     for n in range(2):
         alone = generalized_advantages(rewards[n], values[n], lengths[n], 0.9, 0.8, last_values[n])
         torch.testing.assert_close(together[n], normalize(alone, lengths[n]), rtol=1e-12, atol=1e-12)
+
+
+def test_episodes_without_steps_do_not_count():
+    weights = step_weights(torch.tensor([2, 0]), 2)
+    assert weights.tolist() == [[0.5, 0.0], [0.5, 0.0]]

@@ -22,9 +22,9 @@ TASKS, BATCHES = 40, 10
 class Test:
     """Adapt a trained policy to unseen tasks; print and save the returns after each gradient step."""
 
-    policy: Path
-    """State dict: policy.th of a run."""
     options: tyro.conf.OmitArgPrefixes[ConfigOptions]  # type: ignore[valid-type]
+    policy: Path = tyro.MISSING
+    """State dict: policy.th of a run."""
     config: Path | None = None
     """Config file: config.json of the run. Its values, but for batches and tasks, are the defaults below."""
     output: Path | None = None
@@ -47,7 +47,7 @@ class Test:
         """Return the command with the file's values."""
         ours = options_of(config)
         ours.meta_batch_size, ours.num_batches = TASKS, BATCHES
-        return Test(policy=tyro.MISSING, options=ours)
+        return Test(ours)
 
     def run(self) -> None:
         """Evaluate."""

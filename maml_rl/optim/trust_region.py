@@ -55,8 +55,9 @@ def trust_region_step(
     """Minimise the mean loss within ``KL < max_kl`` of ``theta``.
 
     The direction solves ``(F + damping) s = g``. The Lagrange multiplier of the constraint
-    ``½ dᵀ F d = max_kl`` scales it: the step is ``s / sqrt(½ sᵀ F s / max_kl)``. The line search then
-    shortens it until the loss has fallen and the KL holds.
+    ``½ dᵀ (F + damping) d = max_kl`` scales it: the step is ``s / sqrt(½ sᵀ (F + damping) s / max_kl)``.
+    The line search then shortens it until the loss has fallen and the KL holds. Without a gradient, or
+    with one that is not finite, there is no direction, and nothing is tried.
 
     Args:
         losses: each task's loss at ``theta``.
@@ -73,7 +74,8 @@ def trust_region_step(
     step = direction * (region.max_kl / curvature).sqrt()
     residual_norm = residual.norm().item()
     old_loss = losses.mean()
-    for backtracks in range(region.ls_max_steps):
+    tries = region.ls_max_steps if bool(step.isfinite().all()) else 0
+    for backtracks in range(tries):
         candidate = theta - (region.ls_backtrack_ratio**backtracks * step).to(theta.dtype)
         new_losses, kls = evaluate(candidate)
         improvement = old_loss - new_losses.mean()
@@ -81,4 +83,4 @@ def trust_region_step(
         if improvement.item() > 0.0 and kls.mean().item() < region.max_kl:
             return Outcome(candidate, new_losses, kls, True, backtracks, residual_norm)
     unchanged = torch.zeros_like(losses)
-    return Outcome(theta, losses, unchanged, False, region.ls_max_steps, residual_norm)
+    return Outcome(theta, losses, unchanged, False, tries, residual_norm)

@@ -57,7 +57,7 @@ def nonlinearity_named(name: str) -> Nonlinearity:
     """Return the activation function called ``name`` in torch (``relu``, ``tanh``, ``Tanh``, ``elu``, …).
 
     Raises:
-        UsageError: there is no such function, or it does not map a tensor to one of the same shape.
+        UsageError: there is no such function, or it is not a differentiable one of each number alone.
     """
     for namespace in (torch, F):
         for spelling in (name, name.lower()):
@@ -66,14 +66,18 @@ def nonlinearity_named(name: str) -> Nonlinearity:
                 return function
     raise UsageError(
         f"nonlinearity '{name}': expected a function of torch or torch.nn.functional "
-        "that keeps the shape of its argument, such as relu, tanh, elu, softplus or silu"
+        "that maps each number by itself, such as relu, tanh, elu, softplus or silu"
     )
 
 
 def _is_elementwise(function: Callable[..., object]) -> bool:
-    probe = torch.linspace(-1, 1, 4)
+    """Whether each number depends on its own alone, differentiably, and the argument is left as it was."""
+    probe = torch.linspace(1, -1, 4, requires_grad=True)
     try:
-        result = function(probe)
+        whole, *parts = (function(x) for x in (probe, *probe.detach()[:, None]))
+        alone = torch.cat(parts)  # type: ignore[arg-type]
     except Exception:
         return False
-    return isinstance(result, Tensor) and result.shape == probe.shape and result.is_floating_point()
+    if not (isinstance(whole, Tensor) and whole.is_floating_point() and whole.requires_grad):
+        return False
+    return whole.shape == probe.shape and torch.allclose(whole, alone, equal_nan=True)

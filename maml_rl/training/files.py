@@ -1,7 +1,7 @@
 """Reading and writing whole files: a reader never sees a half-written one."""
 
+import io
 import os
-import pickle
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -49,10 +49,12 @@ def load_policy(policy: Policy, path: Path) -> None:
         UsageError: the file is missing, is not a state dict, or is one of another architecture.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        content = path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read the policy '{path}': {error.strerror}") from None
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError):
+    try:
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except Exception:  # Of a file that is something else, torch raises all sorts.
         raise UsageError(
             f"'{path}' is not a policy: expected a state dict of tensors, as torch.save writes it"
         ) from None

@@ -18,12 +18,14 @@ def read_metrics(path: Path) -> Columns:
     """Read a ``metrics.csv``.
 
     Raises:
-        UsageError: the file is missing, empty or not a table of numbers.
+        UsageError: the file is missing, empty or not a table of numbers with the columns of a run.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         columns = {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}
+        if missing := {"iteration", "return_0", "stderr_0"} - columns.keys():
+            raise ValueError(missing)
     except OSError as error:
         raise UsageError(f"cannot read '{path}': {error.strerror}") from None
     except (IndexError, ValueError, TypeError):

@@ -22,10 +22,11 @@ def learning_curve_picture(folders: Sequence[Path], path: Path) -> Path:
     Raises:
         UsageError: a folder has no readable metrics, or ``path`` cannot be written.
     """
-    save_figure(
-        plot_learning_curves({folder.name: read_metrics(folder / METRICS) for folder in folders}),
-        path,
-    )
+    names = [folder.resolve().name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [str(folder) for folder in folders]
+    metrics = [read_metrics(folder / METRICS) for folder in folders]
+    save_figure(plot_learning_curves(dict(zip(names, metrics, strict=True))), path)
     return path
 
 

@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 
-from maml_rl.samplers import InProcessSampler
 from tests.cli.helpers import NAVIGATION, Command, contents, read_config
+from tests.samplers.helpers import make_sampler
 
 SMALL = ("--num-batches", 2, "--meta-batch-size", 3, "--num-workers", 0, "--seed", 5)
 
@@ -80,9 +79,8 @@ def test_the_tasks_are_unseen_even_with_the_seed_of_training(
 ):
     seed = read_config(navigation_run)["seed"]
     goals = evaluated(command, navigation_run, tmp_path / "r.npz", "--seed", seed)["task_goal"]
-    sampler = InProcessSampler.__new__(InProcessSampler)
-    sampler.env, sampler.seed = gym.make("2DNavigation-v0"), seed
-    trained = [task["goal"] for i in range(2) for task in sampler.sample_tasks(3, iteration=i)]
+    with make_sampler(seed=seed) as sampler:
+        trained = [task["goal"] for i in range(2) for task in sampler.sample_tasks(3, iteration=i)]
     assert not set(goals.ravel()) & set(np.ravel(trained))
     assert len(np.unique(goals)) == goals.size
 

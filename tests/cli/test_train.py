@@ -9,7 +9,10 @@ import torch
 from maml_rl import __version__
 from maml_rl.config import Config, load_config
 from maml_rl.envs import make_env
+from maml_rl.metalearners import MAMLTRPO
+from maml_rl.policies import Policy
 from maml_rl.policies.making import get_policy_for_env
+from maml_rl.samplers import InProcessSampler, Sampler
 from tests.builders import same_bits
 from tests.cli.helpers import (
     NAVIGATION,
@@ -112,7 +115,6 @@ def test_every_key_can_be_overridden(command: Command, tmp_path: Path):
     assert set(OVERRIDES) == set(Config(env_name="a").to_dict())
     options = [word for key, (text, _) in OVERRIDES.items() for word in given(key, text)]
     folder = tmp_path / "run"
-    # Negations of the flags must come from the command line too, so they are on in no file.
     command.succeeds("train", "--config", NAVIGATION, *options, "--num-workers", 0, "--output-folder", folder)
     entries = read_config(folder)
     kwargs = {"num_states": 4, "num_actions": 3, "max_episode_steps": 5}
@@ -122,6 +124,47 @@ def test_every_key_can_be_overridden(command: Command, tmp_path: Path):
     assert [tuple(x.shape) for x in read_policy(folder).values()][::2] == [(5, 4), (6, 5), (7, 6), (3, 7)]
     assert {"return_0", "return_1", "return_2"} <= set(read_metrics(folder)[0])
     assert "return_3" not in read_metrics(folder)[0]
+
+
+def test_every_key_reaches_what_it_is_for(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    calls: dict[str, Any] = {}
+
+    class RecordingLearner(MAMLTRPO):
+        def __init__(self, policy: Policy, fast_lr: float, first_order: bool, *rest: Any):
+            calls["learner"] = {"fast-lr": fast_lr, "first-order": first_order}
+            super().__init__(policy, fast_lr, first_order, *rest)
+
+        def step(self, *futures: Any, **settings: Any) -> Any:
+            calls["step"] = {key.replace("_", "-"): value for key, value in settings.items()}
+            return super().step(*futures, **settings)
+
+    def sample_async(self: InProcessSampler, tasks: Any, **settings: Any) -> Any:
+        calls["sampler"] = {key.replace("_", "-"): value for key, value in settings.items()}
+        calls["sizes"] = {"fast-batch-size": self.batch_size, "meta-batch-size": len(tasks)}
+        calls["policy"] = self.policy
+        return Sampler.sample_async(self, tasks, **settings)
+
+    monkeypatch.setattr("maml_rl.training.trainer.MAMLTRPO", RecordingLearner)
+    monkeypatch.setattr(InProcessSampler, "sample_async", sample_async)
+    options = [word for key, (text, _) in OVERRIDES.items() for word in given(key, text)]
+    command.succeeds("train", *options, "--num-workers", 0, "--output-folder", tmp_path / "run")
+    keys = {
+        "learner": ("fast-lr", "first-order"),
+        "step": ("max-kl", "cg-iters", "cg-damping", "ls-max-steps", "ls-backtrack-ratio"),
+        "sampler": ("num-steps", "fast-lr", "gamma", "gae-lambda", "bootstrap-truncated"),
+        "sizes": ("fast-batch-size", "meta-batch-size"),
+    }
+    for part, names in keys.items():
+        expected = {key: OVERRIDES[key][1] for key in names}
+        assert {key: calls[part].get(key) for key in names} == expected
+    assert calls["policy"].nonlinearity in (torch.nn.functional.elu, getattr(torch, "elu", None))
+
+
+def test_the_initial_standard_deviation_is_that_of_the_policy(command: Command, tmp_path: Path):
+    tiny_steps = ("--init-std", 0.3, "--max-kl", 1e-9, "--env-kwargs", "{max_episode_steps: 5}")
+    folder = tmp_path / "run"
+    command.succeeds("train", "--config", NAVIGATION, *TINY, *tiny_steps, "--output-folder", folder)
+    torch.testing.assert_close(read_policy(folder)["sigma"].exp(), torch.full((2,), 0.3), atol=1e-3, rtol=0)
 
 
 def given(key: str, text: str) -> list[str]:

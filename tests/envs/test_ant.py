@@ -7,7 +7,7 @@ import pytest
 
 import maml_rl.envs  # noqa: F401
 from maml_rl.envs.mujoco.ant import AntDir
-from maml_rl.envs.mujoco.locomotion import BodyState
+from maml_rl.envs.mujoco.locomotion import BodyState, ContactForces
 from tests.envs.ids import ANT_IDS, Array, random_actions
 
 DT = 0.05
@@ -152,3 +152,19 @@ def test_goals_are_uniform(
     np.testing.assert_allclose(goals.min(0), low, atol=0.01 * (high - low))
     np.testing.assert_allclose(goals.max(0), high, atol=0.01 * (high - low))
     np.testing.assert_allclose(goals.mean(0), (low + high) / 2, atol=0.03 * (high - low))
+
+
+def test_contact_forces_do_not_depend_on_what_was_measured_before():
+    env = gym.make("AntPos-v1")
+    env.reset(seed=0)
+    states, rng = [], np.random.default_rng(0)
+    for _ in range(40):
+        env.step(0.5 * random_actions(env.action_space, rng, 1)[0])
+        data = env.unwrapped.data
+        states.append((data.qpos.copy(), data.qvel.copy(), data.ctrl.copy()))
+    qpos, qvel, ctrl = (np.array(column) for column in zip(*states, strict=True))
+    forces = ContactForces(env.unwrapped.model)
+    forwards = forces.at(qpos, qvel, ctrl)
+    backwards = forces.at(qpos[::-1], qvel[::-1], ctrl[::-1])
+    np.testing.assert_array_equal(forwards, backwards[::-1])
+    assert forwards.any()

@@ -135,6 +135,15 @@ def test_episodes_are_truncated_at_the_time_limit(id: str, limit: int | None):
         assert (all_truncated == (t == limit)).all()
 
 
+@pytest.mark.parametrize("id", MUJOCO_IDS)
+def test_actions_are_in_plus_minus_the_normalization_scale(id: str):
+    for kwargs, scale in (({}, 1.0), ({"normalization_scale": 10.0}, 10.0)):
+        for space in (gym.make(id, **kwargs).action_space, gym.make_vec(id, **kwargs).single_action_space):
+            assert isinstance(space, gym.spaces.Box)
+            assert (space.high == scale).all()
+            assert (space.low == -scale).all()
+
+
 @one_of_each_kind
 def test_gymnasiums_own_vectorization_works_too(id: str):
     envs = gym.make_vec(id, num_envs=2, vectorization_mode="sync")

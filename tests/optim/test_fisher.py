@@ -1,5 +1,8 @@
+from collections.abc import Callable
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from maml_rl.optim.fisher import InnerJacobian, PolicyJacobian
@@ -73,6 +76,19 @@ def test_product_equals_dense_fisher_matrix(family: str, first_order: bool, inne
 @inner_steps_0_1_2
 def test_product_equals_double_backward_of_the_kl(family: str, first_order: bool, inner_steps: int):
     problem = make_problem(family, inner_steps, first_order, lengths=((2, 1), (1, 3)))
+    vectors = random_vectors(problem)
+    expected = dense_products([problem.reference.kl_hessian(task) for task in problem.tasks], vectors)
+    torch.testing.assert_close(fisher_product(problem, vectors), expected, rtol=1e-8, atol=1e-9)
+
+
+@both_families
+@pytest.mark.parametrize("hidden_sizes", [(), (2, 3)], ids=str)
+@pytest.mark.parametrize("nonlinearity", [F.relu, F.elu], ids=["relu", "elu"])
+def test_product_for_other_networks(
+    family: str, hidden_sizes: tuple[int, ...], nonlinearity: Callable[[Tensor], Tensor]
+):
+    lengths = ((2, 1), (1, 3))
+    problem = make_problem(family, 1, False, lengths, hidden_sizes, nonlinearity)
     vectors = random_vectors(problem)
     expected = dense_products([problem.reference.kl_hessian(task) for task in problem.tasks], vectors)
     torch.testing.assert_close(fisher_product(problem, vectors), expected, rtol=1e-8, atol=1e-9)

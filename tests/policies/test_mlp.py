@@ -231,3 +231,11 @@ def test_nonlinearity_by_name(name: str, same_as):
 def test_what_is_no_nonlinearity_is_refused(name: str):
     with pytest.raises(UsageError, match=f"nonlinearity '{name}'.*such as relu"):
         nonlinearity_named(name)
+
+
+@pytest.mark.parametrize("name", ["msort", "softmax", "relu_", "zeros_like", "sign_"])
+@pytest.mark.filterwarnings("ignore:Implicit dimension choice")
+def test_what_keeps_the_shape_but_is_no_nonlinearity_is_refused(name: str):
+    """Linearisation takes it to be elementwise, differentiable, and not to write to its argument."""
+    with pytest.raises(UsageError, match=f"nonlinearity '{name}'"):
+        nonlinearity_named(name)

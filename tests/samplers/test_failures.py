@@ -101,7 +101,7 @@ def test_a_worker_that_dies_is_replaced(
 
 
 def test_workers_killed_from_outside_while_they_work_are_replaced():
-    with make_sampler(2, "Fragile-v0", {"step_seconds": 0.005}, tasks_per_item=1) as sampler:
+    with make_sampler(2, "Fragile-v0", {"step_seconds": 0.01}, tasks_per_item=1) as sampler:
         tasks = sampler.sample_tasks(6)
         futures = sampler.sample_async(tasks, fast_lr=0.3, num_steps=2)
         futures[0][0][0].result(timeout=PATIENCE)  # They are at it.

@@ -1,0 +1,263 @@
+"""A user's mistake costs a line: exit code 2, no traceback, and nothing is overwritten."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from maml_rl.errors import UsageError
+from maml_rl.policies import NormalMLPPolicy
+from maml_rl.training.files import load_policy
+from tests.cli.helpers import NAVIGATION, TABULAR, TINY, Command, contents, run, the_line
+
+no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that commands run in, and must leave empty."""
+    folder = tmp_path / "nowhere"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def config_of(entries: dict[str, object], folder: Path) -> Path:
+    path = folder / "mine.json"
+    path.write_text(json.dumps({"env-name": "TabularMDP-v0"} | entries))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("entries", "complaint"),
+    [
+        ({"fast-lrr": 0.1}, "unknown key 'fast-lrr'; did you mean 'fast-lr'?"),
+        ({"gamma": 1.5}, "'gamma': input should be less than or equal to 1, got 1.5"),
+        ({"num-batches": "many"}, "'num-batches': input should be a valid integer"),
+        ({"env-name": "TabularMPD-v0"}, "did you mean 'TabularMDP-v0'?"),
+        ({"env-name": "CartPole-v1"}, "'CartPole-v1' has no method sample_tasks()"),
+        (
+            {"env-kwargs": {"states": 3}},
+            "takes no argument 'states'; it takes: max_episode_steps, num_actions",
+        ),
+        ({"env-kwargs": {"num_states": 0}}, "cannot be made with {'num_states': 0}"),
+        ({"nonlinearity": "tanhh"}, "nonlinearity 'tanhh': expected a function of torch"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_wrong_configs(
+    command: Command, tmp_path: Path, nowhere: Path, entries: dict[str, object], complaint: str
+):
+    config = config_of(entries, tmp_path)
+    assert complaint in command.fails("train", "--config", config, *TINY)
+    assert contents(nowhere) == {}
+    assert list(nowhere.iterdir()) == []
+
+
+def test_missing_and_damaged_configs(command: Command, tmp_path: Path, nowhere: Path):
+    assert "cannot read the config 'no.yaml': No such file" in command.fails("train", "--config", "no.yaml")
+    assert "cannot read the config 'no.yaml'" in command.fails("test", "--config=no.yaml", "--policy", "x")
+    (tmp_path / "empty.yaml").touch()
+    assert "expected a mapping of options" in command.fails("train", "--config", tmp_path / "empty.yaml")
+    assert list(nowhere.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--fast-lr", -1], "command line: 'fast-lr': input should be greater than 0, got -1.0"),
+        (["--num-steps", -1], "command line: 'num-steps'"),
+        (["--hidden-sizes", 8, 0], "command line: 'hidden-sizes.1'"),
+        (["--seed", -1], "seed: expected 0 or more, got -1"),
+        (["--num-workers", -1], "num-workers: expected 0 or more, got -1"),
+        (["--env-name", "TabularMDP-v9"], "did you mean 'TabularMDP-v0'?"),
+        (["--env-kwargs", "{low: 1}"], "takes no argument 'low'"),
+        (["--device", "warp"], "device 'warp' cannot be used here"),
+        pytest.param(["--device", "cuda"], "device 'cuda' cannot be used here; usable: cpu", marks=no_gpu),
+        pytest.param(["--use-cuda"], "device 'cuda' cannot be used here; usable: cpu", marks=no_gpu),
+        (["--output-folder", "/dev/null/run"], "cannot make the folder '/dev/null/run'"),
+    ],
+    ids=lambda value: str(value[0]) if isinstance(value, list) else "",
+)
+def test_wrong_options(command: Command, nowhere: Path, options: list[object], complaint: str):
+    assert complaint in command.fails("train", "--config", TABULAR, *TINY, *options)
+    assert list(nowhere.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["train", "--config", TABULAR, "--fast-lr", "abc"], "--fast-lr"),
+        (["train", "--config", TABULAR, "--fast-lrr", 1], "--fast-lr"),
+        (["train", "--config", TABULAR, "--env-kwargs", "[1, 2]"], "--env-kwargs"),
+        (["train", "--config", TABULAR, "--env-kwargs", "{a: "], "--env-kwargs"),
+        (["train", "--config"], "--config"),
+        (["train"], "--env-name"),
+        (["test", "--config", TABULAR], "--policy"),
+        (["trian"], "train"),
+        ([], "train"),
+    ],
+    ids=lambda value: " ".join(str(x) for x in value if x != TABULAR) if isinstance(value, list) else "",
+)
+def test_words_that_are_no_options(command: Command, nowhere: Path, arguments: list[object], named: str):
+    """Here the parser speaks, in a box."""
+    outcome = command(*arguments)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert named in outcome.err
+    assert "Traceback" not in outcome.err
+    assert len(outcome.err.splitlines()) < 20
+    assert list(nowhere.iterdir()) == []
+
+
+def test_an_output_folder_that_holds_a_run(command: Command, tabular_run: Path):
+    before = contents(tabular_run)
+    line = command.fails("train", "--config", TABULAR, *TINY, "--output-folder", tabular_run)
+    assert "holds another run (config.json, policy.th, metrics.csv)" in line
+    assert "pass --overwrite" in line
+    assert contents(tabular_run) == before
+
+
+@pytest.mark.parametrize("left", ["config.json", "policy.th", "metrics.csv"])
+def test_any_part_of_a_run_counts(command: Command, tmp_path: Path, left: str):
+    (tmp_path / left).write_text("precious")
+    assert f"({left})" in command.fails("train", "--config", TABULAR, *TINY, "--output-folder", tmp_path)
+    assert contents(tmp_path) == {left: b"precious"}
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [["--env-name", "TabularMDP-v9"], ["--env-kwargs", "{low: 1}"], ["--seed", -1], ["--nonlinearity", "x"]],
+    ids=lambda mistake: mistake[0],
+)
+def test_a_mistake_while_overwriting_leaves_the_old_run(
+    command: Command, tmp_path: Path, mistake: list[object]
+):
+    arguments = ("train", "--config", TABULAR, *TINY, "--output-folder", tmp_path)
+    command.succeeds(*arguments)
+    before = contents(tmp_path)
+    command.fails(*arguments, "--overwrite", *mistake)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_output_folder_that_is_read_only(command: Command, tmp_path: Path):
+    tmp_path.chmod(0o500)
+    assert "cannot" in command.fails("train", "--config", TABULAR, *TINY, "--output-folder", tmp_path / "run")
+
+
+def write_policy(path: Path, kind: str, good: Path) -> None:
+    if kind == "truncated":
+        path.write_bytes(good.read_bytes()[:-200])
+    elif kind == "empty":
+        path.touch()
+    elif kind == "text":
+        path.write_text("this is no policy\n")
+    elif kind == "json":
+        path.write_text('{"layer1.weight": [0.0]}')
+    elif kind == "code":
+        torch.save({"layer1.weight": Path("x")}, path)
+    elif kind == "numbers":
+        torch.save({"layer1.weight": 3.0}, path)
+    elif kind == "tensor":
+        torch.save(torch.zeros(3), path)
+    elif kind == "folder":
+        path.mkdir()
+
+
+@pytest.mark.parametrize(
+    ("kind", "complaint"),
+    [
+        ("truncated", "is not a policy"),
+        ("empty", "is not a policy"),
+        ("text", "is not a policy"),
+        ("json", "is not a policy"),
+        ("code", "is not a policy"),
+        ("numbers", "is not a policy: expected a state dict of tensors"),
+        ("tensor", "is not a policy: expected a state dict of tensors"),
+        ("missing", "cannot read the policy"),
+        ("folder", "cannot read the policy"),
+    ],
+)
+def test_files_that_are_no_policies(
+    command: Command, tmp_path: Path, tabular_run: Path, kind: str, complaint: str
+):
+    policy, output = tmp_path / "policy.th", tmp_path / "r.npz"
+    write_policy(policy, kind, tabular_run / "policy.th")
+    arguments = ("--config", tabular_run / "config.json", "--policy", policy, "--output", output)
+    line = command.fails("test", *arguments, "--num-workers", 0)
+    assert complaint in line
+    assert f"'{policy}'" in line
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        (["--hidden-sizes", 8, 8], "layer1.weight is (32, 10), expected (8, 10)"),
+        (["--hidden-sizes", 32], "layer2.weight is (32, 32), expected (5, 32)"),
+        (["--hidden-sizes", 32, 32, 32], "layer3.weight is (5, 32), expected (32, 32)"),
+        (["--env-kwargs", "{num_states: 9, num_actions: 5}"], "layer1.weight is (32, 10), expected (32, 9)"),
+        (["--env-name", "2DNavigation-v0", "--env-kwargs", "{}"], "sigma is missing, expected (2,)"),
+    ],
+)
+def test_a_policy_of_another_architecture(
+    command: Command, tmp_path: Path, tabular_run: Path, options: list[object], found: str
+):
+    arguments = ("--config", tabular_run / "config.json", "--policy", tabular_run / "policy.th")
+    output = tmp_path / "r.npz"
+    line = command.fails("test", *arguments, "--num-workers", 0, *options, "--output", output)
+    assert "is a policy of another architecture" in line
+    assert found in line
+    assert not output.exists()
+
+
+def test_a_policy_of_other_names(command: Command, tmp_path: Path, tabular_run: Path):
+    torch.save({"sigma": torch.zeros(2)}, tmp_path / "policy.th")
+    arguments = ("--config", tabular_run / "config.json", "--policy", tmp_path / "policy.th")
+    line = command.fails("test", *arguments, "--num-workers", 0)
+    assert "layer1.weight is missing, expected (32, 10)" in line
+
+
+@pytest.mark.parametrize("content", [None, "", "iteration,return_0\n", "iteration\nthree\n", "a,b\n1\n"])
+def test_plots_of_folders_without_metrics(
+    command: Command, tmp_path: Path, tabular_run: Path, content: str | None
+):
+    if content is not None:
+        (tmp_path / "metrics.csv").write_text(content)
+        (tmp_path / "config.json").write_bytes((tabular_run / "config.json").read_bytes())
+    before = contents(tmp_path)
+    line = command.fails("plot", tmp_path)
+    assert str(tmp_path / "metrics.csv") in line
+    assert contents(tmp_path) == before
+
+
+def test_plots_of_nothing_or_in_an_unknown_format(command: Command, tabular_run: Path, nowhere: Path):
+    assert "name at least one output folder" in command.fails("plot")
+    assert "cannot read 'missing/metrics.csv'" in command.fails("plot", "missing")
+    assert "format 'gif': expected png, svg or pdf" in command.fails("plot", tabular_run, "--format", "gif")
+    assert list(nowhere.iterdir()) == []
+
+
+def test_a_mistake_of_a_value_that_reaches_the_environment(nowhere: Path):
+    """In a process of its own, where no run-time type checks get in first."""
+    arguments = ("--config", NAVIGATION, *TINY, "--env-kwargs", "{low: abc}")
+    done = run("maml-rl", "train", *arguments, cwd=nowhere)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "low and high: expected numbers" in the_line(done.stderr)
+    assert list(nowhere.iterdir()) == []
+
+
+@pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
+def test_policies_cut_off_anywhere(tmp_path: Path, zipped: bool):
+    policy = NormalMLPPolicy(3, 2, (4,))
+    torch.save(policy.state_dict(), tmp_path / "whole.th", _use_new_zipfile_serialization=zipped)
+    load_policy(policy, tmp_path / "whole.th")
+    before = policy.get_vector()
+    whole = (tmp_path / "whole.th").read_bytes()
+    for length in range(0, len(whole) - 1, 37):
+        (tmp_path / "cut.th").write_bytes(whole[:length])
+        with pytest.raises(UsageError, match="is not a policy"):
+            load_policy(policy, tmp_path / "cut.th")
+    assert torch.equal(policy.get_vector(), before)

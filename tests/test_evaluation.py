@@ -1,0 +1,128 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from maml_rl.config import Config
+from maml_rl.episode import get_returns
+from maml_rl.evaluation import AdaptationResults, evaluate, sample_adaptation, step_sizes
+from maml_rl.seeding import FIRST_EVALUATION
+from tests.samplers.helpers import identical, make_sampler
+
+CONFIG = Config(
+    env_name="2DNavigation-v0", num_batches=2, meta_batch_size=3, fast_batch_size=3, num_steps=2, fast_lr=0.3
+)
+
+
+def some_results(num_tasks: int = 4) -> AdaptationResults:
+    rng = np.random.default_rng(0)
+    returns = rng.standard_normal((3, num_tasks, 5)).astype(np.float32)
+    tasks = [{"goal": rng.standard_normal(2), "mass": float(i)} for i in range(num_tasks)]
+    return AdaptationResults(returns, tasks, (0.1, 0.05), seed=9)
+
+
+def test_returns_after_every_step_of_every_task():
+    with make_sampler() as sampler:
+        results = evaluate(sampler, CONFIG)
+        batches = [sample_adaptation(sampler, CONFIG, (0.3, 0.3), batch) for batch in range(2)]
+    assert results.returns.shape == (3, 6, 3)
+    assert results.step_sizes == (0.3, 0.3)
+    assert results.seed == sampler.seed
+    for batch, (tasks, rounds) in enumerate(batches):
+        of_batch = slice(3 * batch, 3 * batch + 3)
+        assert str(results.tasks[of_batch]) == str(tasks)
+        assert len(rounds) == 3
+        for step, episodes in enumerate(rounds):
+            np.testing.assert_array_equal(results.returns[step, of_batch], get_returns(episodes))
+            for k, task in enumerate(episodes):
+                np.testing.assert_allclose(get_returns([task])[0], task.rewards.sum(0))
+                assert get_returns(episodes)[k].tolist() == get_returns([task])[0].tolist()
+
+
+def test_the_tasks_are_those_of_no_training_iteration():
+    with make_sampler() as sampler:
+        results = evaluate(sampler, CONFIG)
+        seen = [sampler.sample_tasks(3, iteration=i) for i in range(10)]
+        expected = [sampler.sample_tasks(3, iteration=FIRST_EVALUATION + i) for i in range(2)]
+    goals = {tuple(task["goal"]) for task in results.tasks}
+    assert len(goals) == 6
+    assert goals == {tuple(task["goal"]) for batch in expected for task in batch}
+    assert not goals & {tuple(task["goal"]) for batch in seen for task in batch}
+
+
+def test_evaluating_repeats_and_does_not_depend_on_what_was_sampled_before():
+    with make_sampler() as fresh:
+        expected = evaluate(fresh, CONFIG)
+    with make_sampler() as used:
+        used.sample(used.sample_tasks(2))
+        again = evaluate(used, CONFIG)
+        np.testing.assert_array_equal(expected.returns, again.returns)
+        np.testing.assert_array_equal(expected.returns, evaluate(used, CONFIG).returns)
+
+
+def test_a_batch_and_its_settings():
+    config = CONFIG.model_copy(update={"gamma": 0.5, "gae_lambda": 0.7, "bootstrap_truncated": True})
+    with make_sampler() as sampler:
+        tasks, rounds = sample_adaptation(sampler, config, (0.2, 0.1), batch=1)
+        train, valid = sampler.sample(
+            tasks,
+            num_steps=2,
+            fast_lr=(0.2, 0.1),
+            gamma=0.5,
+            gae_lambda=0.7,
+            bootstrap_truncated=True,
+            iteration=FIRST_EVALUATION + 1,
+        )
+    assert identical((rounds[:2], rounds[2]), (train, valid))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((0.4, 0), ()),
+        ((0.4, 2), (0.4, 0.4)),
+        ((0.4, 3, (1.0, 0.5)), (0.4, 0.2, 0.2)),
+        ((0.4, 4, (0.5,)), (0.2, 0.2, 0.2, 0.2)),
+        ((0.4, 1, (0.5, 0.25, 0.1)), (0.2,)),
+        ((0.4, 0, (0.5,)), ()),
+    ],
+)
+def test_step_sizes(arguments: tuple[Any, ...], expected: tuple[float, ...]):
+    assert step_sizes(*arguments) == pytest.approx(expected)
+
+
+def test_means_and_standard_errors_are_over_tasks():
+    results = some_results()
+    np.testing.assert_allclose(results.means, results.returns.reshape(3, -1).mean(1), rtol=1e-5)
+    for step in range(3):
+        per_task = [float(np.mean(results.returns[step, task])) for task in range(4)]
+        centred = [x - sum(per_task) / 4 for x in per_task]
+        error = (sum(x * x for x in centred) / 3) ** 0.5 / 2
+        assert results.standard_errors[step] == pytest.approx(error, rel=1e-5)
+    assert results.means.dtype == results.standard_errors.dtype == np.float32
+
+
+def test_one_task_has_no_standard_error():
+    assert np.isnan(some_results(1).standard_errors).all()
+    assert np.isfinite(some_results(1).means).all()
+
+
+def test_results_are_saved_as_plain_arrays(tmp_path: Path):
+    results = some_results()
+    path = tmp_path / "folder" / "results.npz"
+    results.save(path)
+    with np.load(path, allow_pickle=False) as file:
+        saved = dict(file)
+    assert set(saved) == {
+        *("train_returns", "valid_returns", "returns", "step_sizes", "seed"),
+        *("task_goal", "task_mass"),
+    }
+    np.testing.assert_array_equal(saved["returns"], results.returns)
+    np.testing.assert_array_equal(saved["train_returns"], results.returns[0])
+    np.testing.assert_array_equal(saved["valid_returns"], results.returns[2])
+    np.testing.assert_array_equal(saved["task_goal"], [task["goal"] for task in results.tasks])
+    np.testing.assert_array_equal(saved["task_mass"], [0.0, 1.0, 2.0, 3.0])
+    assert saved["step_sizes"].tolist() == [0.1, 0.05]
+    assert saved["seed"] == 9
+    assert [path.name for path in path.parent.iterdir()] == ["results.npz"]  # No temporary files.

@@ -1,0 +1,144 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from maml_rl.episode import BatchEpisodes, EpisodeData
+from maml_rl.errors import UsageError
+from maml_rl.viz.learning_curve import plot_learning_curves, read_metrics
+from maml_rl.viz.navigation import PATHS_SHOWN, plot_paths
+from maml_rl.viz.style import COLORS, MUTED, save_figure
+from tests.viz.files import assert_picture
+
+
+def metrics(num_steps: int = 1, rows: int = 4, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    columns = {"iteration": np.arange(1.0, rows + 1), "kl": rng.random(rows)}
+    for step in range(num_steps + 1):
+        columns[f"return_{step}"] = rng.standard_normal(rows)
+        columns[f"stderr_{step}"] = rng.random(rows)
+    return columns
+
+
+def walks(lengths: list[int], seed: int = 0) -> BatchEpisodes:
+    rng = np.random.default_rng(seed)
+    observations = torch.zeros(max(lengths), len(lengths), 2)
+    for k, length in enumerate(lengths):
+        observations[:length, k] = torch.from_numpy(0.1 * rng.standard_normal((length, 2)).cumsum(0))
+    zeros = torch.zeros(observations.shape[:2])
+    data = EpisodeData(observations, torch.zeros_like(observations), zeros, torch.tensor(lengths))
+    return BatchEpisodes.from_data(data, 0.99)
+
+
+def lines(figure: Figure) -> list:
+    (ax,) = figure.axes
+    return ax.get_lines()
+
+
+def test_a_learning_curve_shows_returns_before_and_after_adaptation():
+    columns = metrics(num_steps=3)
+    figure = plot_learning_curves({"mine": columns})
+    before, after = lines(figure)
+    for line, step in ((before, 0), (after, 3)):
+        np.testing.assert_array_equal(line.get_xdata(), columns["iteration"])
+        np.testing.assert_array_equal(line.get_ydata(), columns[f"return_{step}"])
+        assert line.get_label() == f"mine, after {step} steps"
+    bands = [band.get_paths()[0].get_extents() for band in figure.axes[0].collections]
+    for band, step in zip(bands, (0, 3), strict=True):
+        mean, error = columns[f"return_{step}"], columns[f"stderr_{step}"]
+        assert (band.y0, band.y1) == pytest.approx(((mean - error).min(), (mean + error).max()))
+
+
+def test_a_single_step_is_singular():
+    assert [line.get_label() for line in lines(plot_learning_curves({"a": metrics()}))] == [
+        "a, after 0 steps",
+        "a, after 1 step",
+    ]
+
+
+def test_runs_have_colors_of_their_own_and_share_the_axes():
+    runs = {f"run {i}": metrics(num_steps=i % 3, seed=i) for i in range(len(COLORS) + 1)}
+    figure = plot_learning_curves(runs)
+    colors = {line.get_label().partition(",")[0]: line.get_color() for line in lines(figure)}
+    assert list(colors.values()) == [*COLORS, COLORS[0]]
+    assert sum("run 0," in line.get_label() for line in lines(figure)) == 1  # No step, no second curve.
+
+
+def test_paths_go_through_the_observations_of_real_steps_alone():
+    tasks = [{"goal": np.array([0.3, -0.2])}, {"goal": np.array([-2.0, 0.1])}]
+    rounds = [[walks([4, 2], seed=10 * step + task) for task in range(2)] for step in range(3)]
+    figure = plot_paths(tasks, rounds)
+    assert len(figure.axes) == 2
+    for task, ax in enumerate(figure.axes):
+        *paths, goal, start = ax.get_lines()
+        assert len(paths) == 3 * 2
+        for i, line in enumerate(paths):
+            step, k = divmod(i, 2)
+            episodes = rounds[step][task]
+            expected = episodes.observations[: episodes.lengths[k], k]
+            np.testing.assert_array_equal(np.array(line.get_data()).T, expected)
+            assert line.get_color() == [MUTED, *COLORS][step]
+        assert np.ravel(goal.get_data()).tolist() == tasks[task]["goal"].tolist()
+        assert np.ravel(start.get_data()).tolist() == [0, 0]
+        assert ax.get_xlim() == ax.get_ylim()
+        assert ax.get_xlim()[0] < -2.0  # Everything fits in.
+    (legend,) = figure.legends
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts == ["before adaptation", "after 1 step", "after 2 steps", "goal", "start"]
+
+
+def test_no_more_paths_than_can_be_told_apart():
+    figure = plot_paths([{"goal": np.zeros(2)}], [[walks([3] * 20)]])
+    assert len(figure.axes[0].get_lines()) == PATHS_SHOWN + 2
+
+
+@pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
+def test_figures_are_saved_in_the_format_of_the_name(tmp_path: Path, kind: str):
+    figures = {
+        "curve": plot_learning_curves({"a": metrics()}),
+        "paths": plot_paths([{"goal": np.ones(2)}], [[walks([3, 2])], [walks([2, 3])]]),
+    }
+    for name, figure in figures.items():
+        path = tmp_path / "new" / f"{name}.{kind}"
+        save_figure(figure, path)
+        assert_picture(path)
+    assert len(list((tmp_path / "new").iterdir())) == 2  # No temporary files.
+
+
+def test_a_name_without_an_ending_is_a_png(tmp_path: Path):
+    save_figure(plot_learning_curves({"a": metrics()}), tmp_path / "picture")
+    assert (tmp_path / "picture").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_that_cannot_be_written(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match=r"cannot write '.*picture\.png'"):
+        save_figure(plot_learning_curves({"a": metrics()}), tmp_path / "file" / "picture.png")
+
+
+def test_metrics_are_read_as_columns_of_numbers(tmp_path: Path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("iteration,return_0,stderr_0\n1,-3.5,1e-3\n2,-2,0.002\n")
+    columns = read_metrics(path)
+    assert {name: column.tolist() for name, column in columns.items()} == {
+        "iteration": [1, 2],
+        "return_0": [-3.5, -2],
+        "stderr_0": [0.001, 0.002],
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "iteration,kl\n", "iteration,kl\n1\n", "iteration,kl\n1,high\n", "a,b\n1,2\n"]
+)
+def test_what_is_no_table_of_metrics(tmp_path: Path, text: str):
+    path = tmp_path / "metrics.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="is not a table of metrics"):
+        read_metrics(path)
+
+
+def test_metrics_that_are_not_there(tmp_path: Path):
+    with pytest.raises(UsageError, match=r"cannot read '.*metrics\.csv': No such file"):
+        read_metrics(tmp_path / "metrics.csv")
