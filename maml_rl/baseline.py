@@ -100,7 +100,7 @@ def _solve_ridge(
     """Solve ``(gram + ridge I) w = moments`` in float64, raising the ridge where ``w`` is not finite.
 
     Raises:
-        ValueError: no solution is finite, because the observations or rewards are not.
+        FloatingPointError: no solution is finite, because the observations or rewards are not.
     """
     identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     weight = torch.full_like(moments, torch.nan)
@@ -110,7 +110,7 @@ def _solve_ridge(
         weight = torch.where(solved, weight, solution)
         if bool(weight.isfinite().all()):
             return weight
-    raise ValueError("the baseline cannot be fitted: observations or rewards are NaN or infinite")
+    raise FloatingPointError("the baseline cannot be fitted: observations or rewards are NaN or infinite")
 
 
 def _solve(matrices: Float[Tensor, "*N F F"], vectors: Float[Tensor, "*N F"]) -> Float[Tensor, "*N F"]:

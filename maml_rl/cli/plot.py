@@ -19,6 +19,8 @@ class Plot:
     """Kind of picture."""
     num_steps: int = 1
     """Gradient steps whose paths are drawn."""
+    step_size_schedule: tuple[float, ...] = ()
+    """Factors of fast-lr, one per gradient step; the last one is repeated."""
     seed: int = 0
     """Seed of the tasks and episodes whose paths are drawn."""
 
@@ -35,5 +37,5 @@ class Plot:
         print(learning_curve_picture(self.runs, output / f"learning-curve.{self.format}"))
         for folder in self.runs[:1]:
             path = output / f"paths.{self.format}"
-            if paths_picture(folder, path, self.num_steps, self.seed):
+            if paths_picture(folder, path, self.num_steps, self.seed, self.step_size_schedule):
                 print(path)

@@ -23,41 +23,46 @@ def train(run: Run) -> Iterator[Metrics]:
     metalearner = MAMLTRPO(run.policy, config.fast_lr, config.first_order, run.device)
     env_steps = 0
     for iteration in range(config.num_batches):
-        started = time.perf_counter()
-        tasks = run.sampler.sample_tasks(config.meta_batch_size, iteration=iteration)
-        futures = run.sampler.sample_async(
-            tasks,
-            num_steps=config.num_steps,
-            fast_lr=config.fast_lr,
-            gamma=config.gamma,
-            gae_lambda=config.gae_lambda,
-            bootstrap_truncated=config.bootstrap_truncated,
-            iteration=iteration,
-        )
-        arrivals = _arrival_times(futures[1])
         try:
-            result = metalearner.step(
-                *futures,
-                max_kl=config.max_kl,
-                cg_iters=config.cg_iters,
-                cg_damping=config.cg_damping,
-                ls_max_steps=config.ls_max_steps,
-                ls_backtrack_ratio=config.ls_backtrack_ratio,
-            )
+            rounds, metrics = _iterate(run, metalearner, iteration)
         except FloatingPointError as error:
             raise FloatingPointError(f"meta-update {iteration + 1}: {error}") from None
-        updated = time.perf_counter()
-        train_episodes, valid_episodes = run.sampler.sample_wait(futures)
-        rounds = [*train_episodes, valid_episodes]
         env_steps += sum(batch.num_steps for episodes in rounds for batch in episodes)
-        yield {
-            "iteration": iteration + 1,
-            "env_steps": env_steps,
-            **_returns(rounds),
-            **_scalars(result),
-            "seconds_sampling": max(arrivals) - started,
-            "seconds_updating": updated - max(arrivals),
-        }
+        yield {"iteration": iteration + 1, "env_steps": env_steps, **_returns(rounds), **metrics}
+
+
+def _iterate(
+    run: Run, metalearner: MAMLTRPO, iteration: int
+) -> tuple[list[list[BatchEpisodes]], dict[str, float | int | bool]]:
+    """Make one meta-update; return the episodes after 0, 1, … inner steps, and what the update did."""
+    config = run.config
+    started = time.perf_counter()
+    tasks = run.sampler.sample_tasks(config.meta_batch_size, iteration=iteration)
+    futures = run.sampler.sample_async(
+        tasks,
+        num_steps=config.num_steps,
+        fast_lr=config.fast_lr,
+        gamma=config.gamma,
+        gae_lambda=config.gae_lambda,
+        bootstrap_truncated=config.bootstrap_truncated,
+        iteration=iteration,
+    )
+    arrivals = _arrival_times(futures[1])
+    result = metalearner.step(
+        *futures,
+        max_kl=config.max_kl,
+        cg_iters=config.cg_iters,
+        cg_damping=config.cg_damping,
+        ls_max_steps=config.ls_max_steps,
+        ls_backtrack_ratio=config.ls_backtrack_ratio,
+    )
+    updated = time.perf_counter()
+    train_episodes, valid_episodes = run.sampler.sample_wait(futures)
+    return [*train_episodes, valid_episodes], {
+        **_scalars(result),
+        "seconds_sampling": max(arrivals) - started,
+        "seconds_updating": updated - max(arrivals),
+    }
 
 
 def _arrival_times(futures: list[EpisodesFuture]) -> list[float]:

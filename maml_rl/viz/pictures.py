@@ -30,8 +30,14 @@ def learning_curve_picture(folders: Sequence[Path], path: Path) -> Path:
     return path
 
 
-def paths_picture(folder: Path, path: Path, num_steps: int, seed: int) -> bool:
+def paths_picture(
+    folder: Path, path: Path, num_steps: int, seed: int, schedule: Sequence[float] = ()
+) -> bool:
     """Draw paths of the policy in ``folder`` to unseen goals; false if it is not of 2D navigation.
+
+    Args:
+        num_steps, schedule: gradient steps taken, and the factors of their size (see `step_sizes`).
+        seed: of goals and episodes.
 
     Raises:
         UsageError: the folder has no readable config or policy, or ``path`` cannot be written.
@@ -42,6 +48,8 @@ def paths_picture(folder: Path, path: Path, num_steps: int, seed: int) -> bool:
     config = config.model_copy(update={"meta_batch_size": GOALS_SHOWN})
     with Run(config, RunSettings(seed)) as run:
         load_policy(run.policy, folder / POLICY)
-        tasks, rounds = sample_adaptation(run.sampler, config, step_sizes(config.fast_lr, num_steps))
+        tasks, rounds = sample_adaptation(
+            run.sampler, config, step_sizes(config.fast_lr, num_steps, schedule)
+        )
     save_figure(plot_paths(tasks, rounds), path)
     return True
