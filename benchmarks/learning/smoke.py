@@ -8,6 +8,7 @@ untrained policy and of the trained one.
 """
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -20,12 +21,19 @@ from maml_rl.training import Run, RunSettings
 from maml_rl.training.files import load_policy
 
 HERE = Path(__file__).parent
-CONFIGS = HERE.parents[1] / "configs"
+ROOT = HERE.parents[1]
 
 RUNS = {
-    "tabular-mdp": ["--config", CONFIGS / "maml/tabular-mdp.yaml", "--num-batches", 100],
-    "bandit-k5-n100": ["--config", CONFIGS / "maml/bandit/bandit-k5-n100.yaml", "--num-batches", 100],
-    "halfcheetah-dir": ["--config", CONFIGS / "maml/halfcheetah-dir.yaml", "--num-batches", 20],
+    "tabular-mdp": ["--config", "configs/maml/tabular-mdp.yaml", "--num-batches", 100],
+    "bandit-k5-n100": [
+        "--config",
+        "configs/maml/bandit/bandit-k5-n100.yaml",
+        "--num-batches",
+        60,
+        "--fast-lr",
+        10,
+    ],
+    "halfcheetah-dir": ["--config", "configs/maml/halfcheetah-dir.yaml", "--num-batches", 20],
 }
 TRAIN_SEED, TEST_SEED = 1, 2
 
@@ -33,7 +41,7 @@ TRAIN_SEED, TEST_SEED = 1, 2
 def maml_rl(*arguments: object) -> None:
     """Run a command of the command line, and show it."""
     print("$ maml-rl", *arguments, flush=True)
-    subprocess.run([sys.executable, "-m", "maml_rl", *map(str, arguments)], check=True)
+    subprocess.run([sys.executable, "-m", "maml_rl", *map(str, arguments)], check=True, cwd=ROOT)
 
 
 def learn(name: str, folder: Path) -> None:
@@ -47,8 +55,10 @@ def learn(name: str, folder: Path) -> None:
         results["trained"] = evaluate(run.sampler, config)
     target = HERE / "results" / name
     target.mkdir(parents=True, exist_ok=True)
-    for file in ("metrics.csv", "config.json"):
-        shutil.copy(folder / file, target / file)
+    shutil.copy(folder / "metrics.csv", target)
+    entries = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    del entries["output_folder"]  # A temporary one.
+    (target / "config.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
     write_table(target / "test.csv", results)
     maml_rl("plot", folder, "--output", target)
 
