@@ -5,7 +5,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.config import Config
+from maml_rl.envs import make_env
 from maml_rl.episode import BatchEpisodes, EpisodeData
+from maml_rl.samplers import InProcessSampler
+from maml_rl.training.run import initial_policy
 from tests.oracles import advantages as advantage_oracle
 from tests.oracles import baseline as oracle
 
@@ -142,6 +146,21 @@ def test_nearly_collinear_features_explain_as_much_as_the_reference():
     reference = oracle.explained_variance(reference_values(data), returns)
     assert reference > 0.5
     assert oracle.explained_variance(fitted_values(data), returns) == pytest.approx(reference, abs=0.01)
+
+
+def test_half_cheetah_episodes_are_explained_as_well_as_by_the_reference():
+    kwargs = {"max_episode_steps": 100, "normalization_scale": 10.0}
+    env = make_env("HalfCheetahVel-v2", kwargs)
+    policy = initial_policy(Config(env_name="HalfCheetahVel-v2"), env, seed=0)
+    baseline = LinearFeatureBaseline(policy.input_size)
+    with InProcessSampler("HalfCheetahVel-v2", kwargs, 20, policy, baseline, env, seed=0) as sampler:
+        _, (valid,) = sampler.sample(sampler.sample_tasks(1), num_steps=0, gamma=GAMMA)
+    env.close()
+    values, expected = fitted_values(valid.data), reference_values(valid.data)
+    returns = np.concatenate(returns_of(valid.data))
+    explained = oracle.explained_variance(values, returns)
+    assert explained == pytest.approx(oracle.explained_variance(expected, returns), abs=0.01)
+    assert explained > 0.3
 
 
 def test_all_zero_observations_leave_a_function_of_time():
