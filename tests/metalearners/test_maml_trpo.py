@@ -263,7 +263,7 @@ def test_non_finite_rewards_stop_before_the_update():
     update = Update()
     episodes = update.batches()[1][0]
     episodes.rewards[0, 0] = torch.inf
-    with pytest.raises(ValueError, match="rewards are NaN or infinite"):
+    with pytest.raises(FloatingPointError, match="rewards are NaN or infinite"):
         LinearFeatureBaseline(2).fit(episodes)
 
 

@@ -136,7 +136,9 @@ def test_a_worker_of_a_script_brings_the_scripts_own_lines(tmp_path: Path):
 
 def test_interrupting_a_script_ends_it(tmp_path: Path):
     """As Ctrl-C does: the signal reaches every process of the group."""
-    endless = PREPARED + "print('working', flush=True)\nwhile True:\n    sampler.sample(tasks)\n"
+    # Shells start background jobs with the signal ignored, and a test run may be one.
+    heard = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    endless = heard + PREPARED + "print('working', flush=True)\nwhile True:\n    sampler.sample(tasks)\n"
     script = tmp_path / "script.py"
     script.write_text(endless)
     process = subprocess.Popen(
@@ -150,6 +152,9 @@ def test_interrupting_a_script_ends_it(tmp_path: Path):
     assert process.stdout is not None
     assert process.stdout.readline() == "working\n"
     os.killpg(process.pid, 2)
-    _, errors = process.communicate(timeout=PATIENCE)
+    try:
+        _, errors = process.communicate(timeout=PATIENCE)
+    finally:
+        process.kill()
     assert process.returncode != 0
     assert errors.count("KeyboardInterrupt") == 1  # The script's own; the workers keep quiet.
