@@ -1,7 +1,7 @@
 """Derivatives of policies at one point, as products that are cheap to repeat.
 
 A trust-region update multiplies by the same Jacobians and Hessians ten times or more. Differentiating
-recorded graphs over and over does the right arithmetic at twice the cost: autograd allocates every
+recorded graphs over and over does the right arithmetic at more cost: autograd allocates every
 intermediate anew, and spends passes of their own on sums that a matrix product can accumulate. The
 products here (Pearlmutter 1994 for the second derivatives) are almost nothing but matrix products.
 
