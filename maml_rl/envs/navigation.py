@@ -7,18 +7,27 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv, check_range
+from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv, check_positive, check_range
 
 MAX_MOVE = 0.1
 GOAL_RADIUS = 0.01
 
 OBSERVATIONS = spaces.Box(-np.inf, np.inf, (2,), np.float32)
-ACTIONS = spaces.Box(-MAX_MOVE, MAX_MOVE, (2,), np.float32)
 
 
-def move(position: Array, action: Array) -> NDArray[np.float32]:
-    """Return the position after ``action``, clipped to ±0.1 along each axis, ``[..., 2]``."""
-    return (position + np.clip(action, -MAX_MOVE, MAX_MOVE)).astype(np.float32)
+def action_box(scale: float) -> spaces.Box:
+    """Return the space of actions, ±scale.
+
+    Raises:
+        UsageError: the scale is not a number above 0.
+    """
+    check_positive("normalization_scale", scale)
+    return spaces.Box(-scale, scale, (2,), np.float32)
+
+
+def move(position: Array, action: Array, scale: float = MAX_MOVE) -> NDArray[np.float32]:
+    """Return the position after ``action``, ``[..., 2]``; ±scale maps on to ±0.1, and is clipped beyond."""
+    return (position + np.clip(action * (MAX_MOVE / scale), -MAX_MOVE, MAX_MOVE)).astype(np.float32)
 
 
 def reward_at(position: Array, goal: Array) -> Array:
@@ -38,14 +47,23 @@ class Navigation2DEnv(TaskEnv[Array, Array]):
     Args:
         task: ``{"goal": [2]}``; the origin unless given.
         low, high: goals are uniform in ``[low, high]²``.
+        normalization_scale: actions in ± this are mapped on to moves in ±0.1. By default an action is
+            the move; the paper's policies acted in ±1.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}
     observation_space = OBSERVATIONS
-    action_space = ACTIONS
 
-    def __init__(self, task: Task | None = None, low: float = -0.5, high: float = 0.5):
+    def __init__(
+        self,
+        task: Task | None = None,
+        low: float = -0.5,
+        high: float = 0.5,
+        normalization_scale: float = MAX_MOVE,
+    ):
         check_range(low, high)
+        self.action_space = action_box(normalization_scale)
+        self._scale = normalization_scale
         self.low, self.high = low, high
         self.reset_task(task or {"goal": np.zeros(2, np.float32)})
         self._position = np.zeros(2, np.float32)
@@ -70,7 +88,7 @@ class Navigation2DEnv(TaskEnv[Array, Array]):
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Move."""
-        self._position = move(self._position, action)
+        self._position = move(self._position, action, self._scale)
         reward = float(reward_at(self._position, self._goal))
         done = bool(reached(self._position, self._goal))
         return self._position, reward, done, False, {}
@@ -85,8 +103,10 @@ class Navigation2DVectorEnv(TaskVectorEnv):
         max_episode_steps: int | None = 100,
         low: float = -0.5,
         high: float = 0.5,
+        normalization_scale: float = MAX_MOVE,
     ):
-        super().__init__(num_envs, max_episode_steps, OBSERVATIONS, ACTIONS)
+        super().__init__(num_envs, max_episode_steps, OBSERVATIONS, action_box(normalization_scale))
+        self._scale = normalization_scale
         self._goals = np.zeros((num_envs, 2))
 
     def _set_tasks(self, tasks: Sequence[Task]) -> None:
@@ -97,7 +117,7 @@ class Navigation2DVectorEnv(TaskVectorEnv):
         return self._positions
 
     def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
-        self._positions = move(self._positions, actions)
+        self._positions = move(self._positions, actions, self._scale)
         return (
             self._positions,
             reward_at(self._positions, self._goals),

@@ -37,7 +37,7 @@ def test_an_id_like_no_other_lists_them_all():
 @pytest.mark.parametrize(
     ("id", "taken"),
     [
-        ("2DNavigation-v0", ["high", "low", "max_episode_steps", "task"]),
+        ("2DNavigation-v0", ["high", "low", "max_episode_steps", "normalization_scale", "task"]),
         ("Bandit-K5-v0", ["k", "max_episode_steps", "task"]),
         ("GaussianBandit-K5-v0", ["k", "max_episode_steps", "std", "task"]),
         ("TabularMDP-v0", ["max_episode_steps", "num_actions", "num_states", "task"]),
@@ -69,6 +69,7 @@ def test_directions_have_no_range(id: str):
         ("2DNavigation-v0", {"low": 1.0, "high": -1.0}, "low not above high, got 1.0 and -1.0"),
         ("HalfCheetahVel-v2", {"high": float("inf")}, "low and high: expected numbers"),
         ("AntPos-v1", {"low": 9.0}, "low not above high, got 9.0 and 3.0"),
+        ("2DNavigation-v0", {"normalization_scale": -1.0}, "normalization_scale: expected a number above 0"),
         ("AntDir-v2", {"normalization_scale": 0.0}, "normalization_scale: expected a number above 0"),
         ("TabularMDP-v0", {"num_states": 0}, "cannot be made with {'num_states': 0}"),
         ("Bandit-K5-v0", {"k": -1}, "cannot be made with {'k': -1}"),

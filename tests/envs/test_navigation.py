@@ -57,6 +57,20 @@ def test_starts_at_the_origin_again_after_reset():
     assert observation.dtype == np.float32
 
 
+@pytest.mark.parametrize(("scale", "move"), [(0.1, 0.06), (1.0, 0.006), (0.05, 0.1)])
+def test_actions_in_plus_minus_the_normalization_scale_fill_the_range_of_moves(scale: float, move: float):
+    env = gym.make("2DNavigation-v0", normalization_scale=scale)
+    batch = gym.make_vec("2DNavigation-v0", num_envs=2, normalization_scale=scale)
+    np.testing.assert_array_equal(env.action_space.high, np.float32([scale, scale]))
+    assert batch.single_action_space == env.action_space
+    env.reset(seed=0)
+    batch.reset(seed=0)
+    action = np.array([0.06, -2 * scale], np.float32)
+    observation = env.step(action)[0]
+    np.testing.assert_allclose(observation, [move, -0.1], rtol=1e-6)
+    np.testing.assert_array_equal(batch.step(np.stack([action, action]))[0], [observation, observation])
+
+
 @pytest.mark.parametrize("bounds", [{}, {"low": -2.0, "high": 1.0}, {"low": 0.25, "high": 0.25}])
 def test_goals_fill_the_square(bounds: dict[str, float]):
     env = gym.make("2DNavigation-v0", **bounds)
