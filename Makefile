@@ -4,15 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test test-slow bench docs lint format clean
+.PHONY: demo test test-slow bench bench-learning docs lint format clean
 
 demo: $(VENV)/.installed
 	$(BIN)/maml-rl train --config configs/demo/2d-navigation.yaml --output-folder $(DEMO) --seed 1 --overwrite
 	$(BIN)/maml-rl test --config $(DEMO)/config.json --policy $(DEMO)/policy.th \
 	    --output $(DEMO)/results.npz --seed 2 --overwrite \
 	    --num-batches 1 --meta-batch-size 40 --fast-batch-size 40 \
-	    --num-steps 3 --step-size-schedule 1 0.25 0.15
-	$(BIN)/maml-rl plot $(DEMO) --num-steps 3 --step-size-schedule 1 0.25 0.15
+	    --num-steps 3 --step-size-schedule 1 0.25 0.25
+	$(BIN)/maml-rl plot $(DEMO) --num-steps 3 --step-size-schedule 1 0.25 0.25
 
 test: lint
 	$(BIN)/pytest -m "not slow"
@@ -21,7 +21,7 @@ test-slow: $(VENV)/.installed
 	$(BIN)/pytest -m slow --timeout 1800
 
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/learning/smoke.py
+	$(BIN)/python -m benchmarks.speed
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
@@ -32,6 +32,9 @@ lint: $(VENV)/.installed
 format: $(VENV)/.installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench-learning: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.learning.smoke
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict

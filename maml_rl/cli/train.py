@@ -29,6 +29,8 @@ class Train:
     """Where meta-updates are computed: cpu or cuda."""
     use_cuda: bool = False
     """The 2020 spelling of --device cuda."""
+    rebuild_graphs: bool = False
+    """Bound the memory of meta-updates: graphs are rebuilt for each use. Slower; the result is the same."""
 
     @staticmethod
     def defaults(config: Config | None) -> "Train":
@@ -53,7 +55,8 @@ class Train:
             "num_workers": self.num_workers,
             "device": device,
         }
-        with Run(config, RunSettings(seed, self.num_workers, device)) as run:
+        settings = RunSettings(seed, self.num_workers, device, self.rebuild_graphs)
+        with Run(config, settings) as run:
             folder.open(config, execution)
             with ProgressReport(config.num_batches) as report:
                 for metrics in train(run):

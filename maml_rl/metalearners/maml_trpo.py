@@ -1,6 +1,7 @@
 """MAML with a trust-region outer update (Finn, Abbeel & Levine 2017, section 5.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -26,6 +27,9 @@ class MAMLTRPO(GradientBasedMetaLearner):
         fast_lr: step size alpha of the inner gradient steps.
         first_order: take the Jacobian of the inner steps to be the identity.
         device: where the updates are computed.
+        rebuild: linearise a chunk of tasks anew for each question put to it, and forget it after the answer.
+            Memory then holds as many chunks as there are threads, whatever the number of tasks; an update
+            takes longer and gives the same bits.
     """
 
     def __init__(
@@ -34,10 +38,13 @@ class MAMLTRPO(GradientBasedMetaLearner):
         fast_lr: float = 0.5,
         first_order: bool = False,
         device: torch.device | str = "cpu",
+        *,
+        rebuild: bool = False,
     ):
         super().__init__(policy, device)
         self.fast_lr = fast_lr
         self.first_order = first_order
+        self.rebuild = rebuild
 
     def step(
         self,
@@ -61,23 +68,27 @@ class MAMLTRPO(GradientBasedMetaLearner):
         region = TrustRegion(max_kl, cg_iters, cg_damping, ls_max_steps, ls_backtrack_ratio)
         theta = self.policy.get_vector()
 
-        def linearise(chunk: Chunk) -> TaskChunk:
-            return TaskChunk(self.policy, theta, *chunk, self.fast_lr, self.first_order)
+        def linearise(chunk: Chunk) -> Callable[[], TaskChunk]:
+            build = partial(TaskChunk, self.policy, theta, *chunk, self.fast_lr, self.first_order)
+            if self.rebuild:
+                return build
+            built = build()
+            return lambda: built
 
         with chunk_threads() as parallel_map:
             chunks = parallel_map(linearise, self.chunks(train_futures, valid_futures))
-            losses, gradients = _gather(parallel_map(TaskChunk.surrogate_gradient, chunks))
+            losses, gradients = _gather(parallel_map(lambda chunk: chunk().surrogate_gradient(), chunks))
             _check_finite(losses, gradients)
             gradient = gradients.double().mean(0)
 
             def fisher_product(vector: Float[Tensor, "P"]) -> Float[Tensor, "P"]:
-                products = parallel_map(lambda chunk: chunk.fisher_product(vector), chunks)
+                products = parallel_map(lambda chunk: chunk().fisher_product(vector), chunks)
                 return torch.cat(products).double().mean(0)
 
             def evaluate(
                 candidate: Float[Tensor, "P"],
             ) -> tuple[Float[Tensor, "N"], Float[Tensor, "N"]]:
-                return _gather(parallel_map(lambda chunk: chunk.loss_and_kl(candidate), chunks))
+                return _gather(parallel_map(lambda chunk: chunk().loss_and_kl(candidate), chunks))
 
             outcome = trust_region_step(region, theta, losses, gradient, fisher_product, evaluate)
         self.policy.set_vector(outcome.theta)

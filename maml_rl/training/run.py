@@ -24,6 +24,7 @@ class RunSettings:
         seed: of every random stream.
         num_workers: sampler processes; 0 samples in this process.
         device: where meta-updates are computed.
+        rebuild_graphs: bound their memory, see `MAMLTRPO`.
 
     Raises:
         UsageError: the seed or the number of workers is negative.
@@ -32,6 +33,7 @@ class RunSettings:
     seed: int
     num_workers: int = 0
     device: str = "cpu"
+    rebuild_graphs: bool = False
 
     def __post_init__(self) -> None:
         for name, value in {"seed": self.seed, "num-workers": self.num_workers}.items():

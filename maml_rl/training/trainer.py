@@ -20,7 +20,13 @@ def train(run: Run) -> Iterator[Metrics]:
         WorkerError: a sampler worker failed.
     """
     config = run.config
-    metalearner = MAMLTRPO(run.policy, config.fast_lr, config.first_order, run.device)
+    metalearner = MAMLTRPO(
+        run.policy,
+        config.fast_lr,
+        config.first_order,
+        run.device,
+        rebuild=run.settings.rebuild_graphs,
+    )
     env_steps = 0
     for iteration in range(config.num_batches):
         try:

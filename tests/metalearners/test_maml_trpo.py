@@ -1,4 +1,5 @@
 import asyncio
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from maml_rl.baseline import LinearFeatureBaseline
 from maml_rl.episode import BatchEpisodes
 from maml_rl.metalearners import MAMLTRPO, StepResult, base
+from maml_rl.metalearners.task_chunk import TaskChunk
 from maml_rl.policies import Policy
 from maml_rl.samplers.futures import EpisodesFuture
 from tests.builders import (
@@ -215,6 +217,36 @@ def test_same_update_twice_gives_the_same_bits():
     first.step()
     second.step()
     assert same_bits(first.policy.get_vector(), second.policy.get_vector())
+
+
+@both_families
+@pytest.mark.parametrize("inner_steps", [1, 2])
+def test_rebuilding_gives_the_same_bits_and_holds_one_chunk_per_thread(
+    monkeypatch: pytest.MonkeyPatch, family: str, inner_steps: int
+):
+    monkeypatch.setattr(base, "CPU_CHUNK_STEPS", 1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    alive: weakref.WeakSet[TaskChunk] = weakref.WeakSet()
+    most: dict[bool, int] = {False: 0, True: 0}
+    build = TaskChunk.__init__
+    thetas = []
+    for rebuild in (False, True):
+
+        def count(self: TaskChunk, *args: Any, rebuild: bool = rebuild) -> None:
+            build(self, *args)
+            alive.add(self)
+            most[rebuild] = max(most[rebuild], len(alive))
+
+        monkeypatch.setattr(TaskChunk, "__init__", count)
+        update = Update(family, inner_steps)
+        update.learner.rebuild = rebuild
+        update.step()
+        thetas.append(update.policy.get_vector())
+        assert not alive
+    torch.set_num_threads(threads)
+    assert same_bits(*thetas)
+    assert most == {False: len(THREE_TASKS), True: 1}
 
 
 @pytest.fixture

@@ -1,0 +1,51 @@
+"""Measure everything, or the rows that are named: ``python -m benchmarks.speed [NUMBER ...]``."""
+
+import argparse
+from collections.abc import Callable
+
+from benchmarks.speed import iterating, report, sampling, updating
+from benchmarks.speed.measure import Row
+from benchmarks.speed.sampling import shipped
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "numbers", nargs="*", metavar="NUMBER", help="rows of the table; all if none is named"
+    )
+    numbers = parser.parse_args().numbers
+    points: list[dict[str, float]] = []
+
+    def growth() -> list[Row]:
+        rows, measured = iterating.growth("8", bar=0.15)
+        points.extend(measured)
+        return rows
+
+    measurements: dict[str, Callable[[], Row | list[Row]]] = {
+        "1": lambda: sampling.against_physics("1", shipped("halfcheetah-vel"), bar=0.85),
+        "2a": lambda: sampling.against_physics(
+            "2a", shipped("ant-vel", contact_forces=False), 0.92, ", no contact forces"
+        ),
+        "2b": lambda: sampling.against_physics("2b", shipped("ant-vel"), 0.75, ", contact forces"),
+        "3": lambda: sampling.alone("3", shipped("2d-navigation"), bar=1e6),
+        "4a": lambda: sampling.alone("4a", shipped("tabular-mdp"), bar=5e5),
+        "4b": lambda: sampling.alone("4b", shipped("bandit/bandit-k50-n500"), bar=5e5, note=", 500 pulls"),
+        "5": lambda: updating.against_plain("5", num_steps=1, bar=0.40),
+        "6": lambda: updating.against_plain("6", num_steps=2, bar=0.45),
+        "7": lambda: iterating.against_parts("7", bar=1.25),
+        "8": growth,
+        "9": lambda: iterating.help_time("9", bar=0.5),
+        "10": lambda: iterating.first_iteration("10", bar=8.0),
+    }
+    rows: list[Row] = []
+    for number in numbers or measurements:
+        print(f"measuring {number} …", flush=True)
+        answer = measurements[number]()
+        rows += answer if isinstance(answer, list) else [answer]
+    report.show(rows)
+    if not numbers:
+        report.write(rows, points)
+
+
+if __name__ == "__main__":
+    main()

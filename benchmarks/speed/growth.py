@@ -1,0 +1,33 @@
+"""One point of the growth curve: seconds per iteration and peak memory with so many tasks.
+
+python -m benchmarks.speed.growth TASKS [--rebuild]
+"""
+
+import argparse
+import json
+import resource
+from statistics import median
+
+from benchmarks.speed.measure import REPETITIONS, take_turns
+from benchmarks.speed.sampling import WORKERS, shipped
+from maml_rl.training import Run, RunSettings, train
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tasks", type=int)
+    parser.add_argument("--rebuild", action="store_true")
+    arguments = parser.parse_args()
+    config = shipped("halfcheetah-vel").model_copy(
+        update={"meta_batch_size": arguments.tasks, "num_batches": 100}
+    )
+    settings = RunSettings(seed=1, num_workers=WORKERS, rebuild_graphs=arguments.rebuild)
+    with Run(config, settings) as run:
+        iterations = train(run)
+        (times,) = take_turns(lambda: next(iterations), repetitions=1 if arguments.rebuild else REPETITIONS)
+    kibibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"seconds": median(times), "megabytes": kibibytes / 1024}))
+
+
+if __name__ == "__main__":
+    main()

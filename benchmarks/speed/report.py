@@ -1,0 +1,81 @@
+"""The table, as text, CSV and picture."""
+
+import csv
+import os
+import platform
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import mujoco
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.speed.measure import Row
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+def machine() -> str:
+    """Describe where this ran."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2] for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = (names or [model])[0].strip()
+    return (
+        f"{date.today()}: {len(os.sched_getaffinity(0))} processors, {model}; {platform.system()}, "
+        f"Python {platform.python_version()}, torch {torch.__version__}, mujoco {mujoco.__version__}"
+    )
+
+
+def show(rows: Sequence[Row]) -> None:
+    table = Table(title="speed: medians")
+    for column in ("#", "what", "median", "bar", "", "detail"):
+        table.add_column(column, justify="right" if column in ("median", "bar") else "left")
+    for row in rows:
+        sign = "≥" if row.at_least else "≤"
+        mark = "pass" if row.passed else "short"
+        table.add_row(row.number, row.what, f"{row.value:,.3g}", f"{sign} {row.bar:,.3g}", mark, row.detail)
+    Console(width=160).print(table)
+
+
+def write(rows: Sequence[Row], growth: Sequence[dict[str, float]]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    with (RESULTS / "speed.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["number", "what", "unit", "median", "smallest", "largest", "bar", "passed", "detail"]
+        )
+        for row in rows:
+            numbers = [f"{x:.4g}" for x in (row.value, min(row.values), max(row.values))]
+            bar = f"{'>=' if row.at_least else '<='} {row.bar:g}"
+            writer.writerow([row.number, row.what, row.unit, *numbers, bar, row.passed, row.detail])
+    if growth:
+        with (RESULTS / "growth.csv").open("w", newline="", encoding="utf-8") as file:
+            points = csv.DictWriter(file, list(growth[0]))
+            points.writeheader()
+            points.writerows({key: f"{value:.4g}" for key, value in point.items()} for point in growth)
+        _draw_growth(growth)
+    (RESULTS / "machine.txt").write_text(machine() + "\n", encoding="utf-8")
+
+
+def _draw_growth(points: Sequence[dict[str, float]]) -> None:
+    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    tasks = [point["tasks"] for point in points]
+    for axis, key, label in zip(
+        axes,
+        ("seconds", "megabytes"),
+        ("seconds per iteration", "peak memory of the learner, MB"),
+        strict=True,
+    ):
+        axis.plot(tasks, [point[key] for point in points], "o-", label="graphs kept")
+        axis.plot(tasks, [point[f"{key}_rebuilding"] for point in points], "s--", label="graphs rebuilt")
+        axis.set(xlabel="tasks in a meta-batch", ylabel=label, xlim=0, ylim=0)
+        axis.grid(alpha=0.3)
+        axis.legend()
+    figure.suptitle("HalfCheetahVel-v2, 20 episodes × 100 steps per task and phase")
+    figure.savefig(RESULTS / "growth.png", dpi=120)
+    plt.close(figure)

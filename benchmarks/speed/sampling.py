@@ -1,0 +1,79 @@
+"""Env steps per second of `MultiTaskSampler.sample`, inner adaptation included."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+from benchmarks.speed.measure import Row, take_turns
+from benchmarks.speed.physics import OpenLoop
+from maml_rl.config import Config, load_config
+from maml_rl.episode import BatchEpisodes
+from maml_rl.training import Run, RunSettings
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "maml"
+WORKERS = 2
+
+
+def shipped(name: str, **env_kwargs: object) -> Config:
+    """Return a shipped config, with other arguments for its environment."""
+    config, _ = load_config(CONFIGS / f"{name}.yaml")
+    return config.model_copy(update={"env_kwargs": {**config.env_kwargs, **env_kwargs}})
+
+
+class Sampling:
+    """Samples a config's meta-batch, both phases; counts the steps."""
+
+    def __init__(self, run: Run):
+        self._run = run
+        self.tasks = run.sampler.sample_tasks(run.config.meta_batch_size)
+        self.env_steps: list[int] = []
+
+    def __call__(self) -> None:
+        train, valid = self.episodes()
+        self.env_steps.append(num_steps([*train, valid]))
+
+    def episodes(self) -> tuple[list[list[BatchEpisodes]], list[BatchEpisodes]]:
+        config = self._run.config
+        return self._run.sampler.sample(
+            self.tasks,
+            num_steps=config.num_steps,
+            fast_lr=config.fast_lr,
+            gamma=config.gamma,
+            gae_lambda=config.gae_lambda,
+        )
+
+
+def num_steps(rounds: list[list[BatchEpisodes]]) -> int:
+    return sum(batch.num_steps for episodes in rounds for batch in episodes)
+
+
+@contextmanager
+def sampling(config: Config) -> Iterator[Sampling]:
+    with Run(config, RunSettings(seed=1, num_workers=WORKERS)) as run:
+        yield Sampling(run)
+
+
+def against_physics(number: str, config: Config, bar: float, note: str = "") -> Row:
+    """Compare with the open loop on as many threads as there are workers."""
+    open_loop = OpenLoop(config, WORKERS)
+    with sampling(config) as sample:
+        ours, theirs = take_turns(sample, open_loop)
+        rates = [n / t for n, t in zip(sample.env_steps[1:], ours, strict=True)]
+    limits = [open_loop.env_steps / t for t in theirs]
+    return Row(
+        number,
+        f"{config.env_name}{note}: sampling over open-loop physics, env steps/s",
+        "ratio",
+        tuple(rate / limit for rate, limit in zip(rates, limits, strict=True)),
+        bar,
+        at_least=True,
+        detail=f"{median(rates):,.0f} of {median(limits):,.0f} env steps/s",
+    )
+
+
+def alone(number: str, config: Config, bar: float, note: str = "") -> Row:
+    with sampling(config) as sample:
+        (times,) = take_turns(sample, repetitions=21)  # Milliseconds each.
+        rates = [n / t for n, t in zip(sample.env_steps[1:], times, strict=True)]
+    return Row(number, f"{config.env_name}{note}: sampling", "env steps/s", tuple(rates), bar, at_least=True)
