@@ -72,11 +72,9 @@ def normalize(advantages: Float[Tensor, "*N T K"], lengths: Int[Tensor, "*N K"])
     return centred / (variance.sqrt() + EPSILON)
 
 
-def _discounted_sums(x: Tensor, discount: float) -> Tensor:
-    """Return ``y_t = x_t + discount * y_{t+1}`` along the time dimension, -2."""
-    sums = torch.empty_like(x)
-    running = torch.zeros_like(x[..., 0, :])
-    for t in reversed(range(x.shape[-2])):
-        running = x[..., t, :] + discount * running
-        sums[..., t, :] = running
-    return sums
+def _discounted_sums(x: Float[Tensor, "*N T K"], discount: float) -> Float[Tensor, "*N T K"]:
+    """Return ``y_t = x_t + discount * y_{t+1}``, as a product with the triangle of ``discount^(s - t)``."""
+    time = torch.arange(x.shape[-2], device=x.device)
+    ahead = time - time[:, None]
+    weights = torch.where(ahead >= 0, torch.tensor(discount, dtype=torch.float64) ** ahead.clamp(min=0), 0.0)
+    return weights.to(x.dtype) @ x

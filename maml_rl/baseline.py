@@ -46,7 +46,7 @@ class LinearFeatureBaseline(nn.Module):
     def fit_data(self, data: EpisodeData, gamma: float) -> None:
         """Fit to ``data``; with a leading task dimension, one fit per task."""
         mask = step_mask(data.lengths, data.rewards.shape[-2]).double()
-        features = (self._step_features(data) * mask[..., None]).flatten(-3, -2)
+        features = self._step_features(data).mul_(mask[..., None]).flatten(-3, -2)
         targets = (discounted_returns(data.rewards.double(), gamma) * mask).flatten(-2, -1)
         gram = features.mT @ features
         moments = (features.mT @ targets[..., None])[..., 0]
@@ -83,15 +83,20 @@ class LinearFeatureBaseline(nn.Module):
             raise ValueError(
                 f"the baseline takes observations of size {self.input_size}, got {observations.shape[-1]}"
             )
-        obs = observations.double()
-        time = (steps.double() / TIME_SCALE)[..., None].expand(*obs.shape[:-1], 1)
-        return torch.cat([obs, obs**2, time, time**2, time**3, torch.ones_like(time)], dim=-1)
+        # Written in place: at this size, temporaries cost more than the arithmetic.
+        size, time = self.input_size, steps.double() / TIME_SCALE
+        features = observations.new_empty((*observations.shape[:-1], self.feature_size), dtype=torch.float64)
+        features[..., :size] = observations
+        torch.square(features[..., :size], out=features[..., size : 2 * size])
+        for i, value in enumerate((time, time**2, time**3, torch.ones_like(time))):
+            features[..., 2 * size + i] = value
+        return features
 
     def _evaluate(self, features: Float[Tensor, "*B F"]) -> Float[Tensor, "*B"]:
         # The weights are [F], or [N, F] when fitted on N tasks: then N leads the features too.
         weight = self.weight.to(features.device)
-        inner = (1,) * (features.dim() - weight.dim())
-        return (features * weight.view(*weight.shape[:-1], *inner, -1)).sum(-1)
+        rows = features.flatten(weight.dim() - 1, -2)
+        return (rows @ weight[..., None]).view(features.shape[:-1])
 
 
 def _solve_ridge(

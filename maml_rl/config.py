@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maml_rl.errors import UsageError, did_you_mean
@@ -29,6 +28,7 @@ class Config(BaseModel):
         frozen=True,
         allow_inf_nan=False,
         use_attribute_docstrings=True,
+        defer_build=True,  # Until something is validated, for a quick --help.
     )
 
     env_name: str
@@ -112,6 +112,8 @@ def load_config(path: Path) -> tuple[Config, dict[str, Any]]:
     Raises:
         UsageError: the file is missing, unreadable, not a mapping, or not a valid config.
     """
+    import yaml  # Here for the sake of a quick --help.
+
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -2,13 +2,13 @@
 
 import argparse
 import dataclasses
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
-import yaml
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from maml_rl.config import Config, load_config, parse_config
@@ -27,11 +27,13 @@ def _mapping(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[dict[str, Any]
         metavar="YAML",
         instance_from_str=_parse_mapping,
         is_instance=lambda value: isinstance(value, dict),
-        str_from_instance=lambda value: [yaml.safe_dump(value, default_flow_style=True).strip()],
+        str_from_instance=lambda value: [json.dumps(value)],  # Which is YAML too.
     )
 
 
 def _parse_mapping(arguments: list[str]) -> dict[str, Any]:
+    import yaml
+
     try:
         value = yaml.safe_load(arguments[0])
     except yaml.YAMLError:

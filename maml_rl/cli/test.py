@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from maml_rl import forkserver
 from maml_rl.cli.options import ConfigOptions, config_from, default_workers, options_of
 from maml_rl.config import Config
 from maml_rl.errors import UsageError
-from maml_rl.seeding import draw_seed
 
 if TYPE_CHECKING:
     from maml_rl.evaluation import AdaptationResults
@@ -51,11 +51,14 @@ class Test:
 
     def run(self) -> None:
         """Evaluate."""
+        config = config_from(self.options)
+        if self.num_workers:
+            forkserver.start()
         from maml_rl.evaluation import evaluate
+        from maml_rl.seeding import draw_seed
         from maml_rl.training import Run, RunSettings
         from maml_rl.training.files import load_policy
 
-        config = config_from(self.options)
         seed = draw_seed() if self.seed is None else self.seed
         if self.output is not None and self.output.exists() and not self.overwrite:
             raise UsageError(f"'{self.output}' exists: choose another --output, or pass --overwrite")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import tyro
 
+from maml_rl import forkserver
 from maml_rl.cli.options import ConfigOptions, config_from, default_workers, options_of
 from maml_rl.config import Config
-from maml_rl.seeding import draw_seed
 
 
 @dataclass
@@ -39,11 +39,14 @@ class Train:
 
     def run(self) -> None:
         """Train until the last batch, saving the policy after each."""
+        config = config_from(self.options)
+        if self.num_workers:
+            forkserver.start()
         # Imported here: PyTorch and MuJoCo take seconds, and "--help" must not.
+        from maml_rl.seeding import draw_seed
         from maml_rl.training import Run, RunFolder, RunSettings, train
         from maml_rl.training.loggers import ProgressReport
 
-        config = config_from(self.options)
         seed = draw_seed() if self.seed is None else self.seed
         device = "cuda" if self.use_cuda else self.device
         path = self.output_folder or Path("runs") / f"{config.env_name}-{seed}"

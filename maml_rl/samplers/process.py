@@ -1,6 +1,5 @@
 """A `SamplerWorker` in a process of its own, at the other end of a pipe."""
 
-import multiprocessing
 import signal
 import sys
 import traceback
@@ -14,9 +13,8 @@ import cloudpickle
 import torch
 
 from maml_rl.errors import WorkerError
+from maml_rl.forkserver import worker_context
 from maml_rl.samplers.worker import Sample, SamplerWorker, WorkItem
-
-START_METHOD = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
 
 class WorkerDiedError(Exception):
@@ -32,10 +30,7 @@ class WorkerProcess:
     """
 
     def __init__(self, make_worker: Callable[[], SamplerWorker]):
-        context = multiprocessing.get_context(START_METHOD)
-        if START_METHOD == "forkserver":
-            # The server imports once what every worker needs; forking one then takes milliseconds.
-            context.set_forkserver_preload([__name__])
+        context = worker_context()
         self._connection, theirs = context.Pipe()
         payload = cloudpickle.dumps(make_worker)
         self._process: Any = context.Process(  # type: ignore[attr-defined]
