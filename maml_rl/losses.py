@@ -11,9 +11,20 @@ from maml_rl.episode import StackedEpisodes
 from maml_rl.policies.distributions import ActionDistribution
 
 
-def reinforce_loss(pi: ActionDistribution, episodes: StackedEpisodes) -> Float[Tensor, "N"]:
-    """Return ``-E[log pi(a|s) A]`` per task (Williams 1992), the inner loss of Finn et al. 2017, eq. 4."""
-    return -_mean(pi.log_prob(episodes.actions) * episodes.advantages, episodes.weights)
+def reinforce_gradient(pi: ActionDistribution, episodes: StackedEpisodes) -> ActionDistribution:
+    """Return the gradient of ``-E[log pi(a|s) A]`` (Williams 1992) in the parameters of ``pi`` itself.
+
+    It is the inner loss of Finn et al. 2017, eq. 4, and of the surrogate loss where ``pi`` is the old policy.
+    """
+    return pi.score(episodes.actions, -episodes.weights * episodes.advantages)
+
+
+def reinforce_gradient_dot(
+    pi: ActionDistribution, episodes: StackedEpisodes, tangent: ActionDistribution
+) -> ActionDistribution:
+    """Return how `reinforce_gradient` changes in the direction ``tangent``: its Hessian's product."""
+    weights = -episodes.weights * episodes.advantages
+    return pi.score_dot(episodes.actions, weights, tangent)  # type: ignore[arg-type]
 
 
 def surrogate_loss(

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from maml_rl.losses import mean_kl, reinforce_loss, surrogate_loss
+from maml_rl.losses import mean_kl, reinforce_gradient, surrogate_loss
 from tests.builders import Problem, both_families, make_problem, random_vectors, stacked
 from tests.oracles import maml as oracle
 
@@ -18,16 +18,15 @@ def per_task(problem: Problem, seed: int) -> Tensor:
 
 
 @both_families
-def test_reinforce_loss(problem: Problem):
+def test_reinforce_gradient(problem: Problem):
+    """Pulled back to the policy's parameters, against autograd on the oracle's loss."""
     phi = per_task(problem, 0)
-    losses = reinforce_loss(
-        problem.policy.outputs(problem.valid.observations, problem.policy.unflatten(phi)), problem.valid
-    )
-    expected = [
-        oracle.reinforce_loss(problem.reference.network, phi[n], task.valid)
-        for n, task in enumerate(problem.tasks)
-    ]
-    torch.testing.assert_close(losses, torch.stack(expected), rtol=1e-12, atol=1e-12)
+    linearisation = problem.policy.linearise(problem.valid.observations, phi)
+    gradients = linearisation.pull_back(reinforce_gradient(linearisation.pi, problem.valid))
+    for n, task in enumerate(problem.tasks):
+        vector = phi[n].clone().requires_grad_()
+        loss = oracle.reinforce_loss(problem.reference.network, vector, task.valid)
+        torch.testing.assert_close(gradients[n], torch.autograd.grad(loss, vector)[0], rtol=1e-10, atol=1e-12)
 
 
 @both_families
@@ -50,13 +49,18 @@ def test_surrogate_loss_and_kl(problem: Problem):
 @both_families
 def test_losses_of_an_episode_do_not_depend_on_its_length(problem: Problem):
     """An episode said twice over weighs no more than once."""
-    network, episode = problem.reference.network, problem.tasks[0].valid[0]
-    doubled = oracle.Episode(*(torch.cat([field, field]) for field in episode))
+    episode, other = problem.tasks[0].valid[:2]
     params = problem.policy.unflatten(problem.theta[None])
+    old = problem.policy.unflatten(per_task(problem, 0)[:1])
     once, twice = (
-        reinforce_loss(problem.policy.outputs(batch.observations, params), batch)
-        for batch in (stacked([[e, problem.tasks[0].valid[1]]]) for e in (episode, doubled))
+        surrogate_loss(
+            problem.policy.outputs(batch.observations, params).log_prob(batch.actions),
+            problem.policy.outputs(batch.observations, old).log_prob(batch.actions),
+            batch,
+        )
+        for batch in (
+            stacked([[e, other]])
+            for e in (episode, oracle.Episode(*(torch.cat([field, field]) for field in episode)))
+        )
     )
     torch.testing.assert_close(once, twice, rtol=1e-12, atol=1e-12)
-    expected = oracle.reinforce_loss(network, problem.theta, [episode, problem.tasks[0].valid[1]])
-    torch.testing.assert_close(once[0], expected, rtol=1e-12, atol=1e-12)

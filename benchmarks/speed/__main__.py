@@ -39,9 +39,11 @@ def main() -> None:
     }
     rows: list[Row] = []
     for number in numbers or measurements:
-        print(f"measuring {number} …", flush=True)
         answer = measurements[number]()
-        rows += answer if isinstance(answer, list) else [answer]
+        measured = answer if isinstance(answer, list) else [answer]
+        for row in measured:
+            print(f"{row.number}: {row.value:.3g} {row.unit}", flush=True)
+        rows += measured
     report.show(rows)
     if not numbers:
         report.write(rows, points)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.distributions import kl_divergence
+from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from maml_rl.episode import BatchEpisodes
 from maml_rl.optim.trust_region import Outcome, TrustRegion, trust_region_step
@@ -31,9 +31,8 @@ class PlainTask:
         self._policy, self._train, self._valid, self._fast_lr = policy, train, valid, fast_lr
         self.theta = theta.clone().requires_grad_()
         pi = self._pi(self.theta, second_order=True)
-        with torch.no_grad():
-            self._old = type(pi)(type(pi.base_dist)(pi.mean, pi.stddev), 1)
-            self._old_log_probs = self._old.log_prob(valid.actions)
+        self._old = Independent(Normal(pi.mean.detach(), pi.stddev.detach()), 1)
+        self._old_log_probs = self._old.log_prob(valid.actions)
         self.loss = self._surrogate(pi)
         (self.gradient,) = torch.autograd.grad(self.loss, self.theta, retain_graph=True)
         kl = self._mean(kl_divergence(self._old, pi), valid)
@@ -48,7 +47,7 @@ class PlainTask:
         with torch.no_grad():
             return self._surrogate(pi), self._mean(kl_divergence(self._old, pi), self._valid)
 
-    def _pi(self, params: Tensor, second_order: bool) -> torch.distributions.Distribution:
+    def _pi(self, params: Tensor, second_order: bool) -> Distribution:
         for episodes in self._train:
             log_probs = self._at(params, episodes).log_prob(episodes.actions)
             loss = -self._mean(log_probs * episodes.advantages, episodes)
@@ -56,10 +55,10 @@ class PlainTask:
             params = params - self._fast_lr * gradient
         return self._at(params, self._valid)
 
-    def _at(self, params: Tensor, episodes: BatchEpisodes) -> torch.distributions.Distribution:
+    def _at(self, params: Tensor, episodes: BatchEpisodes) -> Distribution:
         return self._policy(episodes.observations, params=self._policy.unflatten(params))
 
-    def _surrogate(self, pi: torch.distributions.Distribution) -> Tensor:
+    def _surrogate(self, pi: Distribution) -> Tensor:
         ratios = (pi.log_prob(self._valid.actions) - self._old_log_probs).exp()
         return -self._mean(ratios * self._valid.advantages, self._valid)
 

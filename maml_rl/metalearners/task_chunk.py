@@ -8,7 +8,7 @@ from torch import Tensor
 
 from maml_rl.adaptation import adapt
 from maml_rl.episode import StackedEpisodes
-from maml_rl.losses import mean_kl, surrogate_loss
+from maml_rl.losses import mean_kl, reinforce_gradient, surrogate_loss
 from maml_rl.optim.fisher import InnerJacobian, PolicyJacobian
 from maml_rl.policies.base import Policy
 
@@ -40,11 +40,10 @@ class TaskChunk:
 
     def surrogate_gradient(self) -> tuple[Float[Tensor, "N"], Float[Tensor, "N P"]]:
         """Return each task's surrogate loss at theta, and its gradient through adaptation."""
-        pi = type(self._old)(*(x.detach().requires_grad_() for x in self._old))
-        losses = surrogate_loss(pi.log_prob(self._valid.actions), self._old_log_probs, self._valid)
-        cotangents = torch.autograd.grad(losses.sum(), list(pi))
-        gradients = self._inner.transposed_product(self._outer.pullback(cotangents))
-        return losses.detach(), gradients
+        losses = surrogate_loss(self._old_log_probs, self._old_log_probs, self._valid)
+        # At theta every importance ratio is 1, and the surrogate's gradient is the policy gradient.
+        gradient = reinforce_gradient(self._old, self._valid)
+        return losses, self._inner.transposed_product(self._outer.pullback(gradient))
 
     def fisher_product(self, vector: Float[Tensor, "P"]) -> Float[Tensor, "N P"]:
         """Return the Hessian of each task's KL(old || new) at theta, times ``vector``."""

@@ -10,12 +10,12 @@ used by all products after it. No third derivative is taken.
 
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.adaptation import adapt, reinforce_gradient
+from maml_rl.adaptation import adapt
 from maml_rl.episode import StackedEpisodes
+from maml_rl.losses import reinforce_gradient, reinforce_gradient_dot
 from maml_rl.policies.base import Policy
 from maml_rl.policies.distributions import ActionDistribution
 
@@ -27,20 +27,17 @@ class InnerStep:
         self, policy: Policy, episodes: StackedEpisodes, params: Float[Tensor, "N P"], fast_lr: float
     ):
         self._fast_lr = fast_lr
+        self._episodes = episodes
         self._policy = policy.linearise(episodes.observations, params)
-        self._leaves, self._gradient = reinforce_gradient(self._policy.pi, episodes, create_graph=True)
-        cotangent = [x.detach() for x in self._gradient]
-        self._policy.fix_loss(cotangent)
-        self.adapted: Float[Tensor, "N P"] = params - fast_lr * self._policy.pull_back(cotangent)
+        gradient = reinforce_gradient(self._policy.pi, episodes)
+        self._policy.fix_loss(gradient)
+        self.adapted: Float[Tensor, "N P"] = params - fast_lr * self._policy.pull_back(gradient)
 
     def product(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
         """Return ``(I - alpha H) v``; the matrix is symmetric."""
         tangent = self._policy.push_forward(vectors)
-        # The loss's Hessian in the distribution's own parameters: small tensors, left to autograd.
-        cotangent_dot = torch.autograd.grad(
-            self._gradient, self._leaves, list(tangent), retain_graph=True, materialize_grads=True
-        )
-        return vectors - self._fast_lr * self._policy.pull_back_dot(cotangent_dot, vectors)
+        gradient_dot = reinforce_gradient_dot(self._policy.pi, self._episodes, tangent)
+        return vectors - self._fast_lr * self._policy.pull_back_dot(gradient_dot, vectors)
 
 
 class InnerJacobian:

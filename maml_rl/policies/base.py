@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -110,10 +111,17 @@ class Policy(nn.Module, ABC):
 
     def unflatten(self, vectors: Float[Tensor, "*N P"]) -> Params:
         """View vectors as named parameters; leading dimensions stay."""
-        shapes = {name: param.shape for name, param in self.named_parameters()}
-        pieces = torch.split(vectors, [shape.numel() for shape in shapes.values()], dim=-1)
+        pieces = torch.split(vectors, self._sizes, dim=-1)
         lead = vectors.shape[:-1]
         return {
             name: piece.view(*lead, *shape)
-            for (name, shape), piece in zip(shapes.items(), pieces, strict=True)
+            for (name, shape), piece in zip(self._shapes.items(), pieces, strict=True)
         }
+
+    @cached_property
+    def _shapes(self) -> dict[str, torch.Size]:
+        return {name: param.shape for name, param in self.named_parameters()}
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return [shape.numel() for shape in self._shapes.values()]

@@ -8,6 +8,7 @@ equivalent `torch.distributions` object for users, and the tests hold the one ag
 import math
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent, Normal
@@ -41,6 +42,28 @@ class DiagonalNormal(NamedTuple):
         log_ratio = self.log_std - other.log_std
         scale_term = (0.5 * (2 * log_ratio).exp() - 0.5 - log_ratio).sum(-1)
         return 0.5 * (z * z).sum(-1) + scale_term
+
+    def score(self, actions: Float[Tensor, "N M A"], weights: Float[Tensor, "N M"]) -> "DiagonalNormal":
+        """Return the gradient of ``(weights * log_prob(actions)).sum()`` in (mean, log std)."""
+        inverse_std = (-self.log_std).exp()
+        z = (actions - self.mean) * inverse_std
+        weighted = weights[..., None] * z
+        return DiagonalNormal(
+            weighted * inverse_std, (weighted * z - weights[..., None]).sum(1, keepdim=True)
+        )
+
+    def score_dot(
+        self, actions: Float[Tensor, "N M A"], weights: Float[Tensor, "N M"], tangent: "DiagonalNormal"
+    ) -> "DiagonalNormal":
+        """Return how `score` changes in the direction ``tangent``."""
+        inverse_std = (-self.log_std).exp()
+        z = (actions - self.mean) * inverse_std
+        mean_dot = tangent.mean * inverse_std
+        weighted = weights[..., None] * (mean_dot + z * tangent.log_std)
+        return DiagonalNormal(
+            (weights[..., None] * z * tangent.log_std + weighted) * -inverse_std,
+            -2 * (weighted * z).sum(1, keepdim=True),
+        )
 
     def entropy(self) -> Float[Tensor, "*B"]:
         """Return the entropy in nats."""
@@ -83,6 +106,17 @@ class CategoricalLogits(NamedTuple):
         """Return KL(self || other) in nats."""
         log_p, log_q = self.logits.log_softmax(-1), other.logits.log_softmax(-1)
         return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+    def score(self, actions: Shaped[Tensor, "N M"], weights: Float[Tensor, "N M"]) -> "CategoricalLogits":
+        """Return the gradient of ``(weights * log_prob(actions)).sum()`` in logits."""
+        taken = torch.zeros_like(self.logits).scatter_(-1, actions.long()[..., None], 1.0)
+        return CategoricalLogits(weights[..., None] * (taken - self.logits.softmax(-1)))
+
+    def score_dot(
+        self, actions: Shaped[Tensor, "N M"], weights: Float[Tensor, "N M"], tangent: "CategoricalLogits"
+    ) -> "CategoricalLogits":
+        """Return how `score` changes in the direction ``tangent``; the actions do not matter."""
+        return self.fisher(tangent, -weights)
 
     def entropy(self) -> Float[Tensor, "*B"]:
         """Return the entropy in nats."""

@@ -85,6 +85,25 @@ def test_fisher_is_the_hessian_of_the_weighted_kl(family: str):
     torch.testing.assert_close(torch.cat([x.flatten() for x in product]), expected, rtol=1e-9, atol=1e-10)
 
 
+@both_families
+def test_score_and_its_change_are_derivatives_of_the_weighted_log_probability(family: str):
+    pi, tangent = random_pi(family, 0), random_pi(family, 1)
+    weights = torch.randn(TASKS, STEPS, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    torch.manual_seed(0)
+    actions = torch_equivalent(pi).sample()
+
+    def weighted(*parameters: Tensor) -> Tensor:
+        return (weights * torch_equivalent(type(pi)(*parameters)).log_prob(actions)).sum()
+
+    leaves = tuple(x.clone().requires_grad_() for x in pi)
+    expected = torch.autograd.grad(weighted(*leaves), leaves)
+    _, expected_dot = torch.autograd.functional.hvp(weighted, tuple(pi), tuple(tangent))
+    for x, y in zip(pi.score(actions, weights), expected, strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-10)
+    for x, y in zip(pi.score_dot(actions, weights, tangent), expected_dot, strict=True):
+        torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-10)
+
+
 def test_normal_sample_shifts_and_scales_noise():
     pi = random_pi("normal", 0)
     noise = random_pi("normal", 1).mean
