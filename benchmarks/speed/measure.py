@@ -51,3 +51,18 @@ def take_turns(*functions: Callable[[], object], repetitions: int = REPETITIONS)
         function()
     times = [[seconds(function) for function in functions] for _ in range(repetitions)]
     return [list(column) for column in zip(*times, strict=True)]
+
+
+def against(
+    ours: Callable[[], object], reference: Callable[[], object], repetitions: int = REPETITIONS
+) -> list[tuple[float, float]]:
+    """Return the seconds of ``ours`` and of ``reference``, the mean of a call before and one after it."""
+    ours()
+    reference()
+    pairs = []
+    before = seconds(reference)
+    for _ in range(repetitions):
+        middle, after = seconds(ours), seconds(reference)
+        pairs.append((middle, (before + after) / 2))
+        before = after
+    return pairs

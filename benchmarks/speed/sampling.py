@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from benchmarks.speed.measure import Row, take_turns
+from benchmarks.speed.measure import Row, against, take_turns
 from benchmarks.speed.physics import OpenLoop
 from maml_rl.config import Config, load_config
 from maml_rl.episode import BatchEpisodes
@@ -58,9 +58,9 @@ def against_physics(number: str, config: Config, bar: float, note: str = "") -> 
     """Compare with the open loop on as many threads as there are workers."""
     open_loop = OpenLoop(config, WORKERS)
     with sampling(config) as sample:
-        ours, theirs = take_turns(sample, open_loop)
-        rates = [n / t for n, t in zip(sample.env_steps[1:], ours, strict=True)]
-    limits = [open_loop.env_steps / t for t in theirs]
+        pairs = against(sample, open_loop)
+    rates = [n / ours for n, (ours, _) in zip(sample.env_steps[1:], pairs, strict=True)]
+    limits = [open_loop.env_steps / physics for _, physics in pairs]
     return Row(
         number,
         f"{config.env_name}{note}: sampling over open-loop physics, env steps/s",

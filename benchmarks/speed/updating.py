@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Callable
+from statistics import median
 
 import torch
 
-from benchmarks.speed.measure import Row, take_turns
+from benchmarks.speed.measure import Row, against
 from benchmarks.speed.plain import plain_step
 from benchmarks.speed.sampling import Sampling, shipped
 from maml_rl.config import Config
@@ -59,14 +60,14 @@ def against_plain(number: str, num_steps: int, bar: float) -> Row:
     if difference > TOLERANCE:
         raise AssertionError(f"the meta-updates differ by {difference:.1e}, more than {TOLERANCE}")
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    fast, slow = take_turns(ours, plain)
+    pairs = against(ours, plain)
     return Row(
         number,
         f"meta-update over the plain reference, seconds; inner steps: {num_steps}",
         "ratio",
-        tuple(x / y for x, y in zip(fast, slow, strict=True)),
+        tuple(fast / slow for fast, slow in pairs),
         bar,
         at_least=False,
-        detail=f"{sorted(fast)[len(fast) // 2]:.2f} of {sorted(slow)[len(slow) // 2]:.2f} s; parameters "
-        f"differ by {difference:.0e}, {of_step:.0e} of the step",
+        detail=f"{median(fast for fast, _ in pairs):.2f} of {median(slow for _, slow in pairs):.2f} s; "
+        f"parameters differ by {difference:.0e}, {of_step:.0e} of the step",
     )

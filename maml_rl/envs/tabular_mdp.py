@@ -85,7 +85,7 @@ class TabularMDPVectorEnv(TaskVectorEnv):
     ):
         observation_space = spaces.Box(0.0, 1.0, (num_states,), np.float32)
         super().__init__(num_envs, max_episode_steps, observation_space, spaces.Discrete(num_actions))
-        self.num_states = num_states
+        self._one_hot = one_hot(np.arange(num_states), num_states)
         shape = (num_envs, num_states, num_actions)
         self._transitions = np.full((*shape, num_states), 1 / num_states)
         self._rewards_mean = np.zeros(shape)
@@ -96,10 +96,10 @@ class TabularMDPVectorEnv(TaskVectorEnv):
 
     def _start(self) -> Array:
         self._states = np.zeros(self.num_envs, np.int64)
-        return one_hot(self._states, self.num_states)
+        return self._one_hot[self._states]
 
     def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
         here = (np.arange(self.num_envs), self._states, actions)
         rewards = self._rewards_mean[here] + self._normal()
         self._states = next_state(self._transitions[here], self._uniform())
-        return one_hot(self._states, self.num_states), rewards, np.zeros(self.num_envs, bool)
+        return self._one_hot[self._states], rewards, np.zeros(self.num_envs, bool)

@@ -12,17 +12,18 @@ from maml_rl.envs.task_env import Array, TaskVectorEnv
 from maml_rl.episode import EpisodeData
 from maml_rl.policies.base import Policy
 
-NOISE_BLOCK = 64
-"""Time steps of noise drawn at once. It changes the speed alone: a stream's draws follow in time order."""
+LARGEST_BLOCK = 64
+"""Time steps of noise drawn at once, at most. It changes the speed alone: a stream's draws follow in time."""
 
 
 def action_noise(
     policy: Policy, rngs: Sequence[np.random.Generator], batch_size: int
 ) -> Iterator[NDArray[np.float32]]:
     """Yield ``[N, K, ...]`` of noise per time step, each task's from its own stream, without end."""
+    block = 1  # An episode may be one step long.
     while True:
-        blocks = [policy.noise(rng, (NOISE_BLOCK, batch_size)) for rng in rngs]
-        yield from np.stack(blocks, axis=1)
+        yield from np.stack([policy.noise(rng, (block, batch_size)) for rng in rngs], axis=1)
+        block = min(2 * block, LARGEST_BLOCK)
 
 
 @torch.no_grad()
@@ -43,38 +44,34 @@ def rollout(
     shape = (params.shape[0], env.episodes_per_task)
     named = policy.unflatten(params)
     observation, _ = env.reset(seed=seeds)
-    last = observation.copy()
     truncated = np.zeros(env.num_envs, bool)
     lengths = np.zeros(env.num_envs, np.int64)
     observations: list[Array] = []
     actions: list[Array] = []
     rewards: list[Array] = []
     while env.running.any():
-        running = env.running
-        lengths += running
+        lengths += env.running
         pi = policy.outputs(torch.from_numpy(observation.reshape(*shape, -1)), named)
         action = pi.sample(torch.from_numpy(next(noise))).numpy()
         observations.append(observation.reshape(*shape, *observation.shape[1:]))
         actions.append(action)
         observation, reward, _, cut, _ = env.step(action.reshape(-1, *action.shape[2:]))
         rewards.append(reward.reshape(shape))
-        last[running] = observation[running]
         truncated |= cut
-    return _stack(
-        (observations, actions, rewards),
-        lengths.reshape(shape),
-        last.reshape(*shape, *last.shape[1:]),
-        truncated.reshape(shape),
-    )
+    observations.append(observation.reshape(*shape, *observation.shape[1:]))
+    return _stack((observations, actions, rewards), lengths.reshape(shape), truncated.reshape(shape))
 
 
 def _stack(
     steps: tuple[list[Array], list[Array], list[Array]],
     lengths: NDArray[np.int64],
-    last_observations: Array,
     truncated: NDArray[np.bool_],
 ) -> EpisodeData:
-    observations, actions, rewards = (np.stack(arrays, axis=1) for arrays in steps)
+    """Return the steps, time second; there is one observation more than actions and rewards."""
+    all_observations, actions, rewards = (np.stack(arrays, axis=1) for arrays in steps)
+    task, episode = np.indices(lengths.shape)
+    last_observations = all_observations[task, lengths, episode]
+    observations = all_observations[:, :-1]
     finished = np.arange(rewards.shape[1])[:, None] >= lengths[:, None, :]
     for array in (observations, actions, rewards):
         array[finished] = 0
