@@ -11,6 +11,9 @@ from maml_rl.errors import UsageError, did_you_mean
 RUN_KEYS = frozenset({"config", "output-folder", "seed", "num-workers", "use-cuda", "device", "version"})
 """Keys that ``train`` adds to ``config.json``: they describe the run, not the algorithm."""
 
+WORKER_TIMEOUT = 600.0
+"""Seconds without an answer after which a sampler process counts as dead, unless told otherwise."""
+
 Positive = Annotated[int, Field(ge=1)]
 
 

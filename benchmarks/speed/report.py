@@ -76,6 +76,6 @@ def _draw_growth(points: Sequence[dict[str, float]]) -> None:
         axis.set(xlabel="tasks in a meta-batch", ylabel=label, xlim=0, ylim=0)
         axis.grid(alpha=0.3)
         axis.legend()
-    figure.suptitle("HalfCheetahVel-v2, 20 episodes × 100 steps per task and phase")
+    figure.suptitle("2DNavigation-v0, 20 episodes × 100 steps per task and phase")
     figure.savefig(RESULTS / "growth.png", dpi=120)
     plt.close(figure)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import tyro
 
 from maml_rl import __version__
+from maml_rl.cli.interrupts import Interrupted, interruptible
 from maml_rl.cli.options import config_named_in, registry
 from maml_rl.cli.plot import Plot
 from maml_rl.cli.test import Test
@@ -14,7 +15,6 @@ from maml_rl.cli.train import Train
 from maml_rl.errors import UsageError, WorkerError
 
 USAGE_ERROR = 2
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -24,13 +24,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"maml-rl {__version__}")
         return
     try:
-        _parse(arguments).run()
+        with interruptible():
+            _parse(arguments).run()
     except UsageError as error:
         sys.exit(_complain(str(error), USAGE_ERROR))
     except (WorkerError, FloatingPointError) as error:
         sys.exit(_complain(str(error), 1))
-    except KeyboardInterrupt:
-        sys.exit(_complain("interrupted", INTERRUPTED))
+    except Interrupted as interruption:
+        sys.exit(_complain("interrupted", interruption.exit_code))
 
 
 def _parse(arguments: Sequence[str]) -> Any:

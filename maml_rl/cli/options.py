@@ -79,14 +79,20 @@ def config_from(options: Any) -> Config:
 
 
 def config_named_in(arguments: Sequence[str]) -> Config | None:
-    """Load the config that ``--config`` names, ahead of the full parse: its values are the defaults."""
+    """Load the config that ``--config``, or ``--resume``, names, ahead of the full parse.
+
+    Its values are the defaults of the options.
+    """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config", type=Path)
+    parser.add_argument("--resume", type=Path)
     try:
-        path = parser.parse_known_args(list(arguments))[0].config
+        named = parser.parse_known_args(list(arguments))[0]
     except argparse.ArgumentError:  # "--config" without a value: the full parse says so.
-        path = None
-    return None if path is None else load_config(path)[0]
+        return None
+    if named.config is None and named.resume is not None:
+        named.config = named.resume / "config.json"
+    return None if named.config is None else load_config(named.config)[0]
 
 
 def default_workers() -> int:

@@ -8,7 +8,7 @@ import tyro
 
 from maml_rl import forkserver
 from maml_rl.cli.options import ConfigOptions, config_from, default_workers, options_of
-from maml_rl.config import Config
+from maml_rl.config import WORKER_TIMEOUT, Config
 from maml_rl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Test:
     """Seed of tasks and episodes, never those of training; drawn and recorded if not given."""
     num_workers: int = field(default_factory=default_workers)
     """Sampler processes; 0 samples in this one. The result is the same for any number."""
+    worker_timeout: float = WORKER_TIMEOUT
+    """Seconds without an answer after which a sampler process counts as dead."""
     device: str = "cpu"
     """Accepted for 2020 command lines; testing samples on the CPU."""
     use_cuda: bool = False
@@ -62,7 +64,8 @@ class Test:
         seed = draw_seed() if self.seed is None else self.seed
         if self.output is not None and self.output.exists() and not self.overwrite:
             raise UsageError(f"'{self.output}' exists: choose another --output, or pass --overwrite")
-        with Run(config, RunSettings(seed, self.num_workers)) as run:
+        settings = RunSettings(seed, self.num_workers, worker_timeout=self.worker_timeout)
+        with Run(config, settings) as run:
             load_policy(run.policy, self.policy)
             results = evaluate(run.sampler, config, self.step_size_schedule)
         _print_table(results)

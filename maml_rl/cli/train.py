@@ -1,5 +1,6 @@
 """``maml-rl train``."""
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -7,12 +8,13 @@ import tyro
 
 from maml_rl import forkserver
 from maml_rl.cli.options import ConfigOptions, config_from, default_workers, options_of
-from maml_rl.config import Config
+from maml_rl.config import WORKER_TIMEOUT, Config, load_config
+from maml_rl.errors import UsageError
 
 
 @dataclass
 class Train:
-    """Meta-train a policy; write config.json, policy.th and metrics.csv."""
+    """Meta-train a policy; write its config, parameters, metrics and checkpoints."""
 
     options: tyro.conf.OmitArgPrefixes[ConfigOptions]  # type: ignore[valid-type]
     config: Path | None = None
@@ -21,6 +23,12 @@ class Train:
     """Where the results go; runs/ENVIRONMENT-SEED if not given."""
     overwrite: bool = False
     """Replace a run that the output folder holds."""
+    resume: Path | None = None
+    """Go on with the run in this folder from its newest checkpoint. Only num-batches may be another."""
+    checkpoint_every: int = 10
+    """Meta-updates from one checkpoint to the next."""
+    keep_checkpoints: int = 3
+    """Checkpoints that stay, besides the best."""
     seed: int | None = None
     """Seed of the whole run; drawn and recorded if not given."""
     num_workers: int = field(default_factory=default_workers)
@@ -29,6 +37,8 @@ class Train:
     """Where meta-updates are computed: cpu or cuda."""
     use_cuda: bool = False
     """The 2020 spelling of --device cuda."""
+    worker_timeout: float = WORKER_TIMEOUT
+    """Seconds without an answer after which a sampler process counts as dead."""
     rebuild_graphs: bool = False
     """Bound the memory of meta-updates: graphs are rebuilt for each use. Slower; the result is the same."""
 
@@ -43,14 +53,16 @@ class Train:
         if self.num_workers:
             forkserver.start()
         # Imported here: PyTorch and MuJoCo take seconds, and "--help" must not.
-        from maml_rl.seeding import draw_seed
         from maml_rl.training import Run, RunFolder, RunSettings, train
         from maml_rl.training.loggers import ProgressReport
 
-        seed = draw_seed() if self.seed is None else self.seed
+        seed, path = self._seed_and_folder(config)
+        folder = RunFolder(path, self.checkpoint_every, self.keep_checkpoints)
+        if self.resume is None:
+            folder.check_free(self.overwrite)
+        begin = folder.start if self.resume is None else folder.resume
         device = "cuda" if self.use_cuda else self.device
-        path = self.output_folder or Path("runs") / f"{config.env_name}-{seed}"
-        folder = RunFolder(path, self.overwrite)
+        settings = RunSettings(seed, self.num_workers, device, self.worker_timeout, self.rebuild_graphs)
         execution = {
             "config": None if self.config is None else str(self.config),
             "output_folder": str(path),
@@ -58,12 +70,24 @@ class Train:
             "num_workers": self.num_workers,
             "device": device,
         }
-        settings = RunSettings(seed, self.num_workers, device, self.rebuild_graphs)
-        with Run(config, settings) as run:
-            folder.open(config, execution)
-            with ProgressReport(config.num_batches) as report:
-                for metrics in train(run):
+        # Whatever ends the run, the folder keeps a checkpoint of the last whole meta-update.
+        with Run(config, settings) as run, closing(folder):
+            done = begin(config, execution, run.policy)
+            with ProgressReport(config.num_batches, done.iteration) as report:
+                for metrics in train(run, done):
                     folder.write_iteration(run.policy, metrics)
                     report.update(metrics)
-        folder.close()
-        print(f"seed {seed}; config, policy and metrics are in {path}")
+        print(f"seed {seed}; config, policy, metrics and checkpoints are in {path}")
+
+    def _seed_and_folder(self, config: Config) -> tuple[int, Path]:
+        from maml_rl.seeding import draw_seed
+
+        if self.resume is None:
+            seed = draw_seed() if self.seed is None else self.seed
+            return seed, self.output_folder or Path("runs") / f"{config.env_name}-{seed}"
+        if self.output_folder is not None or self.overwrite:
+            raise UsageError(
+                "--resume goes on in the run's own folder: leave out --output-folder and --overwrite"
+            )
+        _, run = load_config(self.resume / "config.json")
+        return run["seed"] if self.seed is None else self.seed, self.resume

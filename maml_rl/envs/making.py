@@ -47,7 +47,8 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
     except (TypeError, ValueError, ZeroDivisionError) as error:
         if not kwargs:
             raise
-        raise UsageError(f"environment '{spec.id}' cannot be made with {kwargs}: {error}") from error
+        reason = " ".join(str(error).split())
+        raise UsageError(f"environment '{spec.id}' cannot be made with {kwargs}: {reason}") from error
     for method in ("sample_tasks", "reset_task"):
         if not callable(getattr(made.unwrapped, method, None)):
             made.close()

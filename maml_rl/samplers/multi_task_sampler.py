@@ -10,20 +10,23 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Mapping
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
 import gymnasium as gym
 
 from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.config import WORKER_TIMEOUT
 from maml_rl.errors import WorkerError
 from maml_rl.policies.base import Policy
 from maml_rl.samplers.base import Job, Sampler
 from maml_rl.samplers.process import WorkerDiedError, WorkerProcess
-from maml_rl.samplers.worker import SamplerWorker
 
 MAX_DEATHS = 3
 """Workers that may die on one work item before the item is blamed."""
+HEARTBEAT = 0.5
+"""Seconds between looks at an idle worker."""
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +35,10 @@ class MultiTaskSampler(Sampler):
     """Samples in ``num_workers`` processes. See `Sampler` for the arguments.
 
     A worker that raises closes the sampler: the error, with the worker's traceback, reaches every future
-    that is still waiting.
+    that is still waiting. A worker that dies is replaced, and its item done again.
+
+    Args:
+        worker_timeout: seconds without an answer after which a worker counts as dead.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class MultiTaskSampler(Sampler):
         num_workers: int = 1,
         *,
         tasks_per_item: int = 10,
+        worker_timeout: float = WORKER_TIMEOUT,
     ):
         if num_workers < 1:
             raise ValueError(f"num_workers: expected at least 1, got {num_workers}")
@@ -61,7 +68,7 @@ class MultiTaskSampler(Sampler):
             tasks_per_item=tasks_per_item,
         )
         self.num_workers = num_workers
-        self._crew = _Crew(self._make_worker, num_workers)
+        self._crew = _Crew(partial(WorkerProcess, self._make_worker, worker_timeout), num_workers)
         # Runs at garbage collection or at exit, should nobody call close().
         self._finalizer = weakref.finalize(self, self._crew.close)
 
@@ -78,12 +85,12 @@ class _Crew:
     Kept apart from the sampler so that the threads do not keep the sampler alive.
     """
 
-    def __init__(self, make_worker: Callable[[], SamplerWorker], num_workers: int):
-        self._make_worker = make_worker
+    def __init__(self, start_worker: Callable[[], WorkerProcess], num_workers: int):
+        self._start_worker = start_worker
         self._task_queue: SimpleQueue[Job | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._error: Exception | None = None
-        self._workers = [WorkerProcess(make_worker) for _ in range(num_workers)]
+        self._workers = [start_worker() for _ in range(num_workers)]
         self._threads = [
             threading.Thread(target=self._consume, args=(i,), daemon=True, name=f"consumer-{i}")
             for i in range(num_workers)
@@ -121,12 +128,21 @@ class _Crew:
                 job.fail(self._error)
 
     def _consume(self, index: int) -> None:
-        while (job := self._task_queue.get()) is not None:
+        while (job := self._next_job(index)) is not None:
             try:
                 self._do(job, index)
             except Exception as error:
                 job.fail(self._error or error)
                 self.close(error)
+
+    def _next_job(self, index: int) -> Job | None:
+        """Wait for a job; a worker that dies meanwhile is replaced before it is needed."""
+        while True:
+            try:
+                return self._task_queue.get(timeout=HEARTBEAT)
+            except Empty:
+                if not self._workers[index].alive:
+                    self._replace(index, "while idle")
 
     def _do(self, job: Job, index: int) -> None:
         for _ in range(MAX_DEATHS):
@@ -135,13 +151,17 @@ class _Crew:
                     job.deliver(sample)
                 return
             except WorkerDiedError as death:
-                self._replace(index, death)
+                if not self._replace(index, str(death)):
+                    assert self._error is not None
+                    raise self._error from None
         raise WorkerError(f"{MAX_DEATHS} workers died one after another on the same tasks: {job.item.tasks}")
 
-    def _replace(self, index: int, death: WorkerDiedError) -> None:
+    def _replace(self, index: int, death: str) -> bool:
+        """Start another worker in place of a dead one, unless the crew is closed."""
         with self._lock:
             if self._error is not None:
-                raise self._error
+                return False
             logger.warning("sampler worker %d died (%s); starting another", index, death)
             self._workers[index].close()
-            self._workers[index] = WorkerProcess(self._make_worker)
+            self._workers[index] = self._start_worker()
+            return True

@@ -18,7 +18,7 @@ from maml_rl.samplers.worker import Sample, SamplerWorker, WorkItem
 
 
 class WorkerDiedError(Exception):
-    """The process ended without an answer: killed, or crashed outside Python."""
+    """The process ended without an answer (killed, or crashed outside Python), or hangs."""
 
 
 class WorkerProcess:
@@ -27,9 +27,11 @@ class WorkerProcess:
     Args:
         make_worker: called in the process. It travels by value, and so may refer to classes that are
             defined in a script or a notebook.
+        timeout: seconds without an answer after which the process counts as dead.
     """
 
-    def __init__(self, make_worker: Callable[[], SamplerWorker]):
+    def __init__(self, make_worker: Callable[[], SamplerWorker], timeout: float):
+        self._timeout = timeout
         context = worker_context()
         self._connection, theirs = context.Pipe()
         payload = cloudpickle.dumps(make_worker)
@@ -45,17 +47,32 @@ class WorkerProcess:
 
         Raises:
             WorkerError: the worker raised; the message holds its traceback.
-            WorkerDiedError: the process ended.
+            WorkerDiedError: the process ended, or has not answered for too long.
+            FloatingPointError: an episode's numbers are NaN or infinite.
         """
         try:
             self._connection.send(item)
-            while (answer := self._connection.recv()) is not None:
+            while (answer := self._receive()) is not None:
+                if isinstance(answer, FloatingPointError):
+                    raise answer
                 if isinstance(answer, str):
                     raise WorkerError(f"a sampler worker failed; its traceback was:\n\n{answer.rstrip()}")
                 yield answer
         except (EOFError, OSError):
             self._process.join(timeout=1.0)
             raise WorkerDiedError(f"exit code {self._process.exitcode}") from None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        alive: bool = self._process.is_alive()
+        return alive
+
+    def _receive(self) -> Sample | FloatingPointError | str | None:
+        if not self._connection.poll(self._timeout):
+            raise WorkerDiedError(f"no answer for {self._timeout:g} s")
+        answer: Sample | FloatingPointError | str | None = self._connection.recv()
+        return answer
 
     def close(self) -> None:
         """End the process, whatever it is doing."""
@@ -89,6 +106,8 @@ def _serve(connection: Connection, payload: bytes) -> None:
             for sample in worker.sample(item):
                 connection.send(sample)
             connection.send(None)
+        except FloatingPointError as error:
+            connection.send(FloatingPointError(str(error)))
         except Exception:
             connection.send(traceback.format_exc())
 

@@ -103,8 +103,13 @@ class SamplerWorker:
     def create_episodes(
         self, item: WorkItem, params: Float[Tensor, "N P"], step: int
     ) -> tuple[EpisodeData, Float[Tensor, "N T K"]]:
-        """Roll out each task under its parameters; return the episodes and their advantages."""
+        """Roll out each task under its parameters; return the episodes and their advantages.
+
+        Raises:
+            FloatingPointError: observations or rewards are NaN or infinite.
+        """
         data = self.sample_trajectories(item, params, step)
+        _check_finite(item, step, {"observations": data.observations, "rewards": data.rewards})
         settings = item.settings
         self._baseline.fit_data(data, settings.gamma)
         advantages = compute_advantages(
@@ -150,6 +155,14 @@ class SamplerWorker:
                 self._env, self._env_kwargs, num_tasks * self._batch_size
             )
         return self._envs[num_tasks]
+
+
+def _check_finite(item: WorkItem, step: int, quantities: Mapping[str, Tensor]) -> None:
+    for name, tensor in quantities.items():
+        finite = tensor.isfinite().flatten(1).all(1)
+        if not bool(finite.all()):
+            tasks = [item.first_task + int(i) for i in (~finite).nonzero()]
+            raise FloatingPointError(f"{name} are NaN or infinite in tasks {tasks} after {step} inner steps")
 
 
 def _to_arrays(step: int | None, data: EpisodeData, advantages: Float[Tensor, "N T K"]) -> Sample:

@@ -1,5 +1,6 @@
 """Reading and writing whole files: a reader never sees a half-written one."""
 
+import hashlib
 import io
 import os
 import tempfile
@@ -11,6 +12,9 @@ import torch
 
 from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
+
+State = dict[str, torch.Tensor]
+"""A policy's parameters by name."""
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -29,6 +33,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
+            _sync_folder(path.parent)
         except BaseException:
             temporary.unlink()
             raise
@@ -36,10 +41,31 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise UsageError(f"cannot write '{path}': {error.strerror}") from None
 
 
-def save_policy(policy: Policy, path: Path) -> None:
-    """Write the policy's state dict, on the CPU."""
-    state = {name: tensor.cpu() for name, tensor in policy.state_dict().items()}
-    write_atomically(path, lambda file: torch.save(state, file))
+def _sync_folder(path: Path) -> None:
+    """Have the folder's new entry survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def state_of(policy: Policy) -> State:
+    """Return a copy of the policy's parameters, on the CPU."""
+    return {name: tensor.detach().cpu().clone() for name, tensor in policy.state_dict().items()}
+
+
+def save_state(state: State, path: Path) -> str:
+    """Write a policy's parameters; return the SHA-256 of the file.
+
+    Raises:
+        UsageError: the folder cannot be written to, or the disk is full.
+    """
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    content = buffer.getvalue()
+    write_atomically(path, lambda file: file.write(content))
+    return hashlib.sha256(content).hexdigest()
 
 
 def load_policy(policy: Policy, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The folder of a run: ``config.json``, ``policy.th`` and ``metrics.csv``."""
+"""The folder of a run: config, policy, metrics, timings and checkpoints."""
 
 import json
 import os
@@ -6,33 +6,53 @@ from pathlib import Path
 from typing import Any
 
 from maml_rl import __version__
-from maml_rl.config import Config
+from maml_rl.config import Config, load_config
 from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
-from maml_rl.training.files import save_policy, write_atomically
+from maml_rl.training.checkpoints import Checkpoints, Progress
+from maml_rl.training.files import State, save_state, state_of, write_atomically
 from maml_rl.training.loggers import CSVLogger, Metrics
 
-CONFIG, POLICY, METRICS = "config.json", "policy.th", "metrics.csv"
+CONFIG, POLICY, METRICS, TIMINGS = "config.json", "policy.th", "metrics.csv", "timings.csv"
+CHECKPOINTS = "checkpoints"
+MAY_CHANGE = {"num_batches"}
+"""Keys that a resumed run may have other values of than the run had before."""
 
 
 class RunFolder:
-    """Claims ``path`` for a new run, and writes what comes of it. Nothing changes there before `open`.
+    """Keeps what comes of a run. Nothing changes in the folder before `start` or `resume`.
 
-    Raises:
-        UsageError: the folder holds another run and ``overwrite`` is false.
+    Args:
+        path: the folder.
+        checkpoint_every: meta-updates between checkpoints.
+        keep_checkpoints: how many of them stay, besides the best.
     """
 
-    def __init__(self, path: Path, overwrite: bool = False):
+    def __init__(self, path: Path, checkpoint_every: int = 10, keep_checkpoints: int = 3):
+        for name, value in {
+            "checkpoint-every": checkpoint_every,
+            "keep-checkpoints": keep_checkpoints,
+        }.items():
+            if value < 1:
+                raise UsageError(f"{name}: expected 1 or more, got {value}")
         self.path = path
-        self._taken = [name for name in (CONFIG, POLICY, METRICS) if (path / name).exists()]
-        if self._taken and not overwrite:
+        self.checkpoints = Checkpoints(path / CHECKPOINTS, keep_checkpoints)
+        self._every = checkpoint_every
+        self._last: tuple[State, Progress] | None = None
+        self._saved: Progress | None = None
+
+    def check_free(self, overwrite: bool) -> None:
+        """Raise `UsageError` if the folder holds another run and that may not be replaced."""
+        names = (CONFIG, POLICY, METRICS, CHECKPOINTS)
+        taken = [name for name in names if (self.path / name).exists()]
+        if taken and not overwrite:
             raise UsageError(
-                f"'{path}' holds another run ({', '.join(self._taken)}): "
+                f"'{self.path}' holds another run ({', '.join(taken)}): "
                 "choose another --output-folder, or pass --overwrite"
             )
 
-    def open(self, config: Config, execution: dict[str, Any]) -> None:
-        """Remove the run that is to be replaced; write the whole, effective config and how it is run.
+    def start(self, config: Config, execution: dict[str, Any], policy: Policy) -> Progress:
+        """Begin a run in place of what is there: write the whole, effective config and the initial policy.
 
         Args:
             execution: entries that the 2020 ``train.py`` added too: ``seed``, ``num_workers``, …
@@ -46,18 +66,78 @@ class RunFolder:
             raise UsageError(f"cannot make the folder '{self.path}': {error.strerror}") from None
         if not os.access(self.path, os.W_OK):
             raise UsageError(f"cannot write to the folder '{self.path}'")
-        for name in self._taken:
-            (self.path / name).unlink()
-        self._metrics = CSVLogger(self.path / METRICS)
+        self.checkpoints.remove()
+        self._write_config(config, execution)
+        return self._begin(policy, Progress())
+
+    def resume(self, config: Config, execution: dict[str, Any], policy: Policy) -> Progress:
+        """Go on from the newest whole checkpoint, which is loaded into ``policy``.
+
+        Raises:
+            UsageError: ``config`` or the seed is another than the run's, or there is no whole checkpoint.
+        """
+        old, run = load_config(self.path / CONFIG)
+        before, after = old.model_dump(), config.model_dump()
+        before["seed"], after["seed"] = run.get("seed"), execution["seed"]
+        changed = [
+            f"{key.replace('_', '-')} was {before[key]!r}, is {after[key]!r}"
+            for key in before
+            if before[key] != after[key] and key not in MAY_CHANGE
+        ]
+        if changed:
+            raise UsageError(f"'{self.path}' cannot be resumed with another config: {'; '.join(changed)}")
+        progress = self.checkpoints.load_newest(policy)
+        if progress.iteration > config.num_batches:
+            raise UsageError(
+                f"'{self.path}' has made {progress.iteration} meta-updates, more than num-batches "
+                f"({config.num_batches}); it may grow"
+            )
+        self._write_config(config, execution)
+        return self._begin(policy, progress)
+
+    def write_iteration(self, policy: Policy, metrics: Metrics) -> None:
+        """Keep what a meta-update left: its metrics, the policy, and now and then a checkpoint."""
+        assert self._last is not None
+        before, progress = self._last
+        timings = {key: metrics[key] for key in metrics if key.startswith("seconds_")}
+        self._timings.write({"iteration": metrics["iteration"], **timings})
+        self._metrics.write({key: value for key, value in metrics.items() if key not in timings})
+        iteration, env_steps = int(metrics["iteration"]), int(metrics["env_steps"])
+        # The batch's return after adaptation is that of the parameters before this update.
+        score = float([value for key, value in metrics.items() if key.startswith("return_")][-1])
+        best = progress.best_return
+        if best is None or score > best:
+            best = score
+            self.checkpoints.save_best(before, Progress(progress.iteration, progress.env_steps, best))
+        self._last = (state_of(policy), Progress(iteration, env_steps, best))
+        if iteration % self._every == 0:
+            self.checkpoint()
+
+    def checkpoint(self) -> None:
+        """Save where the run stands, after the last whole meta-update, unless that is saved already."""
+        if self._last is None or self._last[1] == self._saved:
+            return
+        self._metrics.sync()
+        self._timings.sync()
+        self.checkpoints.save(*self._last)
+        save_state(self._last[0], self.path / POLICY)
+        self._saved = self._last[1]
+
+    def close(self) -> None:
+        """Save a last checkpoint and close the files."""
+        if self._last is not None:
+            self.checkpoint()
+            self._metrics.close()
+            self._timings.close()
+
+    def _begin(self, policy: Policy, progress: Progress) -> Progress:
+        self._metrics = CSVLogger(self.path / METRICS, progress.iteration)
+        self._timings = CSVLogger(self.path / TIMINGS, progress.iteration)
+        self._last = (state_of(policy), progress)
+        self.checkpoint()
+        return progress
+
+    def _write_config(self, config: Config, execution: dict[str, Any]) -> None:
         entries = {**config.to_dict(), **execution, "version": __version__}
         text = json.dumps(entries, indent=2) + "\n"
         write_atomically(self.path / CONFIG, lambda file: file.write(text.encode()))
-
-    def write_iteration(self, policy: Policy, metrics: Metrics) -> None:
-        """Save the policy and append a row of metrics."""
-        save_policy(policy, self.path / POLICY)
-        self._metrics.write(metrics)
-
-    def close(self) -> None:
-        """Close the metrics file."""
-        self._metrics.close()

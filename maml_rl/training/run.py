@@ -7,7 +7,7 @@ import gymnasium as gym
 import torch
 
 from maml_rl.baseline import LinearFeatureBaseline
-from maml_rl.config import Config
+from maml_rl.config import WORKER_TIMEOUT, Config
 from maml_rl.envs import make_env
 from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
@@ -24,21 +24,25 @@ class RunSettings:
         seed: of every random stream.
         num_workers: sampler processes; 0 samples in this process.
         device: where meta-updates are computed.
+        worker_timeout: seconds without an answer after which a sampler process counts as dead.
         rebuild_graphs: bound their memory, see `MAMLTRPO`.
 
     Raises:
-        UsageError: the seed or the number of workers is negative.
+        UsageError: the seed or the number of workers is negative, or the timeout is not positive.
     """
 
     seed: int
     num_workers: int = 0
     device: str = "cpu"
+    worker_timeout: float = WORKER_TIMEOUT
     rebuild_graphs: bool = False
 
     def __post_init__(self) -> None:
         for name, value in {"seed": self.seed, "num-workers": self.num_workers}.items():
             if value < 0:
                 raise UsageError(f"{name}: expected 0 or more, got {value}")
+        if not self.worker_timeout > 0:
+            raise UsageError(f"worker-timeout: expected more than 0 seconds, got {self.worker_timeout}")
 
 
 class Run:
@@ -61,7 +65,10 @@ class Run:
         self.sampler: Sampler
         if settings.num_workers:
             self.sampler = MultiTaskSampler(
-                *arguments, settings.num_workers, tasks_per_item=config.tasks_per_item
+                *arguments,
+                settings.num_workers,
+                tasks_per_item=config.tasks_per_item,
+                worker_timeout=settings.worker_timeout,
             )
         else:
             self.sampler = InProcessSampler(*arguments, tasks_per_item=config.tasks_per_item)

@@ -8,12 +8,16 @@ import numpy as np
 from maml_rl.episode import BatchEpisodes, get_returns
 from maml_rl.metalearners import MAMLTRPO, StepResult
 from maml_rl.samplers.futures import EpisodesFuture
+from maml_rl.training.checkpoints import Progress
 from maml_rl.training.loggers import Metrics
 from maml_rl.training.run import Run
 
 
-def train(run: Run) -> Iterator[Metrics]:
+def train(run: Run, done: Progress | None = None) -> Iterator[Metrics]:
     """Meta-train ``run.policy``; yield the metrics of each meta-update right after it.
+
+    Args:
+        done: what the policy has behind it already; nothing unless given.
 
     Raises:
         FloatingPointError: numbers went wrong; the message names the iteration.
@@ -27,8 +31,9 @@ def train(run: Run) -> Iterator[Metrics]:
         run.device,
         rebuild=run.settings.rebuild_graphs,
     )
-    env_steps = 0
-    for iteration in range(config.num_batches):
+    done = done or Progress()
+    env_steps = done.env_steps
+    for iteration in range(done.iteration, config.num_batches):
         try:
             rounds, metrics = _iterate(run, metalearner, iteration)
         except FloatingPointError as error:

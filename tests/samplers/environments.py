@@ -16,9 +16,10 @@ class Fragile(gym.Env[Any, Any]):
     Args:
         fail_in: "constructor", "reset" or "step"; "nowhere" if not given.
         safe_pid: the process in which nothing fails.
-        how: "raise"; "exit" ends the process with code 7; "kill" ends it as SIGKILL does.
+        how: "raise"; "exit" ends the process with code 7; "kill" ends it as SIGKILL does; "hang".
         marker: a file that the first failure makes; where it is, nothing fails any more.
         step_seconds: how long a step takes.
+        broken: "rewards" or "observations", which are not finite for tasks that have "breaks".
     """
 
     observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
@@ -31,10 +32,12 @@ class Fragile(gym.Env[Any, Any]):
         how: str = "raise",
         marker: str | None = None,
         step_seconds: float = 0.0,
+        broken: str | None = None,
     ):
         self._fail_in, self._safe_pid, self._how = fail_in, safe_pid, how
         self._marker = None if marker is None else Path(marker)
         self._step_seconds = step_seconds
+        self._broken, self._breaks = broken, False
         self._goal = np.zeros(2)
         self._elapsed = 0
         self._perhaps_fail("constructor")
@@ -44,6 +47,7 @@ class Fragile(gym.Env[Any, Any]):
 
     def reset_task(self, task: dict[str, Any]) -> None:
         self._goal = task["goal"]
+        self._breaks = "breaks" in task
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
@@ -58,6 +62,11 @@ class Fragile(gym.Env[Any, Any]):
         self._elapsed += 1
         self._position = self._position + action + 0.1 * self.np_random.standard_normal(2)
         reward = -float(np.abs(self._position - self._goal).sum())
+        if self._breaks and self._elapsed == 5:
+            if self._broken == "rewards":
+                reward = float("nan")
+            else:
+                self._position = self._position + np.inf
         return self._position.astype(np.float32), reward, self._elapsed == 8, False, {}
 
     def _perhaps_fail(self, place: str) -> None:
@@ -71,4 +80,6 @@ class Fragile(gym.Env[Any, Any]):
             os.kill(os.getpid(), signal.SIGKILL)
         if self._how == "exit":
             os._exit(7)
+        if self._how == "hang":
+            time.sleep(3600)
         raise ArithmeticError(f"it broke in its {place}")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -125,6 +126,45 @@ def test_an_idle_worker_that_was_killed_is_replaced():
     with make_sampler(0) as sampler:
         sample(sampler)
         assert identical(second, sample(sampler))
+
+
+def test_the_death_of_an_idle_worker_is_noticed_within_a_second(caplog: pytest.LogCaptureFixture):
+    with make_sampler(2) as sampler:
+        sample(sampler)
+        victim = workers_of(sampler)[0]
+        victim.kill()
+        deadline = time.monotonic() + 1.0
+        while "starting another" not in caplog.text and time.monotonic() < deadline + PATIENCE:
+            time.sleep(0.01)
+        assert time.monotonic() < deadline
+        assert "died (while idle)" in caplog.text
+
+
+def test_a_worker_that_hangs_counts_as_dead(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    kwargs = {
+        "fail_in": "step",
+        "how": "hang",
+        "marker": str(tmp_path / "hung"),
+        "safe_pid": os.getpid(),
+    }
+    with make_sampler(1, "Fragile-v0", kwargs, worker_timeout=3.0) as sampler:
+        first = workers_of(sampler)
+        disturbed = sample(sampler)
+        assert_gone(first)
+    assert "died (no answer for 3 s); starting another" in caplog.text
+    with make_sampler(0, "Fragile-v0", kwargs) as sampler:
+        assert identical(disturbed, sample(sampler))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+@pytest.mark.parametrize("quantity", ["rewards", "observations"])
+def test_numbers_that_are_not_finite_name_quantity_and_tasks(num_workers: int, quantity: str):
+    with make_sampler(num_workers, "Fragile-v0", {"broken": quantity}) as sampler:
+        tasks = sampler.sample_tasks(4)
+        tasks[2] = {"goal": tasks[2]["goal"], "breaks": True}
+        message = rf"{quantity} are NaN or infinite in tasks \[2\] after 0 inner steps"
+        with pytest.raises(FloatingPointError, match=message):
+            sampler.sample(tasks, fast_lr=0.3)
 
 
 def test_tasks_that_kill_every_worker_are_blamed():

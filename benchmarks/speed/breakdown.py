@@ -1,0 +1,64 @@
+"""Where the time of an iteration goes: CPU seconds of HalfCheetahVel-v2, shipped config, one process.
+
+python -m benchmarks.speed.breakdown
+"""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+import maml_rl.samplers.worker as worker
+from benchmarks.speed.sampling import shipped
+from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.envs.mujoco.vector_env import MujocoTaskVectorEnv
+from maml_rl.envs.task_env import TaskVectorEnv
+from maml_rl.metalearners.task_chunk import TaskChunk
+from maml_rl.policies.mlp import MLPPolicy
+from maml_rl.training import Run, RunSettings, train
+
+STAGES: dict[str, list[tuple[Any, str]]] = {
+    "physics": [(MujocoTaskVectorEnv, "_step_physics")],
+    "environment, physics included": [(TaskVectorEnv, "step")],
+    "policy": [(MLPPolicy, "outputs")],
+    "baseline and advantages": [(LinearFeatureBaseline, "fit_data"), (worker, "compute_advantages")],
+    "inner adaptation": [(worker, "adapt")],
+    "sampling, all of it": [(worker.SamplerWorker, "create_episodes"), (worker, "adapt")],
+    "update: linearisation": [(TaskChunk, "__init__")],
+    "update: gradient": [(TaskChunk, "surrogate_gradient")],
+    "update: Fisher products": [(TaskChunk, "fisher_product")],
+    "update: line search": [(TaskChunk, "loss_and_kl")],
+}
+
+
+def measured(total: dict[str, float], stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        started = time.thread_time()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            total[stage] += time.thread_time() - started
+
+    return wrapper
+
+
+def main() -> None:
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
+    total: dict[str, float] = defaultdict(float)
+    config = shipped("halfcheetah-vel").model_copy(update={"num_batches": 4})
+    with Run(config, RunSettings(seed=1)) as run:
+        iterations = train(run)
+        next(iterations)
+        for stage, functions in STAGES.items():
+            for owner, name in functions:
+                setattr(owner, name, measured(total, stage, getattr(owner, name)))
+        metrics = list(iterations)
+    for stage in STAGES:
+        print(f"{stage:32s} {total[stage] / len(metrics):7.3f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Checkpoints: the parameters after a meta-update, and how far the run had come.
+
+No state of a random generator is in them, because none is needed: what a meta-update draws is a function of
+the seed and of the update's number.
+"""
+
+import hashlib
+import json
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from maml_rl.errors import UsageError
+from maml_rl.policies.base import Policy
+from maml_rl.training.files import State, load_policy, save_state, write_atomically
+
+BEST = "best"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come.
+
+    Args:
+        iteration: meta-updates made.
+        env_steps: of all of them.
+        best_return: highest mean return after adaptation of a training batch; None before the first.
+    """
+
+    iteration: int = 0
+    env_steps: int = 0
+    best_return: float | None = None
+
+
+class Checkpoints:
+    """A folder of them. ``000010.th`` is a policy like any other, ``000010.json`` its digest and progress.
+
+    The second file is written after the first, and each appears whole or not at all, so that a crash leaves
+    no checkpoint that looks whole and is not.
+
+    Args:
+        folder: made at the first `save`.
+        keep: of those named by iterations, how many stay.
+    """
+
+    def __init__(self, folder: Path, keep: int = 3):
+        self.folder = folder
+        self._keep = keep
+
+    def save(self, state: State, progress: Progress) -> None:
+        """Write a checkpoint, and remove those that are older than the last few.
+
+        Raises:
+            UsageError: the folder cannot be written to, or the disk is full.
+        """
+        self._write(f"{progress.iteration:06d}", state, progress)
+        for path in self._manifests()[: -self._keep]:
+            path.unlink()
+            path.with_suffix(".th").unlink(missing_ok=True)
+
+    def save_best(self, state: State, progress: Progress) -> None:
+        """Write ``best``, which is never removed."""
+        self._write(BEST, state, progress)
+
+    def load_newest(self, policy: Policy) -> Progress:
+        """Load the newest whole checkpoint into ``policy``. Damaged ones are reported and passed over.
+
+        Raises:
+            UsageError: there is none.
+        """
+        for path in reversed(self._manifests()):
+            try:
+                return self._load(path, policy)
+            except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+                logger.warning("checkpoint '%s' is damaged (%s); trying the one before it", path, error)
+        raise UsageError(f"'{self.folder}' holds no whole checkpoint to resume from")
+
+    def remove(self) -> None:
+        """Remove every checkpoint."""
+        for path in (*self.folder.glob("*.json"), *self.folder.glob("*.th")):
+            path.unlink()
+
+    def _manifests(self) -> list[Path]:
+        """Return the manifests of iterations, oldest first."""
+        return sorted(path for path in self.folder.glob("*.json") if path.stem.isdecimal())
+
+    def _write(self, name: str, state: State, progress: Progress) -> None:
+        path = self.folder / f"{name}.th"
+        manifest = {**asdict(progress), "sha256": save_state(state, path)}
+        write_atomically(path.with_suffix(".json"), lambda file: file.write(json.dumps(manifest).encode()))
+
+    def _load(self, manifest: Path, policy: Policy) -> Progress:
+        entries = json.loads(manifest.read_text(encoding="utf-8"))
+        path = manifest.with_suffix(".th")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != entries.pop("sha256"):
+            raise ValueError("its digest is another")
+        progress = Progress(**entries)
+        load_policy(policy, path)
+        return progress

@@ -1,0 +1,235 @@
+"""Runs that stop, however they stop, and go on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from maml_rl.training import RunFolder
+from tests.cli.helpers import PATIENCE, ROOT, TABULAR, Command, contents, read_config, read_metrics
+
+RUN = ("train", "--config", TABULAR, "--num-batches", 7, "--meta-batch-size", 3, "--fast-batch-size", 4)
+OPTIONS = ("--num-workers", 0, "--checkpoint-every", 3, "--keep-checkpoints", 2)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run never stopped; not to be changed."""
+    from maml_rl.cli import main
+
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    main([str(x) for x in (*RUN, *OPTIONS, "--seed", 4, "--output-folder", folder)])
+    return folder
+
+
+class PowerCutError(BaseException):
+    """Nothing is cleaned up after it."""
+
+
+def cut_short(command: Command, monkeypatch: pytest.MonkeyPatch, folder: Path, after: int) -> None:
+    """Train as `whole` did, and stop without any farewell when ``after`` meta-updates are written."""
+    write = RunFolder.write_iteration
+
+    def last(self: RunFolder, policy: Any, metrics: Any) -> None:
+        if metrics["iteration"] > after:
+            raise PowerCutError
+        write(self, policy, metrics)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write_iteration", last)
+        patch.setattr(RunFolder, "close", lambda self: (self._metrics.close(), self._timings.close()))
+        with pytest.raises(PowerCutError):
+            command(*RUN, *OPTIONS, "--seed", 4, "--output-folder", folder)
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """Everything that the seed determines."""
+    return {k: v for k, v in contents(folder).items() if k not in ("config.json", "timings.csv")}
+
+
+def test_a_run_keeps_its_last_checkpoints_and_the_best(whole: Path):
+    names = {path.name for path in (whole / "checkpoints").iterdir()}
+    assert names == {f"{stem}{end}" for stem in ("000006", "000007", "best") for end in (".json", ".th")}
+    assert (whole / "checkpoints" / "000007.th").read_bytes() == (whole / "policy.th").read_bytes()
+
+
+def test_the_best_checkpoint_is_the_policy_that_had_the_best_return(whole: Path):
+    returns = [float(row["return_1"]) for row in read_metrics(whole)]
+    best = json.loads((whole / "checkpoints" / "best.json").read_text())
+    assert best["best_return"] == pytest.approx(max(returns), rel=1e-5)
+    assert best["iteration"] == returns.index(max(returns))  # That batch was sampled before its update.
+
+
+@pytest.mark.parametrize("after", range(8))
+def test_a_run_cut_short_anywhere_ends_as_if_it_had_not_been(
+    command: Command, monkeypatch: pytest.MonkeyPatch, whole: Path, tmp_path: Path, after: int
+):
+    folder = tmp_path / "cut"
+    if after < 7:
+        cut_short(command, monkeypatch, folder, after)
+    else:
+        command.succeeds(*RUN, *OPTIONS, "--seed", 4, "--output-folder", folder)
+    command.succeeds("train", "--resume", folder, *OPTIONS)
+    assert results(folder) == results(whole)
+    timings = (folder / "timings.csv").read_text().splitlines()
+    assert [line.partition(",")[0] for line in timings] == ["iteration", *"1234567"]
+
+
+def test_a_row_that_was_half_written_is_written_anew(
+    command: Command, monkeypatch: pytest.MonkeyPatch, whole: Path, tmp_path: Path
+):
+    cut_short(command, monkeypatch, tmp_path, 4)
+    with (tmp_path / "metrics.csv").open("a") as file:
+        file.write("5,1200,9.")
+    command.succeeds("train", "--resume", tmp_path, *OPTIONS)
+    assert results(tmp_path) == results(whole)
+
+
+@pytest.mark.parametrize("damage", ["torn", "empty", "flipped", "gone", "manifest torn", "manifest odd"])
+def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_used(
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    whole: Path,
+    tmp_path: Path,
+    damage: str,
+):
+    cut_short(command, monkeypatch, tmp_path, 6)
+    state = tmp_path / "checkpoints" / "000006.th"
+    content = state.read_bytes()
+    if damage == "torn":
+        state.write_bytes(content[: len(content) // 2])
+    elif damage == "empty":
+        state.write_bytes(b"")
+    elif damage == "flipped":
+        state.write_bytes(content[:600] + bytes([content[600] ^ 1]) + content[601:])
+    elif damage == "gone":
+        state.unlink()
+    else:
+        odd = '{"iteration": 6' if damage == "manifest torn" else '{"sha256": 1, "what": 2}'
+        state.with_suffix(".json").write_text(odd)
+    command.succeeds("train", "--resume", tmp_path, *OPTIONS)
+    assert "000006.json' is damaged" in caplog.text
+    assert results(tmp_path) == results(whole)
+
+
+def test_without_a_whole_checkpoint_there_is_nothing_to_resume(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    cut_short(command, monkeypatch, tmp_path, 2)
+    for path in (tmp_path / "checkpoints").glob("*.th"):
+        path.write_bytes(b"")
+    before = contents(tmp_path)
+    assert "holds no whole checkpoint to resume from" in command.fails("train", "--resume", tmp_path)
+    assert contents(tmp_path) == before
+
+
+def test_num_batches_may_grow(command: Command, whole: Path, tmp_path: Path):
+    short = [3 if word == 7 else word for word in RUN]
+    command.succeeds(*short, *OPTIONS, "--seed", 4, "--output-folder", tmp_path)
+    command.succeeds("train", "--resume", tmp_path, "--num-batches", 7, *OPTIONS)
+    assert results(tmp_path) == results(whole)
+    assert read_config(tmp_path)["num-batches"] == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--fast-lr", 2, "--max-kl", 0.5], "fast-lr was 0.5, is 2.0; max-kl was 0.01, is 0.5"),
+        (["--seed", 5], "seed was 4, is 5"),
+        (["--num-batches", 5], "has made 7 meta-updates, more than num-batches (5)"),
+        (["--output-folder", "elsewhere"], "leave out --output-folder"),
+        (["--overwrite"], "leave out --output-folder and --overwrite"),
+        (["--checkpoint-every", 0], "checkpoint-every: expected 1 or more, got 0"),
+        (["--keep-checkpoints", 0], "keep-checkpoints: expected 1 or more, got 0"),
+        (["--worker-timeout", 0], "worker-timeout: expected more than 0 seconds, got 0"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_what_a_resumed_run_cannot_change(
+    command: Command, whole: Path, options: list[object], complaint: str
+):
+    before = contents(whole)
+    assert complaint in command.fails("train", "--resume", whole, *options)
+    assert contents(whole) == before
+
+
+def test_metrics_that_lack_rows_are_refused(command: Command, whole: Path, tmp_path: Path):
+    for name, content in contents(whole).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    lines = (tmp_path / "metrics.csv").read_text().splitlines(keepends=True)
+    (tmp_path / "metrics.csv").write_text("".join(lines[:4]))
+    line = command.fails("train", "--resume", tmp_path, "--num-batches", 9)
+    assert "metrics.csv' has fewer rows than the 7 meta-updates" in line
+
+
+def started(folder: Path, *options: object) -> subprocess.Popen[str]:
+    """A run in a process of its own that would go on for long, once it has made some meta-updates."""
+    command = [sys.executable, "-m", "maml_rl", *RUN, *options, "--seed", "4", "--output-folder", folder]
+    command[command.index("--num-batches") + 1] = "100000"
+    process = subprocess.Popen(
+        [str(word) for word in command],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stdout is not None
+    for _ in range(5):
+        assert process.stdout.readline()
+    return process
+
+
+def members(process: subprocess.Popen[str]) -> list[int]:
+    """Processes of its session."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                if os.getsid(int(entry.name)) == process.pid:
+                    found.append(int(entry.name))
+            except ProcessLookupError:
+                pass
+    return found
+
+
+def wait_until_alone(process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while members(process):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_a_checkpoint_and_leaves_no_process(number: signal.Signals, tmp_path: Path):
+    process = started(tmp_path, "--num-workers", 2, "--checkpoint-every", 1000)
+    os.kill(process.pid, number)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 128 + number
+    assert err.splitlines() == ["maml-rl: interrupted"]
+    wait_until_alone(process)
+    newest = max(path.stem for path in (tmp_path / "checkpoints").glob("0*.json"))
+    assert int(newest) >= 5
+    assert len(read_metrics(tmp_path)) >= int(newest)
+
+
+def test_a_killed_run_resumes(command: Command, tmp_path: Path):
+    process = started(tmp_path / "killed", "--num-workers", 2, "--checkpoint-every", 3)
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    wait_until_alone(process)
+    done = len(read_metrics(tmp_path / "killed"))
+    command.succeeds("train", "--resume", tmp_path / "killed", "--num-batches", done + 2, "--num-workers", 0)
+    words = [done + 2 if word == 7 else word for word in RUN]
+    command.succeeds(*words, "--num-workers", 0, "--seed", 4, "--output-folder", tmp_path / "whole")
+    for name in ("metrics.csv", "policy.th"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
