@@ -34,19 +34,19 @@ class Experiment:
     Args:
         train: arguments of ``maml-rl train``.
         test: fields of the config.
-        schedule: of step sizes in the test.
+        schedules: of step sizes in the tests of the trained policy.
     """
 
     train: tuple[object, ...]
     test: Mapping[str, object] = field(default_factory=dict)
-    schedule: tuple[float, ...] = ()
+    schedules: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: {"trained": ()})
 
 
 EXPERIMENTS = {
     "2d-navigation": Experiment(
         ("--config", "configs/demo/2d-navigation.yaml"),
         {"fast_batch_size": 40},  # 4,000 steps per gradient step, as in the paper.
-        (1, 0.25, 0.25),
+        {"trained": (1, 0.25, 0.25), "trained; steps halved": (1, 0.5, 0.5)},
     ),
     "tabular-mdp": Experiment(("--config", "configs/maml/tabular-mdp.yaml", "--num-batches", 100)),
     "bandit-k5-n100": Experiment(("--config", "configs/maml/bandit/bandit-k5-n100.yaml")),
@@ -68,9 +68,10 @@ def learn(name: str, seed: int, folder: Path) -> None:
     test = {"num_steps": 3, "num_batches": 1, "meta_batch_size": 40, **experiment.test}
     config = config.model_copy(update=test)
     with Run(config, RunSettings(TEST_SEED, num_workers=2)) as run:
-        results = {"untrained": evaluate(run.sampler, config, experiment.schedule)}
+        results = {"untrained": evaluate(run.sampler, config)}
         load_policy(run.policy, folder / "policy.th")
-        results["trained"] = evaluate(run.sampler, config, experiment.schedule)
+        for policy, schedule in experiment.schedules.items():
+            results[policy] = evaluate(run.sampler, config, schedule)
     target = HERE / "results" / name / f"seed-{seed}"
     target.mkdir(parents=True, exist_ok=True)
     shutil.copy(folder / "metrics.csv", target)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from maml_rl.episode import BatchEpisodes, StackedEpisodes, stack_episodes
 from maml_rl.policies.base import Policy
 
-CPU_CHUNK_STEPS = 2048
+CPU_CHUNK_STEPS = 4096
 """Steps per chunk on a CPU: the activations of more would fall out of a core's cache."""
 
 S = TypeVar("S")
