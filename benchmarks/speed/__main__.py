@@ -49,8 +49,7 @@ def main() -> None:
             print(f"{row.number}: {row.value:.3g} {row.unit}", flush=True)
         rows += measured
     report.show(rows)
-    if not numbers:
-        report.write(rows, points)
+    report.write(rows, points)
 
 
 if __name__ == "__main__":

@@ -104,7 +104,9 @@ def _until_first_row() -> float:
             *("--output-folder", folder, "--seed", "1", "--num-workers", str(WORKERS)),
         ]
         started = time.perf_counter()
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as process:
             assert process.stdout is not None
             process.stdout.readline()
             elapsed = time.perf_counter() - started

@@ -17,6 +17,8 @@ from benchmarks.speed.measure import Row
 
 RESULTS = Path(__file__).parents[1] / "results"
 
+HEADER = ("number", "what", "unit", "median", "smallest", "largest", "bar", "passed", "detail")
+
 
 def machine() -> str:
     """Describe where this ran."""
@@ -43,16 +45,18 @@ def show(rows: Sequence[Row]) -> None:
 
 
 def write(rows: Sequence[Row], growth: Sequence[dict[str, float]]) -> None:
+    """Write what was measured; rows of an earlier run that were not measured now stay."""
     RESULTS.mkdir(exist_ok=True)
-    with (RESULTS / "speed.csv").open("w", newline="", encoding="utf-8") as file:
+    table = RESULTS / "speed.csv"
+    lines: dict[str, list[str]] = {}
+    if table.exists():
+        with table.open(newline="", encoding="utf-8") as file:
+            lines = {line[0]: line for line in list(csv.reader(file))[1:]}
+    lines |= {row.number: _line(row) for row in rows}
+    with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            ["number", "what", "unit", "median", "smallest", "largest", "bar", "passed", "detail"]
-        )
-        for row in rows:
-            numbers = [f"{x:.4g}" for x in (row.value, min(row.values), max(row.values))]
-            bar = f"{'>=' if row.at_least else '<='} {row.bar:g}"
-            writer.writerow([row.number, row.what, row.unit, *numbers, bar, row.passed, row.detail])
+        writer.writerow(HEADER)
+        writer.writerows(lines.values())
     if growth:
         with (RESULTS / "growth.csv").open("w", newline="", encoding="utf-8") as file:
             points = csv.DictWriter(file, list(growth[0]))
@@ -60,6 +64,12 @@ def write(rows: Sequence[Row], growth: Sequence[dict[str, float]]) -> None:
             points.writerows({key: f"{value:.4g}" for key, value in point.items()} for point in growth)
         _draw_growth(growth)
     (RESULTS / "machine.txt").write_text(machine() + "\n", encoding="utf-8")
+
+
+def _line(row: Row) -> list[str]:
+    numbers = [f"{x:.4g}" for x in (row.value, min(row.values), max(row.values))]
+    bar = f"{'>=' if row.at_least else '<='} {row.bar:g}"
+    return [row.number, row.what, row.unit, *numbers, bar, str(row.passed), row.detail]
 
 
 def _draw_growth(points: Sequence[dict[str, float]]) -> None:

@@ -48,7 +48,7 @@ class Train:
         return Train(options=options_of(config))
 
     def run(self) -> None:
-        """Train until the last batch, saving the policy after each."""
+        """Train until the last batch, with checkpoints on the way."""
         config = config_from(self.options)
         if self.num_workers:
             forkserver.start()
@@ -89,5 +89,8 @@ class Train:
             raise UsageError(
                 "--resume goes on in the run's own folder: leave out --output-folder and --overwrite"
             )
-        _, run = load_config(self.resume / "config.json")
-        return run["seed"] if self.seed is None else self.seed, self.resume
+        path = self.resume / "config.json"
+        recorded = load_config(path)[1].get("seed")
+        if not isinstance(recorded, int):
+            raise UsageError(f"'{path}' names no seed: it is not the config of a run")
+        return recorded if self.seed is None else self.seed, self.resume

@@ -68,7 +68,8 @@ class RunFolder:
             raise UsageError(f"cannot write to the folder '{self.path}'")
         self.checkpoints.remove()
         self._write_config(config, execution)
-        return self._begin(policy, Progress())
+        self._begin(policy, Progress())
+        return Progress()
 
     def resume(self, config: Config, execution: dict[str, Any], policy: Policy) -> Progress:
         """Go on from the newest whole checkpoint, which is loaded into ``policy``.
@@ -92,8 +93,9 @@ class RunFolder:
                 f"'{self.path}' has made {progress.iteration} meta-updates, more than num-batches "
                 f"({config.num_batches}); it may grow"
             )
+        self._begin(policy, progress)
         self._write_config(config, execution)
-        return self._begin(policy, progress)
+        return progress
 
     def write_iteration(self, policy: Policy, metrics: Metrics) -> None:
         """Keep what a meta-update left: its metrics, the policy, and now and then a checkpoint."""
@@ -130,12 +132,11 @@ class RunFolder:
             self._metrics.close()
             self._timings.close()
 
-    def _begin(self, policy: Policy, progress: Progress) -> Progress:
+    def _begin(self, policy: Policy, progress: Progress) -> None:
         self._metrics = CSVLogger(self.path / METRICS, progress.iteration)
         self._timings = CSVLogger(self.path / TIMINGS, progress.iteration)
         self._last = (state_of(policy), progress)
         self.checkpoint()
-        return progress
 
     def _write_config(self, config: Config, execution: dict[str, Any]) -> None:
         entries = {**config.to_dict(), **execution, "version": __version__}
