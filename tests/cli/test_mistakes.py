@@ -114,7 +114,7 @@ def test_words_that_are_no_options(command: Command, nowhere: Path, arguments: l
 def test_an_output_folder_that_holds_a_run(command: Command, tabular_run: Path):
     before = contents(tabular_run)
     line = command.fails("train", "--config", TABULAR, *TINY, "--output-folder", tabular_run)
-    assert "holds another run (config.json, policy.th, metrics.csv)" in line
+    assert "holds another run (config.json, policy.th, metrics.csv, checkpoints)" in line
     assert "pass --overwrite" in line
     assert contents(tabular_run) == before
 

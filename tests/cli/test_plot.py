@@ -30,8 +30,7 @@ def test_navigation_has_paths_too(command: Command, navigation_run: Path, tmp_pa
 def test_the_pictures_go_to_the_runs_folder_unless_told_otherwise(
     command: Command, navigation_run: Path, tmp_path: Path
 ):
-    for path in navigation_run.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(navigation_run, tmp_path, dirs_exist_ok=True)
     command.succeeds("plot", tmp_path)
     assert set(contents(tmp_path)) - set(contents(navigation_run)) == {"learning-curve.png", "paths.png"}
 

@@ -84,7 +84,7 @@ def test_training_reports_each_meta_update(command: Command, tmp_path: Path):
     first, second, last = out.splitlines()
     assert first.startswith("meta-update 1/2  return before/after ")
     assert second.startswith("meta-update 2/2  return before/after ")
-    assert last == f"seed 3; config, policy and metrics are in {folder}"
+    assert last == f"seed 3; config, policy, metrics and checkpoints are in {folder}"
 
 
 OVERRIDES: dict[str, tuple[str, Any]] = {
@@ -131,9 +131,9 @@ def test_every_key_reaches_what_it_is_for(command: Command, tmp_path: Path, monk
     calls: dict[str, Any] = {}
 
     class RecordingLearner(MAMLTRPO):
-        def __init__(self, policy: Policy, fast_lr: float, first_order: bool, *rest: Any):
+        def __init__(self, policy: Policy, fast_lr: float, first_order: bool, *rest: Any, **named: Any):
             calls["learner"] = {"fast-lr": fast_lr, "first-order": first_order}
-            super().__init__(policy, fast_lr, first_order, *rest)
+            super().__init__(policy, fast_lr, first_order, *rest, **named)
 
         def step(self, *futures: Any, **settings: Any) -> Any:
             calls["step"] = {key.replace("_", "-"): value for key, value in settings.items()}
