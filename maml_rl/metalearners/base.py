@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from maml_rl.episode import BatchEpisodes, StackedEpisodes, stack_episodes
 from maml_rl.policies.base import Policy
+from maml_rl.threads import one_intra_op_thread
 
 CPU_CHUNK_STEPS = 4096
 """Steps per chunk on a CPU: the activations of more would fall out of a core's cache."""
@@ -111,21 +112,18 @@ def chunk_threads() -> Iterator[Callable[[Callable[[S], T], Iterable[S]], list[T
     """Open as many threads as torch was using, and yield a ``map(function, items)`` over them.
 
     Each computes with one intra-op thread: a thread per chunk is faster than many threads in one
-    matrix product of this size, and the arithmetic is the same whatever the number of cores. Work
-    starts as items come; the answers keep the items' order.
+    matrix product of this size. Work starts as items come; the answers keep the items' order.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as executor:
+    with (
+        one_intra_op_thread() as threads,
+        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as executor,
+    ):
 
-            def parallel_map(function: Callable[[S], T], items: Iterable[S]) -> list[T]:
-                futures = [executor.submit(function, item) for item in items]
-                return [future.result() for future in futures]
+        def parallel_map(function: Callable[[S], T], items: Iterable[S]) -> list[T]:
+            futures = [executor.submit(function, item) for item in items]
+            return [future.result() for future in futures]
 
-            yield parallel_map
-    finally:
-        torch.set_num_threads(threads)
+        yield parallel_map
 
 
 def _resolve(episodes: Episodes) -> BatchEpisodes:

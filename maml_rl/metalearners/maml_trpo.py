@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maml_rl.finite import check_finite
 from maml_rl.metalearners.base import (
     Chunk,
     Episodes,
@@ -63,10 +64,13 @@ class MAMLTRPO(GradientBasedMetaLearner):
             valid_futures: ``[task]``, episodes after the last one.
 
         Raises:
-            FloatingPointError: losses or gradients are NaN or infinite; the policy is unchanged.
+            FloatingPointError: parameters, losses, gradients or every KL of the line search are NaN or
+                infinite; the policy is unchanged.
         """
         region = TrustRegion(max_kl, cg_iters, cg_damping, ls_max_steps, ls_backtrack_ratio)
         theta = self.policy.get_vector()
+        if not bool(theta.isfinite().all()):
+            raise FloatingPointError("the policy's parameters are NaN or infinite: start from others")
 
         def linearise(chunk: Chunk) -> Callable[[], TaskChunk]:
             build = partial(TaskChunk, self.policy, theta, *chunk, self.fast_lr, self.first_order)
@@ -78,12 +82,15 @@ class MAMLTRPO(GradientBasedMetaLearner):
         with chunk_threads() as parallel_map:
             chunks = parallel_map(linearise, self.chunks(train_futures, valid_futures))
             losses, gradients = _gather(parallel_map(lambda chunk: chunk().surrogate_gradient(), chunks))
-            _check_finite(losses, gradients)
+            hint = ": look for non-finite rewards or observations, or lower fast-lr"
+            check_finite("surrogate losses", losses, hint=hint)
+            check_finite("meta-gradients", gradients, hint=hint)
             gradient = gradients.double().mean(0)
 
             def fisher_product(vector: Float[Tensor, "P"]) -> Float[Tensor, "P"]:
-                products = parallel_map(lambda chunk: chunk().fisher_product(vector), chunks)
-                return torch.cat(products).double().mean(0)
+                products = torch.cat(parallel_map(lambda chunk: chunk().fisher_product(vector), chunks))
+                check_finite("Fisher-vector products", products, hint=hint)
+                return products.double().mean(0)
 
             def evaluate(
                 candidate: Float[Tensor, "P"],
@@ -98,16 +105,6 @@ class MAMLTRPO(GradientBasedMetaLearner):
 def _gather(answers: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     first, second = zip(*answers, strict=True)
     return torch.cat(first), torch.cat(second)
-
-
-def _check_finite(losses: Float[Tensor, "N"], gradients: Float[Tensor, "N P"]) -> None:
-    finite = losses.isfinite() & gradients.isfinite().all(-1)
-    if not bool(finite.all()):
-        tasks = (~finite).nonzero().flatten().tolist()
-        raise FloatingPointError(
-            f"the surrogate loss or its gradient is NaN or infinite for tasks {tasks}: "
-            "look for non-finite rewards or observations, or lower fast-lr"
-        )
 
 
 def _describe(outcome: Outcome, losses: Float[Tensor, "N"], gradient: Float[Tensor, "P"]) -> StepResult:

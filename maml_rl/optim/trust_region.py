@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maml_rl.finite import check_finite
 from maml_rl.optim.conjugate_gradient import Product, conjugate_gradient
 
 Evaluation = tuple[Float[Tensor, "N"], Float[Tensor, "N"]]
@@ -56,14 +57,17 @@ def trust_region_step(
 
     The direction solves ``(F + damping) s = g``. The Lagrange multiplier of the constraint
     ``½ dᵀ (F + damping) d = max_kl`` scales it: the step is ``s / sqrt(½ sᵀ (F + damping) s / max_kl)``.
-    The line search then shortens it until the loss has fallen and the KL holds. Without a gradient, or
-    with one that is not finite, there is no direction, and nothing is tried.
+    The line search then shortens it until the loss has fallen and the KL holds. A try that breaks the
+    numbers is passed over for a shorter one. Without a gradient there is no direction, and nothing is tried.
 
     Args:
         losses: each task's loss at ``theta``.
         gradient: gradient of the mean loss at ``theta``.
         fisher_product: exact, undamped product with the mean Fisher matrix.
         evaluate: each task's loss and KL at other parameters.
+
+    Raises:
+        FloatingPointError: even the shortest step that was tried has a loss or KL that is not finite.
     """
 
     def damped(vector: Tensor) -> Tensor:
@@ -74,7 +78,9 @@ def trust_region_step(
     step = direction * (region.max_kl / curvature).sqrt()
     residual_norm = residual.norm().item()
     old_loss = losses.mean()
+    new_losses, kls = losses, torch.zeros_like(losses)
     tries = region.ls_max_steps if bool(step.isfinite().all()) else 0
+    rejected = Outcome(theta, losses, kls, False, tries, residual_norm)
     for backtracks in range(tries):
         candidate = theta - (region.ls_backtrack_ratio**backtracks * step).to(theta.dtype)
         new_losses, kls = evaluate(candidate)
@@ -82,5 +88,6 @@ def trust_region_step(
         # Comparisons with NaN are false: a step that breaks the numbers is never accepted.
         if improvement.item() > 0.0 and kls.mean().item() < region.max_kl:
             return Outcome(candidate, new_losses, kls, True, backtracks, residual_norm)
-    unchanged = torch.zeros_like(losses)
-    return Outcome(theta, losses, unchanged, False, tries, residual_norm)
+    check_finite("surrogate losses", new_losses, hint=" at every length of the step")
+    check_finite("KLs", kls, hint=" at every length of the step")
+    return rejected

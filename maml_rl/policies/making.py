@@ -76,7 +76,7 @@ def _is_elementwise(function: Callable[..., object]) -> bool:
     try:
         whole, *parts = (function(x) for x in (probe, *probe.detach()[:, None]))
         alone = torch.cat(parts)  # type: ignore[arg-type]
-    except Exception:
+    except Exception:  # The name may be any function of torch's: it decides what it objects to, and how.
         return False
     if not (isinstance(whole, Tensor) and whole.is_floating_point() and whole.requires_grad):
         return False

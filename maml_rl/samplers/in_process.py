@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import torch
-
 from maml_rl.samplers.base import Job, Sampler
+from maml_rl.threads import one_intra_op_thread
 
 
 class InProcessSampler(Sampler):
@@ -15,14 +14,9 @@ class InProcessSampler(Sampler):
         self._worker = self._make_worker()
 
     def _submit(self, job: Job) -> None:
-        # One intra-op thread, as in a worker process: the same arithmetic gives the same bits.
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
+        with one_intra_op_thread():  # As in a worker process.
             for sample in self._worker.sample(job.item):
                 job.deliver(sample)
-        finally:
-            torch.set_num_threads(threads)
 
     def _stop(self) -> None:
         self._worker.close()

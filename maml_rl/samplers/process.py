@@ -92,7 +92,7 @@ def _serve(connection: Connection, payload: bytes) -> None:
     failure = ""
     try:
         worker = cloudpickle.loads(payload)()
-    except Exception:
+    except Exception:  # Whatever a user's environment raises is for the caller to see.
         failure = traceback.format_exc()
     while True:
         try:
@@ -108,7 +108,7 @@ def _serve(connection: Connection, payload: bytes) -> None:
             connection.send(None)
         except FloatingPointError as error:
             connection.send(FloatingPointError(str(error)))
-        except Exception:
+        except Exception:  # As above; the loop goes on, for the caller decides what follows.
             connection.send(traceback.format_exc())
 
 

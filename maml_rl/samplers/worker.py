@@ -15,6 +15,7 @@ from maml_rl.adaptation import adapt
 from maml_rl.baseline import LinearFeatureBaseline
 from maml_rl.envs import Task, TaskVectorEnv, make_task_vector_env
 from maml_rl.episode import EpisodeData, compute_advantages, stack_data
+from maml_rl.finite import check_finite
 from maml_rl.policies.base import Policy
 from maml_rl.samplers.rollout import action_noise, rollout
 from maml_rl.seeding import Purpose, integer_seed, seed_sequence
@@ -109,7 +110,8 @@ class SamplerWorker:
             FloatingPointError: observations or rewards are NaN or infinite.
         """
         data = self.sample_trajectories(item, params, step)
-        _check_finite(item, step, {"observations": data.observations, "rewards": data.rewards})
+        for name, values in {"observations": data.observations, "rewards": data.rewards}.items():
+            check_finite(name, values, item.first_task, f" after {step} inner steps")
         settings = item.settings
         self._baseline.fit_data(data, settings.gamma)
         advantages = compute_advantages(
@@ -155,14 +157,6 @@ class SamplerWorker:
                 self._env, self._env_kwargs, num_tasks * self._batch_size
             )
         return self._envs[num_tasks]
-
-
-def _check_finite(item: WorkItem, step: int, quantities: Mapping[str, Tensor]) -> None:
-    for name, tensor in quantities.items():
-        finite = tensor.isfinite().flatten(1).all(1)
-        if not bool(finite.all()):
-            tasks = [item.first_task + int(i) for i in (~finite).nonzero()]
-            raise FloatingPointError(f"{name} are NaN or infinite in tasks {tasks} after {step} inner steps")
 
 
 def _to_arrays(step: int | None, data: EpisodeData, advantages: Float[Tensor, "N T K"]) -> Sample:

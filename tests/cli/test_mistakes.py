@@ -12,8 +12,6 @@ from maml_rl.policies import NormalMLPPolicy
 from maml_rl.training.files import load_policy
 from tests.cli.helpers import NAVIGATION, TABULAR, TINY, Command, contents, run, the_line
 
-no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-
 
 @pytest.fixture(autouse=True)
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -75,8 +73,7 @@ def test_missing_and_damaged_configs(command: Command, tmp_path: Path, nowhere: 
         (["--env-name", "TabularMDP-v9"], "did you mean 'TabularMDP-v0'?"),
         (["--env-kwargs", "{low: 1}"], "takes no argument 'low'"),
         (["--device", "warp"], "device 'warp' cannot be used here"),
-        pytest.param(["--device", "cuda"], "device 'cuda' cannot be used here; usable: cpu", marks=no_gpu),
-        pytest.param(["--use-cuda"], "device 'cuda' cannot be used here; usable: cpu", marks=no_gpu),
+        (["--device", "cuda:99"], "device 'cuda:99' cannot be used here; usable: cpu"),
         (["--output-folder", "/dev/null/run"], "cannot make the folder '/dev/null/run'"),
     ],
     ids=lambda value: str(value[0]) if isinstance(value, list) else "",
@@ -141,7 +138,17 @@ def test_a_mistake_while_overwriting_leaves_the_old_run(
     assert contents(tmp_path) == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_use_cuda_asks_for_cuda(command: Command, monkeypatch: pytest.MonkeyPatch):
+    """Whether there is a GPU here or not."""
+
+    def refuse(name: str) -> torch.device:
+        raise UsageError(f"asked for {name}")
+
+    monkeypatch.setattr("maml_rl.training.run._device", refuse)
+    assert command.fails("train", "--config", TABULAR, *TINY, "--use-cuda") == "maml-rl: asked for cuda"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="no permission keeps root from writing")
 def test_an_output_folder_that_is_read_only(command: Command, tmp_path: Path):
     tmp_path.chmod(0o500)
     assert "cannot" in command.fails("train", "--config", TABULAR, *TINY, "--output-folder", tmp_path / "run")

@@ -276,7 +276,7 @@ def test_non_finite_advantages_stop_the_update(monkeypatch: pytest.MonkeyPatch, 
     train, valid = update.batches()
     broken = train[0][1] if which == "train" else valid[1]
     broken.advantages[0, 0] = torch.nan
-    with pytest.raises(FloatingPointError, match=r"for tasks \[1\]"):
+    with pytest.raises(FloatingPointError, match=r"in tasks \[1\]"):
         update.learner.step(train, valid)
     assert same_bits(update.policy.get_vector(), update.theta)
     assert torch.get_num_threads() == 3
@@ -287,8 +287,32 @@ def test_all_broken_tasks_are_named():
     train, valid = update.batches()
     valid[0].advantages[0, 0] = torch.inf
     train[0][2].observations[0, 0, 0] = torch.nan
-    with pytest.raises(FloatingPointError, match=r"for tasks \[0, 2\]"):
+    with pytest.raises(FloatingPointError, match=r"in tasks \[0, 2\]"):
         update.learner.step(train, valid)
+
+
+def test_non_finite_parameters_stop_the_update():
+    update = Update()
+    broken = update.theta.clone()
+    broken[3] = torch.nan
+    update.policy.set_vector(broken)
+    with pytest.raises(FloatingPointError, match="parameters are NaN or infinite"):
+        update.learner.step(*update.batches())
+
+
+def test_non_finite_curvature_is_named(monkeypatch: pytest.MonkeyPatch):
+    def broken(self: TaskChunk, vector: torch.Tensor) -> torch.Tensor:
+        products = vector.float().expand(self.size, -1).clone()
+        products[-1, 0] = torch.inf
+        return products
+
+    monkeypatch.setattr(TaskChunk, "fisher_product", broken)
+    update = Update()
+    with pytest.raises(
+        FloatingPointError, match=r"Fisher-vector products .* in tasks \[2\]"
+    ):
+        update.learner.step(*update.batches())
+    assert same_bits(update.policy.get_vector(), update.theta)
 
 
 def test_non_finite_rewards_stop_before_the_update():
