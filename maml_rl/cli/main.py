@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import tyro
 
 from maml_rl import __version__
+from maml_rl.cli.complaints import complaints_in_one_line
 from maml_rl.cli.interrupts import Interrupted, interruptible
 from maml_rl.cli.options import config_named_in, registry
 from maml_rl.cli.plot import Plot
@@ -39,7 +40,7 @@ def _parse(arguments: Sequence[str]) -> Any:
     train: Any = Annotated[Train, tyro.conf.subcommand("train", default=Train.defaults(config))]
     test: Any = Annotated[Test, tyro.conf.subcommand("test", default=Test.defaults(config))]
     plot: Any = Annotated[Plot, tyro.conf.subcommand("plot")]
-    with registry:
+    with registry, complaints_in_one_line():
         return tyro.cli(
             train | test | plot,
             args=arguments,

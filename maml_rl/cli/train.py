@@ -57,10 +57,6 @@ class Train:
         from maml_rl.training.loggers import ProgressReport
 
         seed, path = self._seed_and_folder(config)
-        folder = RunFolder(path, self.checkpoint_every, self.keep_checkpoints)
-        if self.resume is None:
-            folder.check_free(self.overwrite)
-        begin = folder.start if self.resume is None else folder.resume
         device = "cuda" if self.use_cuda else self.device
         settings = RunSettings(seed, self.num_workers, device, self.worker_timeout, self.rebuild_graphs)
         execution = {
@@ -70,9 +66,12 @@ class Train:
             "num_workers": self.num_workers,
             "device": device,
         }
+        folder = RunFolder(path, config, execution, self.checkpoint_every, self.keep_checkpoints)
+        if self.resume is None:
+            folder.check_free(self.overwrite)
         # Whatever ends the run, the folder keeps a checkpoint of the last whole meta-update.
         with Run(config, settings) as run, closing(folder):
-            done = begin(config, execution, run.policy)
+            done = folder.start(run.policy) if self.resume is None else folder.resume(run.policy)
             with ProgressReport(config.num_batches, done.iteration) as report:
                 for metrics in train(run, done):
                     folder.write_iteration(run.policy, metrics)

@@ -7,8 +7,10 @@ the seed and of the update's number.
 import hashlib
 import json
 import logging
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
@@ -35,19 +37,22 @@ class Progress:
 
 
 class Checkpoints:
-    """A folder of them. ``000010.th`` is a policy like any other, ``000010.json`` its digest and progress.
+    """A folder of them: ``000010.th`` is a policy like any other, ``000010.json`` tells of it.
 
+    That is its digest, how far the run had come, and the run's config and version.
     The second file is written after the first, and each appears whole or not at all, so that a crash leaves
     no checkpoint that looks whole and is not.
 
     Args:
         folder: made at the first `save`.
         keep: of those named by iterations, how many stay.
+        origin: entries that every checkpoint repeats, so that it can be read without its run.
     """
 
-    def __init__(self, folder: Path, keep: int = 3):
+    def __init__(self, folder: Path, keep: int, origin: Mapping[str, Any]):
         self.folder = folder
         self._keep = keep
+        self._origin = origin
 
     def save(self, state: State, progress: Progress) -> None:
         """Write a checkpoint, and remove those that are older than the last few.
@@ -88,14 +93,15 @@ class Checkpoints:
 
     def _write(self, name: str, state: State, progress: Progress) -> None:
         path = self.folder / f"{name}.th"
-        manifest = {**asdict(progress), "sha256": save_state(state, path)}
-        write_atomically(path.with_suffix(".json"), lambda file: file.write(json.dumps(manifest).encode()))
+        manifest = {**asdict(progress), "sha256": save_state(state, path), **self._origin}
+        text = json.dumps(manifest, indent=2) + "\n"
+        write_atomically(path.with_suffix(".json"), lambda file: file.write(text.encode()))
 
     def _load(self, manifest: Path, policy: Policy) -> Progress:
         entries = json.loads(manifest.read_text(encoding="utf-8"))
         path = manifest.with_suffix(".th")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != entries.pop("sha256"):
+        if hashlib.sha256(path.read_bytes()).hexdigest() != entries["sha256"]:
             raise ValueError("its digest is another")
-        progress = Progress(**entries)
+        progress = Progress(**{field.name: entries[field.name] for field in fields(Progress)})
         load_policy(policy, path)
         return progress

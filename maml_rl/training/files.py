@@ -4,7 +4,8 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,13 +18,26 @@ State = dict[str, torch.Tensor]
 """A policy's parameters by name."""
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Say of whatever keeps the block from writing ``path`` (permissions, a full disk) what it is.
+
+    Raises:
+        UsageError: in place of `OSError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"cannot write '{path}': {error.strerror}") from None
+
+
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write ``path`` by way of a temporary file beside it, which then takes its place.
 
     Raises:
         UsageError: the folder cannot be written to, or the disk is full.
     """
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         temporary = Path(name)
@@ -33,12 +47,10 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
-            _sync_folder(path.parent)
         except BaseException:
             temporary.unlink()
             raise
-    except OSError as error:
-        raise UsageError(f"cannot write '{path}': {error.strerror}") from None
+        _sync_folder(path.parent)
 
 
 def _sync_folder(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from maml_rl.config import Config, load_config
 from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
 from maml_rl.training.checkpoints import Checkpoints, Progress
-from maml_rl.training.files import State, save_state, state_of, write_atomically
+from maml_rl.training.files import State, save_state, state_of, write_atomically, writing
 from maml_rl.training.loggers import CSVLogger, Metrics
 
 CONFIG, POLICY, METRICS, TIMINGS = "config.json", "policy.th", "metrics.csv", "timings.csv"
@@ -24,11 +25,20 @@ class RunFolder:
 
     Args:
         path: the folder.
+        config: the run's.
+        execution: what ``config.json`` holds besides, as the 2020 ``train.py`` wrote it: ``seed``, …
         checkpoint_every: meta-updates between checkpoints.
         keep_checkpoints: how many of them stay, besides the best.
     """
 
-    def __init__(self, path: Path, checkpoint_every: int = 10, keep_checkpoints: int = 3):
+    def __init__(
+        self,
+        path: Path,
+        config: Config,
+        execution: Mapping[str, Any],
+        checkpoint_every: int = 10,
+        keep_checkpoints: int = 3,
+    ):
         for name, value in {
             "checkpoint-every": checkpoint_every,
             "keep-checkpoints": keep_checkpoints,
@@ -36,7 +46,9 @@ class RunFolder:
             if value < 1:
                 raise UsageError(f"{name}: expected 1 or more, got {value}")
         self.path = path
-        self.checkpoints = Checkpoints(path / CHECKPOINTS, keep_checkpoints)
+        self._config, self._execution = config, execution
+        origin = {"version": __version__, "config": config.to_dict() | {"seed": execution["seed"]}}
+        self.checkpoints = Checkpoints(path / CHECKPOINTS, keep_checkpoints, origin)
         self._every = checkpoint_every
         self._last: tuple[State, Progress] | None = None
         self._saved: Progress | None = None
@@ -51,35 +63,30 @@ class RunFolder:
                 "choose another --output-folder, or pass --overwrite"
             )
 
-    def start(self, config: Config, execution: dict[str, Any], policy: Policy) -> Progress:
+    def start(self, policy: Policy) -> Progress:
         """Begin a run in place of what is there: write the whole, effective config and the initial policy.
-
-        Args:
-            execution: entries that the 2020 ``train.py`` added too: ``seed``, ``num_workers``, …
 
         Raises:
             UsageError: the folder cannot be made or written to.
         """
-        try:
+        with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"cannot make the folder '{self.path}': {error.strerror}") from None
         if not os.access(self.path, os.W_OK):
             raise UsageError(f"cannot write to the folder '{self.path}'")
         self.checkpoints.remove()
-        self._write_config(config, execution)
+        self._write_config()
         self._begin(policy, Progress())
         return Progress()
 
-    def resume(self, config: Config, execution: dict[str, Any], policy: Policy) -> Progress:
+    def resume(self, policy: Policy) -> Progress:
         """Go on from the newest whole checkpoint, which is loaded into ``policy``.
 
         Raises:
-            UsageError: ``config`` or the seed is another than the run's, or there is no whole checkpoint.
+            UsageError: the config or the seed is another than the run's, or there is no whole checkpoint.
         """
         old, run = load_config(self.path / CONFIG)
-        before, after = old.model_dump(), config.model_dump()
-        before["seed"], after["seed"] = run.get("seed"), execution["seed"]
+        before, after = old.model_dump(), self._config.model_dump()
+        before["seed"], after["seed"] = run.get("seed"), self._execution["seed"]
         changed = [
             f"{key.replace('_', '-')} was {before[key]!r}, is {after[key]!r}"
             for key in before
@@ -88,13 +95,13 @@ class RunFolder:
         if changed:
             raise UsageError(f"'{self.path}' cannot be resumed with another config: {'; '.join(changed)}")
         progress = self.checkpoints.load_newest(policy)
-        if progress.iteration > config.num_batches:
+        if progress.iteration > self._config.num_batches:
             raise UsageError(
                 f"'{self.path}' has made {progress.iteration} meta-updates, more than num-batches "
-                f"({config.num_batches}); it may grow"
+                f"({self._config.num_batches}); it may grow"
             )
         self._begin(policy, progress)
-        self._write_config(config, execution)
+        self._write_config()
         return progress
 
     def write_iteration(self, policy: Policy, metrics: Metrics) -> None:
@@ -138,7 +145,7 @@ class RunFolder:
         self._last = (state_of(policy), progress)
         self.checkpoint()
 
-    def _write_config(self, config: Config, execution: dict[str, Any]) -> None:
-        entries = {**config.to_dict(), **execution, "version": __version__}
+    def _write_config(self) -> None:
+        entries = {**self._config.to_dict(), **self._execution, "version": __version__}
         text = json.dumps(entries, indent=2) + "\n"
         write_atomically(self.path / CONFIG, lambda file: file.write(text.encode()))

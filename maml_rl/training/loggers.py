@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from maml_rl.errors import UsageError
-from maml_rl.training.files import write_atomically
+from maml_rl.training.files import write_atomically, writing
 
 Metrics = Mapping[str, float | int | bool]
 
@@ -34,21 +34,25 @@ class CSVLogger:
     def __init__(self, path: Path, rows: int = 0):
         kept = _first_rows(path, rows) if rows else []
         write_atomically(path, lambda file: file.writelines(line.encode() for line in kept))
-        try:
+        self._path = path
+        with writing(path):
             self._file = path.open("a", newline="", encoding="utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write '{path}': {error.strerror}") from None
         self._columns = next(csv.reader(kept)) if kept else None
 
     def write(self, metrics: Metrics) -> None:
-        """Append one row."""
+        """Append one row.
+
+        Raises:
+            UsageError: the file cannot be written to, or the disk is full.
+        """
         header = self._columns is None
         self._columns = self._columns or list(metrics)
-        writer = csv.DictWriter(self._file, self._columns, lineterminator="\n")
-        if header:
-            writer.writeheader()
-        writer.writerow({key: _short(value) for key, value in metrics.items()})
-        self._file.flush()
+        with writing(self._path):
+            writer = csv.DictWriter(self._file, self._columns, lineterminator="\n")
+            if header:
+                writer.writeheader()
+            writer.writerow({key: _short(value) for key, value in metrics.items()})
+            self._file.flush()
 
     def sync(self) -> None:
         """Have the rows survive a power cut."""
@@ -56,7 +60,8 @@ class CSVLogger:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        with writing(self._path):
+            self._file.close()
 
 
 def _first_rows(path: Path, rows: int) -> list[str]:

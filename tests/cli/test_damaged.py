@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from maml_rl.config import Config, parse_config
 from maml_rl.errors import UsageError
 from tests.builders import repeatable
-from tests.cli.helpers import Command, contents
+from tests.cli.helpers import Command, contents, run, the_line
 
 GOOD = {"env-name": "TabularMDP-v0", "num-batches": 1, "meta-batch-size": 2, "fast-batch-size": 2}
 
@@ -134,3 +135,55 @@ def test_any_value_of_any_key_is_taken_or_refused_in_one_line(name: str, value: 
         complaint = str(error)
     assert complaint.startswith("here: ")
     assert len(complaint.splitlines()) == 1
+
+
+def limited(size: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Call ``maml-rl`` in a process whose files end at ``size`` bytes: a disk that is full then."""
+    script = (
+        "import resource, sys\nfrom maml_rl.cli import main\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\nmain(sys.argv[1:])\n"
+    )
+    return run("python", "-c", script, *arguments)
+
+
+SMALL = ("--hidden-sizes", 4, "--num-batches", 60, "--meta-batch-size", 2, "--fast-batch-size", 2)
+
+
+@pytest.mark.parametrize(("size", "file"), [(100, "config.json"), (1000, "policy.th"), (5000, "metrics.csv")])
+def test_a_disk_that_is_full(command: Command, tmp_path: Path, size: int, file: str):
+    options = (
+        "--env-name",
+        "TabularMDP-v0",
+        *SMALL,
+        "--num-workers",
+        0,
+        "--seed",
+        1,
+        "--checkpoint-every",
+        9,
+    )
+    folder = tmp_path / "full"
+    done = limited(size, "train", *options, "--output-folder", folder)
+    assert done.returncode == 2
+    line = the_line(done.stderr)
+    assert "cannot write" in line
+    assert "File too large" in line
+    assert not [name for name in contents(folder) if Path(name).name.startswith(".")]
+    if file != "metrics.csv":
+        return
+    # With room again, the run goes on as if there had always been.
+    command.succeeds("train", "--resume", folder, "--num-workers", 0, "--checkpoint-every", 9)
+    command.succeeds("train", *options, "--output-folder", tmp_path / "whole")
+    for name in ("policy.th", "metrics.csv"):
+        assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_results_on_a_full_disk_leave_the_old_ones(tmp_path: Path, tabular_run: Path):
+    output = tmp_path / "results.npz"
+    output.write_text("precious")
+    options = ("--config", tabular_run / "config.json", "--policy", tabular_run / "policy.th")
+    sizes = ("--num-batches", 1, "--meta-batch-size", 2, "--num-workers", 0, "--overwrite")
+    done = limited(100, "test", *options, *sizes, "--output", output)
+    assert done.returncode == 2
+    assert "cannot write" in the_line(done.stderr)
+    assert contents(tmp_path) == {"results.npz": b"precious"}

@@ -1,14 +1,19 @@
 """Promises that take minutes to test: ``make test-slow``."""
 
+import random
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
+from maml_rl.cli import main
 from maml_rl.config import load_config
 from maml_rl.training import Run, RunSettings, train
-from tests.cli.helpers import CONFIGS, NAVIGATION, Command
+from tests.cli.helpers import CONFIGS, NAVIGATION, PATIENCE, ROOT, Command
 
 pytestmark = pytest.mark.slow
 
@@ -46,3 +51,64 @@ def test_three_hundred_iterations_do_not_grow():
     assert len(late) == len(early)
     assert all(after < 1.05 * before for before, after in zip(early, late, strict=True))
     assert (files_late, threads_late) == (files, threads)
+
+
+KILLED = ("train", "--config", NAVIGATION, "--num-batches", 25, *TEN[2:], "--num-workers", 2, "--seed", 5)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("runs") / "undisturbed"
+    main([str(x) for x in (*KILLED, "--output-folder", folder)])
+    return results(folder)
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in ("policy.th", "metrics.csv")}
+
+
+def started(*arguments: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "maml_rl", *map(str, arguments)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+
+
+def workers_of(pid: int) -> list[psutil.Process]:
+    """Return the children of the fork server, which is a child of ``pid``."""
+    try:
+        return [worker for server in psutil.Process(pid).children() for worker in server.children()]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def test_runs_killed_at_any_moment_end_the_same(tmp_path: Path, undisturbed: dict[str, bytes]):
+    folder, moments = tmp_path / "killed", random.Random(1)
+    process = started(*KILLED, "--output-folder", folder, "--checkpoint-every", 2)
+    kills = 0
+    while kills < 8:
+        # Long enough for the folder to be begun: before that there is nothing to resume.
+        while not list((folder / "checkpoints").glob("*.json")):
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 6))
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.wait()
+        kills += 1
+        process = started("train", "--resume", folder, "--num-workers", 2, "--checkpoint-every", 2)
+    assert process.wait(PATIENCE) == 0
+    assert kills > 2
+    assert results(folder) == undisturbed
+
+
+def test_a_run_whose_workers_are_killed_ends_the_same(tmp_path: Path, undisturbed: dict[str, bytes]):
+    folder, moments = tmp_path / "workers", random.Random(2)
+    process = started(*KILLED, "--output-folder", folder)
+    kills = 0
+    while process.poll() is None:
+        time.sleep(moments.uniform(0.2, 1.0))
+        if workers := workers_of(process.pid):
+            moments.choice(workers).kill()
+            kills += 1
+    assert process.returncode == 0
+    assert kills > 5
+    assert results(folder) == undisturbed

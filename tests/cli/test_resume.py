@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from maml_rl import __version__
+from maml_rl.config import load_config, parse_config
 from maml_rl.training import RunFolder
 from tests.cli.helpers import PATIENCE, ROOT, TABULAR, Command, contents, read_config, read_metrics
 
@@ -57,6 +59,13 @@ def test_a_run_keeps_its_last_checkpoints_and_the_best(whole: Path):
     names = {path.name for path in (whole / "checkpoints").iterdir()}
     assert names == {f"{stem}{end}" for stem in ("000006", "000007", "best") for end in (".json", ".th")}
     assert (whole / "checkpoints" / "000007.th").read_bytes() == (whole / "policy.th").read_bytes()
+
+
+def test_a_checkpoint_tells_where_it_comes_from(whole: Path):
+    manifest = json.loads((whole / "checkpoints" / "000006.json").read_text())
+    assert manifest["version"] == __version__
+    assert manifest["config"]["seed"] == 4
+    assert parse_config(manifest["config"], "checkpoint") == load_config(whole / "config.json")[0]
 
 
 def test_the_best_checkpoint_is_the_policy_that_had_the_best_return(whole: Path):

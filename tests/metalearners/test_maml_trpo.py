@@ -308,9 +308,7 @@ def test_non_finite_curvature_is_named(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(TaskChunk, "fisher_product", broken)
     update = Update()
-    with pytest.raises(
-        FloatingPointError, match=r"Fisher-vector products .* in tasks \[2\]"
-    ):
+    with pytest.raises(FloatingPointError, match=r"Fisher-vector products .* in tasks \[2\]"):
         update.learner.step(*update.batches())
     assert same_bits(update.policy.get_vector(), update.theta)
 
