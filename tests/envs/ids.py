@@ -14,8 +14,10 @@ Array = NDArray[Any]
 BANDIT_IDS = [f"{kind}-K{k}-v0" for kind in ("Bandit", "GaussianBandit") for k in (5, 10, 50)]
 NUMPY_IDS = ["2DNavigation-v0", *BANDIT_IDS, "TabularMDP-v0"]
 CHEETAH_IDS = ["HalfCheetahVel-v2", "HalfCheetahDir-v2"]
+PAPER_CHEETAH_IDS = ["HalfCheetahVel-v0", "HalfCheetahDir-v0"]
+PAPER_ANT_IDS = ["AntVel-v0", "AntDir-v0"]
 ANT_IDS = ["AntVel-v2", "AntDir-v2", "AntPos-v1"]
-MUJOCO_IDS = CHEETAH_IDS + ANT_IDS
+MUJOCO_IDS = CHEETAH_IDS + ANT_IDS + PAPER_CHEETAH_IDS + PAPER_ANT_IDS
 ALL_IDS = NUMPY_IDS + MUJOCO_IDS
 DIFFERENT_IDS = [
     "2DNavigation-v0",
@@ -23,6 +25,8 @@ DIFFERENT_IDS = [
     "TabularMDP-v0",
     "HalfCheetahVel-v2",
     "AntPos-v1",
+    "HalfCheetahDir-v0",
+    "AntVel-v0",
 ]
 """One of each kind."""
 

@@ -7,7 +7,7 @@ import pytest
 
 import maml_rl.envs  # noqa: F401
 from maml_rl.envs.mujoco.ant import AntDir
-from maml_rl.envs.mujoco.locomotion import BodyState, ContactForces
+from maml_rl.envs.mujoco.locomotion import BodyState, Measurements
 from tests.envs.ids import ANT_IDS, Array, random_actions
 
 DT = 0.05
@@ -109,7 +109,9 @@ def test_terminates_when_the_torso_is_too_low_or_too_high(id: str, height: float
 def test_terminates_when_the_state_is_not_finite(where: str, value: float):
     states = {"qpos": np.full((3, 15), 0.5), "qvel": np.zeros((3, 14))}
     states[where][1, 5] = value
-    state = BodyState(**states, cfrc_ext=np.zeros((3, 14, 6)))
+    state = BodyState(
+        **states, cfrc_ext=np.zeros((3, 14, 6)), com=np.zeros((3, 3)), com_velocity=np.zeros((3, 3))
+    )
     assert AntDir().terminated(state).tolist() == [False, True, False]
 
 
@@ -118,7 +120,8 @@ def test_the_healthy_range_is_closed(height: float):
     qpos = np.full((1, 15), height)
     just_outside = qpos + 1e-9 * (1 if height == 1.0 else -1)
     for positions, ends in ((qpos, False), (just_outside, True)):
-        state = BodyState(positions, np.zeros((1, 14)), np.zeros((1, 14, 6)))
+        still = np.zeros((1, 3))
+        state = BodyState(positions, np.zeros((1, 14)), np.zeros((1, 14, 6)), still, still)
         assert AntDir().terminated(state).tolist() == [ends]
 
 
@@ -163,8 +166,8 @@ def test_contact_forces_do_not_depend_on_what_was_measured_before():
         data = env.unwrapped.data
         states.append((data.qpos.copy(), data.qvel.copy(), data.ctrl.copy()))
     qpos, qvel, ctrl = (np.array(column) for column in zip(*states, strict=True))
-    forces = ContactForces(env.unwrapped.model)
-    forwards = forces.at(qpos, qvel, ctrl)
-    backwards = forces.at(qpos[::-1], qvel[::-1], ctrl[::-1])
+    measurements = Measurements(env.unwrapped.locomotion, env.unwrapped.model)
+    forwards = measurements.at(qpos, qvel, ctrl)[0]
+    backwards = measurements.at(qpos[::-1], qvel[::-1], ctrl[::-1])[0]
     np.testing.assert_array_equal(forwards, backwards[::-1])
     assert forwards.any()

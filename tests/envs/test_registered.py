@@ -11,6 +11,8 @@ from tests.envs.ids import (
     BANDIT_IDS,
     CHEETAH_IDS,
     MUJOCO_IDS,
+    PAPER_ANT_IDS,
+    PAPER_CHEETAH_IDS,
     TIME_LIMITS,
     every_id,
     one_of_each_kind,
@@ -31,13 +33,17 @@ TASK_SHAPES = {
     "AntVel-v2": {"velocity": ()},
     "AntDir-v2": {"direction": ()},
     "AntPos-v1": {"position": (2,)},
+    "HalfCheetahVel-v0": {"velocity": ()},
+    "HalfCheetahDir-v0": {"direction": ()},
+    "AntVel-v0": {"velocity": ()},
+    "AntDir-v0": {"direction": ()},
 }
 OBSERVATION_SIZES = {
     "2DNavigation-v0": 2,
     **dict.fromkeys(BANDIT_IDS, 1),
     "TabularMDP-v0": 10,
-    **dict.fromkeys(CHEETAH_IDS, 20),
-    **dict.fromkeys(ANT_IDS, 125),
+    **dict.fromkeys(CHEETAH_IDS + PAPER_CHEETAH_IDS, 20),
+    **dict.fromkeys(ANT_IDS + PAPER_ANT_IDS, 125),
 }
 
 

@@ -43,11 +43,15 @@ class Ant(Locomotion):
                 state.qvel,
                 forces.reshape(*forces.shape[:-2], -1),
                 rotation_matrix(state.qpos[..., 3:7]),
-                state.qpos[..., :3],
+                self.location(state),
             ],
             axis=-1,
             dtype=np.float32,
         )
+
+    def location(self, state: BodyState) -> Array:
+        """Return where the robot is, ``[..., 3]``: the torso's position."""
+        return state.qpos[..., :3]
 
     def rewards(
         self, before: BodyState, after: BodyState, effort: Array, goal: Array, dt: float
@@ -82,7 +86,7 @@ class AntVel(VelocityTasks, Ant):
 
     def forward(self, before: BodyState, after: BodyState, goal: Array, dt: float) -> Array:
         """Return 1 minus the error in m/s."""
-        return 1.0 - np.abs(x_velocity(before, after, dt) - goal)
+        return 1.0 - np.abs(self.x_velocity(before, after, dt) - goal)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +95,7 @@ class AntDir(DirectionTasks, Ant):
 
     def forward(self, before: BodyState, after: BodyState, goal: Array, dt: float) -> Array:
         """Return the velocity along the direction, in m/s."""
-        return goal * x_velocity(before, after, dt)
+        return goal * self.x_velocity(before, after, dt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +105,6 @@ class AntPos(PositionTasks, Ant):
     def forward(self, before: BodyState, after: BodyState, goal: Array, dt: float) -> Array:
         """Return 4 minus the L1 distance in metres."""
         return 4.0 - np.abs(after.qpos[..., :2] - goal).sum(-1)
-
-
-def x_velocity(before: BodyState, after: BodyState, dt: float) -> Array:
-    """Return the torso's mean velocity along x over a step, in m/s."""
-    return (after.qpos[..., 0] - before.qpos[..., 0]) / dt
 
 
 def clipped_forces(state: BodyState) -> Array:

@@ -10,9 +10,8 @@ from gymnasium.envs.mujoco import MujocoEnv
 from maml_rl.envs.mujoco.locomotion import (
     Actuation,
     BodyState,
-    ContactForces,
     Locomotion,
-    initial_state,
+    Measurements,
 )
 from maml_rl.envs.task_env import Array, Task, TaskEnv
 
@@ -49,8 +48,9 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
             height=height,
             default_camera_config={"distance": 4.0},
         )
+        self.locomotion.adjust(self.model)
         self._actuation = Actuation(self.model, normalization_scale)
-        self._contact_forces = ContactForces(self.model)
+        self._measurements = Measurements(self.locomotion, self.model)
         self.action_space = action_box(self.model, normalization_scale)
         self.observation_space = observation_box(self.locomotion, self.model)
         self.reset_task(task or self.locomotion.default_task)
@@ -66,9 +66,9 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
 
     def reset_model(self) -> Array:
         """Draw the initial state."""
-        uniform = self.np_random.random(self.model.nq)
-        normal = self.np_random.standard_normal(self.model.nv)
-        self.set_state(*initial_state(self.model, uniform, normal))  # type: ignore[no-untyped-call]
+        rng = self.np_random
+        state = self.locomotion.initial_state(self.model, rng.random, rng.standard_normal)
+        self.set_state(*state)  # type: ignore[no-untyped-call]
         self.data.ctrl[:] = 0.0
         return self.locomotion.observe(self._body_state())[0]
 
@@ -97,9 +97,7 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
     def _body_state(self) -> BodyState:
         """Return a batch of one."""
         qpos, qvel = self.data.qpos[None].copy(), self.data.qvel[None].copy()
-        if not self.locomotion.uses_contact_forces:
-            return BodyState(qpos, qvel, np.zeros((1, self.model.nbody, 6)))
-        return BodyState(qpos, qvel, self._contact_forces.at(qpos, qvel, self.data.ctrl[None]))
+        return BodyState(qpos, qvel, *self._measurements.at(qpos, qvel, self.data.ctrl[None]))
 
 
 def action_box(model: mujoco.MjModel, scale: float) -> spaces.Box:
@@ -109,5 +107,5 @@ def action_box(model: mujoco.MjModel, scale: float) -> spaces.Box:
 
 def observation_box(locomotion: Locomotion, model: mujoco.MjModel) -> spaces.Box:
     """Return the space of observations, unbounded."""
-    state = BodyState(model.qpos0, np.zeros(model.nv), np.zeros((model.nbody, 6)))
+    state = BodyState(model.qpos0, np.zeros(model.nv), *Measurements(locomotion, model).none())
     return spaces.Box(-np.inf, np.inf, locomotion.observe(state).shape, np.float32)

@@ -25,20 +25,25 @@ class HalfCheetah(Locomotion):
 
     def observe(self, state: BodyState) -> NDArray[np.float32]:
         """Return positions without the root's x, velocities, and the torso's position, 20 numbers."""
+        return np.concatenate(
+            [state.qpos[..., 1:], state.qvel, self.location(state)], axis=-1, dtype=np.float32
+        )
+
+    def location(self, state: BodyState) -> Array:
+        """Return where the robot is, ``[..., 3]``: the torso's position."""
         x, z = state.qpos[..., 0], state.qpos[..., 1]
-        torso = np.stack([x, np.zeros_like(x), z + TORSO_HEIGHT], axis=-1)
-        return np.concatenate([state.qpos[..., 1:], state.qvel, torso], axis=-1, dtype=np.float32)
+        return np.stack([x, np.zeros_like(x), z + TORSO_HEIGHT], axis=-1)
 
     def rewards(
         self, before: BodyState, after: BodyState, effort: Array, goal: Array, dt: float
     ) -> dict[str, Array]:
         """Return the task's term, and minus 0.05 times the squared control (whose range is ±1)."""
-        velocity = (after.qpos[..., 0] - before.qpos[..., 0]) / dt
+        velocity = self.x_velocity(before, after, dt)
         return {"forward": self.forward(velocity, goal), "ctrl": -0.05 * np.square(effort).sum(-1)}
 
     @abstractmethod
     def forward(self, velocity: Array, goal: Array) -> Array:
-        """Return the task's reward for the root's ``velocity`` along x, in m/s."""
+        """Return the task's reward for ``velocity`` along x, in m/s."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ and end an episode by is here, on arrays with any leading dimensions.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -17,19 +18,32 @@ from numpy.typing import NDArray
 from maml_rl.envs.task_env import Array, Task, check_positive
 
 ASSETS = Path(gymnasium.envs.mujoco.__file__).parent / "assets"
+TORSO = 1
+"""Number of the root body in every robot's model; 0 is the world."""
 RESET_NOISE = 0.1
 """Half-width of the uniform noise on positions and standard deviation of that on velocities at reset."""
 
 
+Draw = Callable[[int], Array]
+"""``draw(n)`` returns random numbers, ``[..., n]``."""
+
+
 class BodyState(NamedTuple):
-    """The physics state that observations and rewards are functions of."""
+    """The physics state that observations and rewards are functions of.
+
+    What `Measurements` takes is zero where the robot has no use for it.
+    """
 
     qpos: Array
     """Generalised positions, ``[..., nq]``: metres and radians (and a quaternion where the root is free)."""
     qvel: Array
     """Generalised velocities, ``[..., nv]``, per second."""
     cfrc_ext: Array
-    """External forces on each body, ``[..., nbody, 6]`` (torque, force; N m and N), or zeros."""
+    """External forces on each body, ``[..., nbody, 6]`` (torque, force; N m and N)."""
+    com: Array
+    """Centre of mass of the torso and all that hangs on it, ``[..., 3]``, in metres."""
+    com_velocity: Array
+    """Velocity of that, ``[..., 3]``, in m/s."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +54,12 @@ class Locomotion(ABC):
     task_key: ClassVar[str]
     default_goal: ClassVar[float | tuple[float, ...]]
     frame_skip: ClassVar[int] = 5
+    uses_centre_of_mass: ClassVar[bool] = False
+    """Whether `BodyState.com` and ``com_velocity`` have to be measured."""
 
     @property
     def uses_contact_forces(self) -> bool:
-        """Whether `BodyState.cfrc_ext` has to be computed; it stays zero otherwise."""
+        """Whether `BodyState.cfrc_ext` has to be measured."""
         return False
 
     @property
@@ -54,6 +70,26 @@ class Locomotion(ABC):
     @abstractmethod
     def sample_tasks(self, rng: np.random.Generator, num_tasks: int) -> list[Task]:
         """Draw tasks."""
+
+    def adjust(self, model: mujoco.MjModel) -> None:  # noqa: B027 (most robots need nothing)
+        """Change what differs from the XML that ships with Gymnasium: nothing, unless overridden."""
+
+    def initial_state(self, model: mujoco.MjModel, uniform: Draw, normal: Draw) -> tuple[Array, Array]:
+        """Draw positions and velocities at reset: Gymnasium's noise, unless overridden.
+
+        Args:
+            uniform: draws in [0, 1).
+            normal: draws standard normals.
+        """
+        return model.qpos0 + RESET_NOISE * (2 * uniform(model.nq) - 1), RESET_NOISE * normal(model.nv)
+
+    def x_velocity(self, before: BodyState, after: BodyState, dt: float) -> Array:
+        """Return the forward velocity in m/s, ``[...]``: the root's over the step, unless overridden."""
+        return (after.qpos[..., 0] - before.qpos[..., 0]) / dt
+
+    @abstractmethod
+    def location(self, state: BodyState) -> Array:
+        """Return where the robot is, ``[..., 3]``, in metres."""
 
     @abstractmethod
     def observe(self, state: BodyState) -> NDArray[np.float32]:
@@ -76,14 +112,11 @@ class Locomotion(ABC):
         return np.zeros(state.qpos.shape[:-1], bool)
 
 
-def load_model(family: type[Locomotion]) -> mujoco.MjModel:
-    """Compile the family's model: the XML that ships with Gymnasium."""
-    return mujoco.MjModel.from_xml_path(str(ASSETS / family.model_file))
-
-
-def initial_state(model: mujoco.MjModel, uniform: Array, normal: Array) -> tuple[Array, Array]:
-    """Return positions and velocities at reset from noise ``[..., nq]`` in [0, 1) and ``[..., nv]``."""
-    return model.qpos0 + RESET_NOISE * (2 * uniform - 1), RESET_NOISE * normal
+def load_model(locomotion: Locomotion) -> mujoco.MjModel:
+    """Compile the robot's model."""
+    model = mujoco.MjModel.from_xml_path(str(ASSETS / locomotion.model_file))
+    locomotion.adjust(model)
+    return model
 
 
 class Actuation:
@@ -109,26 +142,53 @@ class Actuation:
         return self._middle + effort * self.half_range
 
 
-class ContactForces:
-    """External forces on the bodies at given states.
+class Measurements:
+    """What MuJoCo has to be asked for besides positions and velocities, at given states.
 
-    MuJoCo leaves ``cfrc_ext`` at zero unless asked, and what it then holds belongs to the last substep's
-    start. Here a forward pass from the state itself, on data of its own and without a warm start, makes
-    the forces a function of state and control, the same for single and batched environments.
+    After a step, MuJoCo's own data belong to the last substep's start, and contact forces are zero unless
+    asked for. Here a pass from the state itself, on data of its own and without a warm start, makes them
+    functions of state and control, the same for single and batched environments.
     """
 
-    def __init__(self, model: mujoco.MjModel):
+    def __init__(self, locomotion: Locomotion, model: mujoco.MjModel):
+        self._forces, self._centre = locomotion.uses_contact_forces, locomotion.uses_centre_of_mass
         self._model = model
         self._data = mujoco.MjData(model)
 
-    def at(self, qpos: Array, qvel: Array, control: Array) -> Array:
-        """Return ``[B, nbody, 6]`` for ``[B, nq]``, ``[B, nv]`` and ``[B, nu]``."""
-        forces = np.empty((len(qpos), self._model.nbody, 6))
-        data = self._data
+    @property
+    def needed(self) -> bool:
+        """Whether anything has to be measured; it all stays zero otherwise."""
+        return self._forces or self._centre
+
+    def none(self, *batch: int) -> tuple[Array, Array, Array]:
+        """Return zeros."""
+        return np.zeros((*batch, self._model.nbody, 6)), np.zeros((*batch, 3)), np.zeros((*batch, 3))
+
+    def at(self, qpos: Array, qvel: Array, control: Array) -> tuple[Array, Array, Array]:
+        """Return the last fields of `BodyState`, for ``[B, nq]``, ``[B, nv]`` and ``[B, nu]``."""
+        forces, centres, velocities = self.none(len(qpos))
+        if not self.needed:
+            return forces, centres, velocities
+        model, data = self._model, self._data
+        # Views, made once: making them in the loop costs as much as the measuring.
+        position, velocity, force = data.qpos, data.qvel, data.cfrc_ext
+        centre, centre_velocity = data.subtree_com[TORSO], data.subtree_linvel[TORSO]
         for i in range(len(qpos)):
-            data.qpos[:], data.qvel[:], data.ctrl[:] = qpos[i], qvel[i], control[i]
-            data.qacc_warmstart[:] = 0.0
-            mujoco.mj_forward(self._model, data)
-            mujoco.mj_rnePostConstraint(self._model, data)
-            forces[i] = data.cfrc_ext
-        return forces
+            position[:], velocity[:] = qpos[i], qvel[i]
+            if self._forces:
+                self._solve_contacts(control[i])
+                forces[i] = force
+            else:
+                mujoco.mj_kinematics(model, data)
+                mujoco.mj_comPos(model, data)
+                mujoco.mj_comVel(model, data)
+            if self._centre:
+                mujoco.mj_subtreeVel(model, data)
+                centres[i], velocities[i] = centre, centre_velocity
+        return forces, centres, velocities
+
+    def _solve_contacts(self, control: Array) -> None:
+        self._data.ctrl[:] = control
+        self._data.qacc_warmstart[:] = 0.0
+        mujoco.mj_forward(self._model, self._data)
+        mujoco.mj_rnePostConstraint(self._model, self._data)

@@ -12,9 +12,8 @@ from maml_rl.envs.mujoco.env import action_box, observation_box
 from maml_rl.envs.mujoco.locomotion import (
     Actuation,
     BodyState,
-    ContactForces,
     Locomotion,
-    initial_state,
+    Measurements,
     load_model,
 )
 from maml_rl.envs.task_env import Array, Task, TaskVectorEnv
@@ -38,7 +37,7 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
         **kwargs: Any,
     ):
         self.locomotion = self.family(**kwargs)
-        self.model = load_model(self.family)
+        self.model = load_model(self.locomotion)
         super().__init__(
             num_envs,
             max_episode_steps,
@@ -47,7 +46,7 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
         )
         self.dt = self.model.opt.timestep * self.family.frame_skip
         self._actuation = Actuation(self.model, normalization_scale)
-        self._contact_forces = ContactForces(self.model)
+        self._measurements = Measurements(self.locomotion, self.model)
         self._models, self._data = [self.model] * num_envs, [mujoco.MjData(self.model)]
         self._rollout = Rollout(nthread=0)
         size = mujoco.mj_stateSize(self.model, mujoco.mjtState.mjSTATE_FULLPHYSICS.value)
@@ -57,7 +56,7 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
         self._substeps = np.empty((num_envs, frames, size))
         self._controls = np.empty((num_envs, frames, self.model.nu))
         self._accelerations = np.zeros((num_envs, self.model.nv))
-        self._forces = np.zeros((num_envs, self.model.nbody, 6))
+        self._measured = self._measurements.none(num_envs)
         self._set_tasks([self.locomotion.default_task])
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -73,10 +72,10 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
         )
 
     def _start(self) -> Array:
-        qpos, qvel = initial_state(self.model, self._uniform(self.model.nq), self._normal(self.model.nv))
+        qpos, qvel = self.locomotion.initial_state(self.model, self._uniform, self._normal)
         self._states = np.concatenate([np.zeros((self.num_envs, 1)), qpos, qvel], axis=-1)
         self._accelerations[:] = 0.0
-        self._measure_forces(np.zeros((self.num_envs, self.model.nu)))
+        self._measure(np.zeros((self.num_envs, self.model.nu)))
         return self.locomotion.observe(self._body_state())
 
     def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
@@ -84,7 +83,7 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
         effort = self._actuation.effort(actions)
         controls = self._actuation.control(effort)
         self._step_physics(controls)
-        self._measure_forces(controls)
+        self._measure(controls)
         after = self._body_state()
         terms = self.locomotion.rewards(before, after, effort, self._goals, self.dt)
         rewards: Array = sum(terms.values(), np.zeros(self.num_envs))
@@ -94,31 +93,39 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
         rows = np.flatnonzero(self.running)
         if not len(rows):  # Of which rollout would crash.
             return
-        substeps, held = self._substeps[: len(rows)], self._controls[: len(rows)]
+        start, substeps, held = self._states[rows], self._substeps[: len(rows)], self._controls[: len(rows)]
         held[:] = controls[rows, None]
         self._rollout.rollout(
             self._models[: len(rows)],
             self._data,
-            self._states[rows],
+            start,
             held,
             nstep=held.shape[1],
             initial_warmstart=self._accelerations[rows],
             state=substeps,
             skip_checks=True,  # They cost as much as a policy's layer.
         )
+        last_but_one, last = [start, *substeps.swapaxes(0, 1)][-2:]
         self._states = self._states.copy()
-        self._states[rows] = substeps[:, -1]
-        velocities = substeps[:, -2:, -self.model.nv :]
-        self._accelerations[rows] = (velocities[:, 1] - velocities[:, 0]) / self.model.opt.timestep
+        self._states[rows] = last
+        change = (last - last_but_one)[:, -self.model.nv :]
+        self._accelerations[rows] = change / self.model.opt.timestep
 
-    def _measure_forces(self, controls: Array) -> None:
-        if not self.locomotion.uses_contact_forces:
+    def _measure(self, controls: Array) -> None:
+        if not self._measurements.needed:
             return
         rows = np.flatnonzero(self.running)
-        state = self._body_state()
-        self._forces = self._forces.copy()
-        self._forces[rows] = self._contact_forces.at(state.qpos[rows], state.qvel[rows], controls[rows])
+        qpos, qvel = self._positions_and_velocities()
+        fresh = self._measurements.at(qpos[rows], qvel[rows], controls[rows])
+        # Copies, because the state before the step holds the old ones.
+        forces, centres, velocities = (array.copy() for array in self._measured)
+        forces[rows], centres[rows], velocities[rows] = fresh
+        self._measured = forces, centres, velocities
+
+    def _positions_and_velocities(self) -> tuple[Array, Array]:
+        qpos, qvel = np.split(self._states[:, 1:], [self.model.nq], axis=-1)
+        return qpos, qvel
 
     def _body_state(self) -> BodyState:
-        qpos, qvel = np.split(self._states[:, 1:], [self.model.nq], axis=-1)
-        return BodyState(qpos, qvel, self._forces)
+        qpos, qvel = self._positions_and_velocities()
+        return BodyState(qpos, qvel, *self._measured)
