@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,6 +13,9 @@ RUN_KEYS = frozenset({"config", "output-folder", "seed", "num-workers", "use-cud
 
 WORKER_TIMEOUT = 600.0
 """Seconds without an answer after which a sampler process counts as dead, unless told otherwise."""
+
+LoggerName = Literal["tensorboard", "wandb", "none"]
+"""Where a run's numbers go besides its CSV files."""
 
 Positive = Annotated[int, Field(ge=1)]
 

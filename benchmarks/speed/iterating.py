@@ -29,7 +29,7 @@ def against_parts(number: str, bar: float) -> Row:
         iterations = train(run)
         env_steps: list[int] = []
         whole, physics, updating = take_turns(
-            lambda: env_steps.append(int(next(iterations)["env_steps"])), open_loop, update
+            lambda: env_steps.append(int(next(iterations).metrics["env_steps"])), open_loop, update
         )
     steps = np.diff(env_steps)
     floors = [n * t / open_loop.env_steps + u for n, t, u in zip(steps, physics, updating, strict=True)]

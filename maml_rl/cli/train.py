@@ -3,13 +3,17 @@
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
 from maml_rl import forkserver
 from maml_rl.cli.options import ConfigOptions, config_from, default_workers, options_of
-from maml_rl.config import WORKER_TIMEOUT, Config, load_config
+from maml_rl.config import WORKER_TIMEOUT, Config, LoggerName, load_config
 from maml_rl.errors import UsageError
+
+if TYPE_CHECKING:
+    from maml_rl.training.progress import Detail
 
 
 @dataclass
@@ -39,6 +43,12 @@ class Train:
     """The 2020 spelling of --device cuda."""
     worker_timeout: float = WORKER_TIMEOUT
     """Seconds without an answer after which a sampler process counts as dead."""
+    logger: LoggerName = "tensorboard"
+    """Where metrics go besides metrics.csv. Weights & Biases needs pip install 'maml-rl[wandb]'."""
+    quiet: bool = False
+    """Print warnings and errors alone."""
+    verbose: bool = False
+    """Print every metric of every meta-update."""
     rebuild_graphs: bool = False
     """Bound the memory of meta-updates: graphs are rebuilt for each use. Slower; the result is the same."""
 
@@ -54,8 +64,12 @@ class Train:
             forkserver.start()
         # Imported here: PyTorch and MuJoCo take seconds, and "--help" must not.
         from maml_rl.training import Run, RunFolder, RunSettings, train
-        from maml_rl.training.loggers import ProgressReport
+        from maml_rl.training.loggers import make_logger
+        from maml_rl.training.progress import ProgressReport
 
+        if self.quiet and self.verbose:
+            raise UsageError("--quiet and --verbose: choose one")
+        detail: Detail = "quiet" if self.quiet else "verbose" if self.verbose else "normal"
         seed, path = self._seed_and_folder(config)
         device = "cuda" if self.use_cuda else self.device
         settings = RunSettings(seed, self.num_workers, device, self.worker_timeout, self.rebuild_graphs)
@@ -72,11 +86,17 @@ class Train:
         # Whatever ends the run, the folder keeps a checkpoint of the last whole meta-update.
         with Run(config, settings) as run, closing(folder):
             done = folder.start(run.policy) if self.resume is None else folder.resume(run.policy)
-            with ProgressReport(config.num_batches, done.iteration) as report:
-                for metrics in train(run, done):
-                    folder.write_iteration(run.policy, metrics)
-                    report.update(metrics)
-        print(f"seed {seed}; config, policy, metrics and checkpoints are in {path}")
+            entries = {**config.to_dict(), **execution}
+            with (
+                closing(make_logger(self.logger, path, entries, done.iteration)) as logger,
+                ProgressReport(config.num_batches, done.iteration, detail) as report,
+            ):
+                for iteration in train(run, done):
+                    folder.write_iteration(run.policy, iteration)
+                    logger.write(iteration)
+                    report.update(iteration)
+        if not self.quiet:
+            print(f"seed {seed}; config, policy, metrics and checkpoints are in {path}")
 
     def _seed_and_folder(self, config: Config) -> tuple[int, Path]:
         from maml_rl.seeding import draw_seed

@@ -1,5 +1,6 @@
 """What all gradient-based meta-learners share: waiting for episodes, and spreading chunks over threads."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -57,6 +58,10 @@ class StepResult(TypedDict):
     """Norm of ``g - (F + damping) s`` after conjugate gradient."""
     grad_norm: float
     """Norm of the meta-gradient."""
+    inner_grad_norm: float
+    """Norm of the inner gradients, mean over inner steps and tasks; 0 without inner steps."""
+    entropy: float
+    """Of the adapted policies at the old parameters, in nats, mean over tasks."""
 
 
 class GradientBasedMetaLearner:
@@ -70,6 +75,8 @@ class GradientBasedMetaLearner:
     def __init__(self, policy: Policy, device: torch.device | str = "cpu"):
         self.device = torch.device(device)
         self.policy = policy.to(self.device)
+        self.seconds_waiting = 0.0
+        """How long the last update waited for episodes."""
 
     def chunks(self, train: Sequence[Sequence[Episodes]], valid: Sequence[Episodes]) -> Iterator[Chunk]:
         """Yield the tasks in order, a chunk as soon as its episodes are there.
@@ -89,10 +96,13 @@ class GradientBasedMetaLearner:
                     f"train episodes of step {step} are of {len(futures)} tasks, valid ones of {len(valid)}"
                 )
         limit = CPU_CHUNK_STEPS if self.device.type == "cpu" else None
+        self.seconds_waiting = 0.0
         pending: list[list[BatchEpisodes]] = []
         steps = 0
         for task in range(len(valid)):
+            asked = time.perf_counter()
             episodes = [_resolve(futures[task]) for futures in (*train, valid)]
+            self.seconds_waiting += time.perf_counter() - asked
             size = max(batch.num_steps for batch in episodes)
             if pending and limit is not None and steps + size > limit:
                 yield self._stack(pending)

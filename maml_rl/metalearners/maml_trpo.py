@@ -81,7 +81,7 @@ class MAMLTRPO(GradientBasedMetaLearner):
 
         with chunk_threads() as parallel_map:
             chunks = parallel_map(linearise, self.chunks(train_futures, valid_futures))
-            losses, gradients = _gather(parallel_map(lambda chunk: chunk().surrogate_gradient(), chunks))
+            losses, gradients, entropies, inner_grad_norms = _gather(parallel_map(_at_theta, chunks))
             hint = ": look for non-finite rewards or observations, or lower fast-lr"
             check_finite("surrogate losses", losses, hint=hint)
             check_finite("meta-gradients", gradients, hint=hint)
@@ -95,19 +95,30 @@ class MAMLTRPO(GradientBasedMetaLearner):
             def evaluate(
                 candidate: Float[Tensor, "P"],
             ) -> tuple[Float[Tensor, "N"], Float[Tensor, "N"]]:
-                return _gather(parallel_map(lambda chunk: chunk().loss_and_kl(candidate), chunks))
+                losses, kls = _gather(parallel_map(lambda chunk: chunk().loss_and_kl(candidate), chunks))
+                return losses, kls
 
             outcome = trust_region_step(region, theta, losses, gradient, fisher_product, evaluate)
         self.policy.set_vector(outcome.theta)
-        return _describe(outcome, losses, gradient)
+        return _describe(outcome, losses, gradient, entropies, inner_grad_norms)
 
 
-def _gather(answers: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    first, second = zip(*answers, strict=True)
-    return torch.cat(first), torch.cat(second)
+def _at_theta(chunk: Callable[[], TaskChunk]) -> tuple[Tensor, ...]:
+    built = chunk()
+    return *built.surrogate_gradient(), *built.statistics()
 
 
-def _describe(outcome: Outcome, losses: Float[Tensor, "N"], gradient: Float[Tensor, "P"]) -> StepResult:
+def _gather(answers: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    return tuple(torch.cat(parts) for parts in zip(*answers, strict=True))
+
+
+def _describe(
+    outcome: Outcome,
+    losses: Float[Tensor, "N"],
+    gradient: Float[Tensor, "P"],
+    entropies: Float[Tensor, "N"],
+    inner_grad_norms: Float[Tensor, "N"],
+) -> StepResult:
     return StepResult(
         loss_before=losses.cpu().numpy(),
         kl_before=torch.zeros_like(losses).cpu().numpy(),
@@ -119,4 +130,6 @@ def _describe(outcome: Outcome, losses: Float[Tensor, "N"], gradient: Float[Tens
         backtracks=outcome.backtracks,
         cg_residual=outcome.cg_residual,
         grad_norm=gradient.norm().item(),
+        inner_grad_norm=inner_grad_norms.mean().item(),
+        entropy=entropies.mean().item(),
     )

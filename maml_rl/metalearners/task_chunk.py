@@ -1,4 +1,4 @@
-"""A few tasks of a meta-batch, and the three questions that a trust-region step asks of them."""
+"""A few tasks of a meta-batch, and the questions that a trust-region step asks of them."""
 
 from collections.abc import Sequence
 
@@ -44,6 +44,12 @@ class TaskChunk:
         # At theta every importance ratio is 1, and the surrogate's gradient is the policy gradient.
         gradient = reinforce_gradient(self._old, self._valid)
         return losses, self._inner.transposed_product(self._outer.pullback(gradient))
+
+    def statistics(self) -> tuple[Float[Tensor, "N"], Float[Tensor, "N"]]:
+        """Return each task's mean entropy after adaptation, in nats, and mean norm of its inner gradients."""
+        entropies = (self._valid.weights * self._old.entropy()).sum(-1)
+        norms = self._inner.grad_norms or [torch.zeros_like(entropies)]
+        return entropies, torch.stack(norms).mean(0)
 
     def fisher_product(self, vector: Float[Tensor, "P"]) -> Float[Tensor, "N P"]:
         """Return the Hessian of each task's KL(old || new) at theta, times ``vector``."""

@@ -9,6 +9,7 @@ used by all products after it. No third derivative is taken.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from jaxtyping import Float
 from torch import Tensor
@@ -58,14 +59,17 @@ class InnerJacobian:
         first_order: bool,
     ):
         self._steps: list[InnerStep] = []
+        path = [params]
         for episodes in train:
             if first_order:
-                params = adapt(policy, [episodes], params, fast_lr)
+                path.append(adapt(policy, [episodes], path[-1], fast_lr))
             else:
-                self._steps.append(InnerStep(policy, episodes, params, fast_lr))
-                params = self._steps[-1].adapted
-        self.adapted: Float[Tensor, "N P"] = params
+                self._steps.append(InnerStep(policy, episodes, path[-1], fast_lr))
+                path.append(self._steps[-1].adapted)
+        self.adapted: Float[Tensor, "N P"] = path[-1]
         """phi, the parameters after the last step."""
+        self.grad_norms = [(after - before).norm(dim=-1) / fast_lr for before, after in pairwise(path)]
+        """Of each step, the norm of each task's gradient, ``[N]``."""
 
     def product(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
         """Return ``J v``: the first step's factor acts first."""

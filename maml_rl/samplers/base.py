@@ -4,7 +4,6 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import partial
-from operator import itemgetter
 from types import TracebackType
 from typing import Any
 
@@ -17,36 +16,9 @@ from maml_rl.envs.making import find_spec
 from maml_rl.episode import BatchEpisodes
 from maml_rl.policies.base import Policy
 from maml_rl.samplers.futures import EpisodesFuture
-from maml_rl.samplers.worker import Sample, SamplerWorker, SamplingSettings, WorkItem
+from maml_rl.samplers.jobs import Futures, Job, Tally
+from maml_rl.samplers.worker import SamplerWorker, SamplingSettings, WorkItem
 from maml_rl.seeding import Purpose, draw_seed, integer_seed, seed_sequence
-
-Futures = tuple[list[list[EpisodesFuture]], list[EpisodesFuture]]
-"""``train[step][task]`` and ``valid[task]``."""
-
-
-class Job:
-    """A work item and the futures that wait for it."""
-
-    def __init__(self, item: WorkItem, futures: Futures, device: torch.device | str):
-        self.item = item
-        self._train, self._valid = futures
-        self._device = device
-
-    def deliver(self, sample: Sample) -> None:
-        """Resolve the futures of ``sample``. One that is resolved already keeps its (equal) episodes."""
-        futures = self._valid if sample.step is None else self._train[sample.step]
-        data, advantages = sample.data(), torch.from_numpy(sample.advantages)
-        for i, future in enumerate(futures):
-            if not future.done():
-                one_task = data.map(itemgetter(i))
-                gamma = self.item.settings.gamma
-                future.set_result(BatchEpisodes.from_data(one_task, gamma, advantages[i], self._device))
-
-    def fail(self, error: Exception) -> None:
-        """Give ``error`` to the futures that are still waiting."""
-        for future in (*(f for step in self._train for f in step), *self._valid):
-            if not future.done():
-                future.set_exception(error)
 
 
 class Sampler(ABC):
@@ -84,6 +56,7 @@ class Sampler(ABC):
         self._task_draws = 0
         self._iteration = 0
         self._closed: str | None = None
+        self._seconds_adapting = Tally()
         self._make_worker = partial(
             SamplerWorker,
             find_spec(env_name),
@@ -143,7 +116,8 @@ class Sampler(ABC):
         for first in range(0, len(tasks), self._tasks_per_item):
             part = slice(first, first + self._tasks_per_item)
             item = WorkItem(self.seed, iteration, first, tasks[part], theta, settings)
-            self._submit(Job(item, ([step[part] for step in train], valid[part]), device))
+            futures = [step[part] for step in train], valid[part]
+            self._submit(Job(item, futures, device, self._seconds_adapting))
         return train, valid
 
     def sample_wait(self, futures: Futures) -> tuple[list[list[BatchEpisodes]], list[BatchEpisodes]]:
@@ -160,6 +134,16 @@ class Sampler(ABC):
     ) -> tuple[list[list[BatchEpisodes]], list[BatchEpisodes]]:
         """Call `sample_async` and wait."""
         return self.sample_wait(self.sample_async(tasks, **kwargs))
+
+    @property
+    def seconds_adapting(self) -> float:
+        """What inner steps have taken so far, all workers together."""
+        return self._seconds_adapting.total
+
+    @property
+    def restarts(self) -> int:
+        """How many workers have been replaced so far."""
+        return 0
 
     def close(self) -> None:
         """Stop the workers. Episodes not sampled yet fail; a second call does nothing."""

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from maml_rl.samplers.base import Job, Sampler
+from maml_rl.samplers.base import Sampler
+from maml_rl.samplers.jobs import Job
 from maml_rl.threads import one_intra_op_thread
 
 

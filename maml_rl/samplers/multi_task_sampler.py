@@ -20,7 +20,8 @@ from maml_rl.baseline import LinearFeatureBaseline
 from maml_rl.config import WORKER_TIMEOUT
 from maml_rl.errors import WorkerError
 from maml_rl.policies.base import Policy
-from maml_rl.samplers.base import Job, Sampler
+from maml_rl.samplers.base import Sampler
+from maml_rl.samplers.jobs import Job
 from maml_rl.samplers.process import WorkerDiedError, WorkerProcess
 
 MAX_DEATHS = 3
@@ -72,6 +73,11 @@ class MultiTaskSampler(Sampler):
         # Runs at garbage collection or at exit, should nobody call close().
         self._finalizer = weakref.finalize(self, self._crew.close)
 
+    @property
+    def restarts(self) -> int:
+        """How many workers have been replaced so far."""
+        return self._crew.restarts
+
     def _submit(self, job: Job) -> None:
         self._crew.submit(job)
 
@@ -90,6 +96,7 @@ class _Crew:
         self._task_queue: SimpleQueue[Job | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._error: Exception | None = None
+        self.restarts = 0
         self._workers = [start_worker() for _ in range(num_workers)]
         self._threads = [
             threading.Thread(target=self._consume, args=(i,), daemon=True, name=f"consumer-{i}")
@@ -164,4 +171,5 @@ class _Crew:
             logger.warning("sampler worker %d died (%s); starting another", index, death)
             self._workers[index].close()
             self._workers[index] = self._start_worker()
+            self.restarts += 1
             return True

@@ -1,5 +1,6 @@
 """The work of sampling: a work item in, train and valid episodes out, and nothing else remembered."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -62,6 +63,8 @@ class Sample(NamedTuple):
     arrays: tuple[NDArray[Any], ...]
     """The fields of `EpisodeData`."""
     advantages: NDArray[np.float32]
+    seconds_adapting: float
+    """Spent on the inner step that came before these episodes."""
 
     def data(self) -> EpisodeData:
         """Return the episodes as tensors ``[N, T, K, ...]`` that share the arrays' memory."""
@@ -95,11 +98,15 @@ class SamplerWorker:
         """Yield train episodes before each inner step, then valid episodes."""
         settings = item.settings
         params = torch.from_numpy(item.theta).expand(len(item.tasks), -1)
+        seconds = 0.0
         for step, step_size in enumerate(settings.step_sizes):
             data, advantages = self.create_episodes(item, params, step)
-            yield _to_arrays(step, data, advantages)
+            yield _to_sample(step, data, advantages, seconds)
+            started = time.perf_counter()
             params = adapt(self._policy, [stack_data(data, advantages)], params, step_size)
-        yield _to_arrays(None, *self.create_episodes(item, params, len(settings.step_sizes)))
+            seconds = time.perf_counter() - started
+        data, advantages = self.create_episodes(item, params, len(settings.step_sizes))
+        yield _to_sample(None, data, advantages, seconds)
 
     def create_episodes(
         self, item: WorkItem, params: Float[Tensor, "N P"], step: int
@@ -159,6 +166,8 @@ class SamplerWorker:
         return self._envs[num_tasks]
 
 
-def _to_arrays(step: int | None, data: EpisodeData, advantages: Float[Tensor, "N T K"]) -> Sample:
+def _to_sample(
+    step: int | None, data: EpisodeData, advantages: Float[Tensor, "N T K"], seconds_adapting: float
+) -> Sample:
     arrays = tuple(tensor.numpy() for tensor in data if tensor is not None)
-    return Sample(step, arrays, advantages.numpy())
+    return Sample(step, arrays, advantages.numpy(), seconds_adapting)

@@ -11,8 +11,9 @@ from maml_rl.config import Config, load_config
 from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
 from maml_rl.training.checkpoints import Checkpoints, Progress
+from maml_rl.training.csv_logger import CSVLogger
 from maml_rl.training.files import State, save_state, state_of, write_atomically, writing
-from maml_rl.training.loggers import CSVLogger, Metrics
+from maml_rl.training.metrics import Iteration
 
 CONFIG, POLICY, METRICS, TIMINGS = "config.json", "policy.th", "metrics.csv", "timings.csv"
 CHECKPOINTS = "checkpoints"
@@ -104,22 +105,20 @@ class RunFolder:
         self._write_config()
         return progress
 
-    def write_iteration(self, policy: Policy, metrics: Metrics) -> None:
+    def write_iteration(self, policy: Policy, iteration: Iteration) -> None:
         """Keep what a meta-update left: its metrics, the policy, and now and then a checkpoint."""
         assert self._last is not None
         before, progress = self._last
-        timings = {key: metrics[key] for key in metrics if key.startswith("seconds_")}
-        self._timings.write({"iteration": metrics["iteration"], **timings})
-        self._metrics.write({key: value for key, value in metrics.items() if key not in timings})
-        iteration, env_steps = int(metrics["iteration"]), int(metrics["env_steps"])
+        self._timings.write({"iteration": iteration.number, **iteration.timings})
+        self._metrics.write(iteration.metrics)
         # The batch's return after adaptation is that of the parameters before this update.
-        score = float([value for key, value in metrics.items() if key.startswith("return_")][-1])
-        best = progress.best_return
+        score, best = iteration.returns[-1], progress.best_return
         if best is None or score > best:
             best = score
             self.checkpoints.save_best(before, Progress(progress.iteration, progress.env_steps, best))
-        self._last = (state_of(policy), Progress(iteration, env_steps, best))
-        if iteration % self._every == 0:
+        env_steps = int(iteration.metrics["env_steps"])
+        self._last = (state_of(policy), Progress(iteration.number, env_steps, best))
+        if iteration.number % self._every == 0:
             self.checkpoint()
 
     def checkpoint(self) -> None:

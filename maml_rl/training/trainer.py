@@ -9,12 +9,12 @@ from maml_rl.episode import BatchEpisodes, get_returns
 from maml_rl.metalearners import MAMLTRPO, StepResult
 from maml_rl.samplers.futures import EpisodesFuture
 from maml_rl.training.checkpoints import Progress
-from maml_rl.training.loggers import Metrics
+from maml_rl.training.metrics import Iteration, Metrics
 from maml_rl.training.run import Run
 
 
-def train(run: Run, done: Progress | None = None) -> Iterator[Metrics]:
-    """Meta-train ``run.policy``; yield the metrics of each meta-update right after it.
+def train(run: Run, done: Progress | None = None) -> Iterator[Iteration]:
+    """Meta-train ``run.policy``; yield the numbers of each meta-update right after it.
 
     Args:
         done: what the policy has behind it already; nothing unless given.
@@ -35,21 +35,26 @@ def train(run: Run, done: Progress | None = None) -> Iterator[Metrics]:
     env_steps = done.env_steps
     for iteration in range(done.iteration, config.num_batches):
         try:
-            rounds, metrics = _iterate(run, metalearner, iteration)
+            rounds, metrics, timings = _iterate(run, metalearner, iteration)
         except FloatingPointError as error:
             raise FloatingPointError(f"meta-update {iteration + 1}: {error}") from None
-        env_steps += sum(batch.num_steps for episodes in rounds for batch in episodes)
-        yield {"iteration": iteration + 1, "env_steps": env_steps, **_returns(rounds), **metrics}
+        steps = sum(batch.num_steps for episodes in rounds for batch in episodes)
+        env_steps += steps
+        yield Iteration(
+            {"iteration": iteration + 1, "env_steps": env_steps, **_returns(rounds), **metrics},
+            {"steps_per_second": steps / timings["seconds_sampling"], **timings},
+        )
 
 
 def _iterate(
     run: Run, metalearner: MAMLTRPO, iteration: int
-) -> tuple[list[list[BatchEpisodes]], dict[str, float | int | bool]]:
-    """Make one meta-update; return the episodes after 0, 1, … inner steps, and what the update did."""
-    config = run.config
+) -> tuple[list[list[BatchEpisodes]], Metrics, Metrics]:
+    """Make one meta-update; return the episodes after 0, 1, … inner steps, its metrics and timings."""
+    config, sampler = run.config, run.sampler
+    adapting, restarts = sampler.seconds_adapting, sampler.restarts
     started = time.perf_counter()
-    tasks = run.sampler.sample_tasks(config.meta_batch_size, iteration=iteration)
-    futures = run.sampler.sample_async(
+    tasks = sampler.sample_tasks(config.meta_batch_size, iteration=iteration)
+    futures = sampler.sample_async(
         tasks,
         num_steps=config.num_steps,
         fast_lr=config.fast_lr,
@@ -68,12 +73,15 @@ def _iterate(
         ls_backtrack_ratio=config.ls_backtrack_ratio,
     )
     updated = time.perf_counter()
-    train_episodes, valid_episodes = run.sampler.sample_wait(futures)
-    return [*train_episodes, valid_episodes], {
-        **_scalars(result),
+    train_episodes, valid_episodes = sampler.sample_wait(futures)
+    timings = {
         "seconds_sampling": max(arrivals) - started,
+        "seconds_adapting": sampler.seconds_adapting - adapting,
+        "seconds_waiting": metalearner.seconds_waiting,
         "seconds_updating": updated - max(arrivals),
+        "worker_restarts": sampler.restarts - restarts,
     }
+    return [*train_episodes, valid_episodes], _scalars(result), timings
 
 
 def _arrival_times(futures: list[EpisodesFuture]) -> list[float]:
@@ -95,7 +103,7 @@ def _returns(rounds: list[list[BatchEpisodes]]) -> dict[str, float]:
     return means | errors
 
 
-def _scalars(result: StepResult) -> dict[str, float | int | bool]:
+def _scalars(result: StepResult) -> Metrics:
     return {
         "loss_before": float(result["loss_before"].mean()),
         "loss_after": float(result["loss_after"].mean()),
@@ -104,4 +112,6 @@ def _scalars(result: StepResult) -> dict[str, float | int | bool]:
         "backtracks": result["backtracks"],
         "cg_residual": result["cg_residual"],
         "grad_norm": result["grad_norm"],
+        "inner_grad_norm": result["inner_grad_norm"],
+        "entropy": result["entropy"],
     }

@@ -44,8 +44,8 @@ def test_three_hundred_iterations_do_not_grow():
             resident = [process.memory_info().rss for process in [this, *this.children(recursive=True)]]
             return resident, this.num_fds(), threading.active_count()
 
-        for metrics in train(run):
-            if metrics["iteration"] == 50:
+        for iteration in train(run):
+            if iteration.number == 50:
                 early, files, threads = usage()
         late, files_late, threads_late = usage()
     assert len(late) == len(early)

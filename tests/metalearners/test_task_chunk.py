@@ -12,6 +12,7 @@ from tests.builders import (
     random_vectors,
     stacked,
 )
+from tests.oracles.maml import mean_over_steps, reinforce_loss
 
 one_or_two_inner_steps = pytest.mark.parametrize("inner_steps", [1, 2])
 
@@ -46,6 +47,31 @@ def test_surrogate_and_gradient_equal_double_backward(family: str, first_order: 
     torch.testing.assert_close(losses, torch.stack(expected), rtol=1e-10, atol=1e-12)
     expected = [problem.reference.gradient(task) for task in problem.tasks]
     torch.testing.assert_close(gradients, torch.stack(expected), rtol=1e-9, atol=1e-10)
+
+
+@both_families
+@first_or_second_order
+@one_or_two_inner_steps
+def test_statistics(family: str, first_order: bool, inner_steps: int):
+    problem = make_problem(family, inner_steps, first_order)
+    entropies, norms = make_chunk(problem).statistics()
+    network, theta = problem.reference.network, problem.theta
+    for task, entropy, norm in zip(problem.tasks, entropies, norms, strict=True):
+        old = problem.reference.old(task)
+        expected = mean_over_steps(task.valid, lambda x, *_, old=old: network.distribution(old, x).entropy())
+        torch.testing.assert_close(entropy, expected)
+        phi, steps = theta, []
+        for episodes in task.train:
+            phi = phi.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(reinforce_loss(network, phi, episodes), phi)
+            steps.append(gradient.norm())
+            phi = phi - problem.fast_lr * gradient
+        torch.testing.assert_close(norm, torch.stack(steps).mean())
+
+
+def test_statistics_without_inner_steps():
+    problem = make_problem("normal", 0)
+    assert make_chunk(problem).statistics()[1].tolist() == [0.0] * len(problem.tasks)
 
 
 @both_families

@@ -131,6 +131,7 @@ def test_an_idle_worker_that_was_killed_is_replaced():
 def test_the_death_of_an_idle_worker_is_noticed_within_a_second(caplog: pytest.LogCaptureFixture):
     with make_sampler(2) as sampler:
         sample(sampler)
+        time.sleep(0.2)  # The item's last message may still be on its way.
         victim = workers_of(sampler)[0]
         victim.kill()
         deadline = time.monotonic() + 1.0

@@ -1,0 +1,72 @@
+"""Tables of numbers, one row per iteration, that a run which goes on can cut back to where it stood."""
+
+import csv
+import os
+from pathlib import Path
+
+from maml_rl.errors import UsageError
+from maml_rl.training.files import write_atomically, writing
+from maml_rl.training.metrics import Metrics
+
+
+class CSVLogger:
+    """One row per iteration, flushed as it is written. The first row fixes the columns.
+
+    Args:
+        rows: how many rows of a file that exists to keep; what is behind them goes.
+
+    Raises:
+        UsageError: the file cannot be written, or has fewer rows.
+    """
+
+    def __init__(self, path: Path, rows: int = 0):
+        kept = _first_rows(path, rows) if rows else []
+        write_atomically(path, lambda file: file.writelines(line.encode() for line in kept))
+        self._path = path
+        with writing(path):
+            self._file = path.open("a", newline="", encoding="utf-8")
+        self._columns = next(csv.reader(kept)) if kept else None
+
+    def write(self, metrics: Metrics) -> None:
+        """Append one row.
+
+        Raises:
+            UsageError: the file cannot be written to, the disk is full, or the columns are others.
+        """
+        header = self._columns is None
+        self._columns = self._columns or list(metrics)
+        if set(metrics) != set(self._columns):
+            raise UsageError(
+                f"'{self._path}' has other columns than this version of maml_rl writes: "
+                "finish the run with the version that began it, or start another"
+            )
+        with writing(self._path):
+            writer = csv.DictWriter(self._file, self._columns, lineterminator="\n")
+            if header:
+                writer.writeheader()
+            writer.writerow({key: _short(value) for key, value in metrics.items()})
+            self._file.flush()
+
+    def sync(self) -> None:
+        """Have the rows survive a power cut."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        with writing(self._path):
+            self._file.close()
+
+
+def _first_rows(path: Path, rows: int) -> list[str]:
+    """Return the header and the first ``rows`` lines behind it."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)[: rows + 1]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read '{path}': {getattr(error, 'strerror', None) or error}") from None
+    if len(lines) <= rows or not lines[-1].endswith("\n"):
+        raise UsageError(f"'{path}' has fewer rows than the {rows} meta-updates of the checkpoint")
+    return lines
+
+
+def _short(value: float | int | bool) -> str | int:
+    return f"{value:.6g}" if isinstance(value, float) else int(value)

@@ -1,0 +1,29 @@
+"""What a meta-update tells of itself. Every name is explained in docs/metrics.md."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Metrics = Mapping[str, float | int | bool]
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One meta-update in numbers.
+
+    Args:
+        metrics: what the config and the seed determine, to the bit.
+        timings: what the machine had to do with it.
+    """
+
+    metrics: Metrics
+    timings: Metrics
+
+    @property
+    def number(self) -> int:
+        """Meta-updates so far, this one included."""
+        return int(self.metrics["iteration"])
+
+    @property
+    def returns(self) -> tuple[float, ...]:
+        """Mean return after 0, 1, … inner steps."""
+        return tuple(float(value) for key, value in self.metrics.items() if key.startswith("return_"))
