@@ -1,8 +1,11 @@
 """How well a policy adapts to unseen tasks: returns after 0, 1, 2, … gradient steps."""
 
-from collections.abc import Sequence
+import csv
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +13,24 @@ from numpy.typing import NDArray
 from maml_rl.config import Config
 from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes, get_returns
+from maml_rl.intervals import bootstrap_interval, interquartile_mean, mean
 from maml_rl.samplers import Sampler
 from maml_rl.seeding import FIRST_EVALUATION
 from maml_rl.training.files import write_atomically
+
+
+class Summary(NamedTuple):
+    """Returns after a number of gradient steps, averaged over each task's episodes, then over tasks."""
+
+    gradient_steps: int
+    step_size: float | None
+    """Of the last of them; None before the first."""
+    mean: float
+    standard_error: float
+    interval: tuple[float, float]
+    """95 % bootstrap interval of the mean, over tasks."""
+    interquartile_mean: float
+    interquartile_interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -45,6 +63,25 @@ class AdaptationResults:
             return np.full(len(per_task), np.nan, np.float32)
         errors: NDArray[np.float32] = per_task.std(1, ddof=1) / per_task.shape[1] ** 0.5
         return errors
+
+    def summary(self) -> list["Summary"]:
+        """Return what tables and pictures show, one entry per number of gradient steps."""
+        sizes = (None, *self.step_sizes)
+        per_task = self.returns.mean(2).astype(np.float64)
+        return [
+            Summary(
+                step,
+                size,
+                float(mean(values)),
+                float(error),
+                bootstrap_interval(values, mean),
+                float(interquartile_mean(values)),
+                bootstrap_interval(values, interquartile_mean),
+            )
+            for step, (size, values, error) in enumerate(
+                zip(sizes, per_task, self.standard_errors, strict=True)
+            )
+        ]
 
     def save(self, path: Path) -> None:
         """Write the results as plain arrays, which `numpy.load` opens with ``allow_pickle=False``.
@@ -107,3 +144,26 @@ def sample_adaptation(
         iteration=iteration,
     )
     return tasks, [*train, valid]
+
+
+COLUMNS = (
+    *("policy", "gradient_steps", "step_size", "tasks", "episodes", "mean_return", "standard_error"),
+    *("mean_low", "mean_high", "interquartile_mean", "iqm_low", "iqm_high"),
+)
+
+
+def write_csv(path: Path, results: Mapping[str, AdaptationResults]) -> None:
+    """Write one row per policy and number of gradient steps; ``low`` and ``high`` bound 95 % intervals."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for policy, result in results.items():
+        _, tasks, episodes = result.returns.shape
+        for row in result.summary():
+            numbers = [row.mean, row.standard_error, *row.interval]
+            numbers += [row.interquartile_mean, *row.interquartile_interval]
+            size = "" if row.step_size is None else f"{row.step_size:g}"
+            writer.writerow(
+                [policy, row.gradient_steps, size, tasks, episodes, *(f"{x:.6g}" for x in numbers)]
+            )
+    write_atomically(path, lambda file: file.write(text.getvalue().encode()))

@@ -1,16 +1,22 @@
 """``maml-rl COMMAND``: parse, dispatch, and turn a user's mistake into one line."""
 
+import os
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from maml_rl import __version__
 from maml_rl.cli.complaints import complaints_in_one_line
+from maml_rl.cli.info import Info
 from maml_rl.cli.interrupts import Interrupted, interruptible
+from maml_rl.cli.listing import Configs, Envs
 from maml_rl.cli.options import config_named_in, registry
 from maml_rl.cli.plot import Plot
+from maml_rl.cli.render import Render
 from maml_rl.cli.test import Test
 from maml_rl.cli.train import Train
 from maml_rl.errors import UsageError, WorkerError
@@ -24,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if list(arguments) == ["--version"]:
         print(f"maml-rl {__version__}")
         return
+    sys.path.append(str(Path.cwd()))  # Where a user's own environments are, for "--env-name mine:MyEnv".
     try:
         with interruptible():
             _parse(arguments).run()
@@ -31,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_complain(str(error), USAGE_ERROR))
     except (WorkerError, FloatingPointError) as error:
         sys.exit(_complain(str(error), 1))
+    except BrokenPipeError:  # Whoever read the output has seen enough, as "head" has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except Interrupted as interruption:
         sys.exit(_complain("interrupted", interruption.exit_code))
 
@@ -40,9 +50,13 @@ def _parse(arguments: Sequence[str]) -> Any:
     train: Any = Annotated[Train, tyro.conf.subcommand("train", default=Train.defaults(config))]
     test: Any = Annotated[Test, tyro.conf.subcommand("test", default=Test.defaults(config))]
     plot: Any = Annotated[Plot, tyro.conf.subcommand("plot")]
+    info: Any = Annotated[Info, tyro.conf.subcommand("info")]
+    envs: Any = Annotated[Envs, tyro.conf.subcommand("envs")]
+    configs: Any = Annotated[Configs, tyro.conf.subcommand("configs")]
+    render: Any = Annotated[Render, tyro.conf.subcommand("render")]
     with registry, complaints_in_one_line():
         return tyro.cli(
-            train | test | plot,
+            train | test | plot | render | info | envs | configs,
             args=arguments,
             prog="maml-rl",
             description="Meta-reinforcement learning: train, test and look at policies that adapt.",

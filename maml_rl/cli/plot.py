@@ -2,19 +2,27 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+if TYPE_CHECKING:
+    from maml_rl.viz.learning_curve import Axis
 
 
 @dataclass
 class Plot:
-    """Draw the learning curve of a run, or of several; for 2D navigation, also the paths."""
+    """Draw the learning curves of runs; for 2D navigation, also the paths of the first.
+
+    Runs that differ in their seed alone are one curve.
+    """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
     """Output folders of 'maml-rl train'."""
     output: Path | None = None
     """Where the pictures go; the first run's folder if not given."""
+    x: Literal["iterations", "env-steps"] = "iterations"
+    """What the learning curves run along."""
     format: Annotated[str, tyro.conf.arg(metavar="png|svg|pdf")] = "png"
     """Kind of picture."""
     num_steps: int = 1
@@ -34,7 +42,8 @@ class Plot:
         if self.format not in ("png", "svg", "pdf"):
             raise UsageError(f"format '{self.format}': expected png, svg or pdf")
         output = self.output or self.runs[0]
-        print(learning_curve_picture(self.runs, output / f"learning-curve.{self.format}"))
+        axis: Axis = "iteration" if self.x == "iterations" else "env_steps"
+        print(learning_curve_picture(self.runs, output / f"learning-curve.{self.format}", axis))
         for folder in self.runs[:1]:
             path = output / f"paths.{self.format}"
             if paths_picture(folder, path, self.num_steps, self.seed, self.step_size_schedule):

@@ -14,6 +14,8 @@ from maml_rl.errors import UsageError
 if TYPE_CHECKING:
     from maml_rl.evaluation import AdaptationResults
 
+RANDOM = "random"
+"""Name of the untrained policy in comparisons."""
 TASKS, BATCHES = 40, 10
 """Defaults of the 2020 ``test.py``; the config's own numbers are for training."""
 
@@ -27,12 +29,14 @@ class Test:
     """State dict: policy.th of a run."""
     config: Path | None = None
     """Config file: config.json of the run. Its values, but for batches and tasks, are the defaults below."""
+    compare: tuple[str, ...] = ()
+    """Other policies to test on the same tasks: NAME=POLICY, or 'random' for the untrained initialisation."""
     output: Path | None = None
-    """Where the results go: an .npz file."""
+    """Where the results go: an .npz file; a table (.csv) and a picture (.png) are written beside it."""
     step_size_schedule: tuple[float, ...] = ()
     """Factors of fast-lr, one per gradient step; the last one is repeated."""
     overwrite: bool = False
-    """Replace the output file."""
+    """Replace the output files."""
     seed: int | None = None
     """Seed of tasks and episodes, never those of training; drawn and recorded if not given."""
     num_workers: int = field(default_factory=default_workers)
@@ -62,27 +66,72 @@ class Test:
         from maml_rl.training.files import load_policy
 
         seed = draw_seed() if self.seed is None else self.seed
-        if self.output is not None and self.output.exists() and not self.overwrite:
-            raise UsageError(f"'{self.output}' exists: choose another --output, or pass --overwrite")
+        policies = {self.policy.stem: self.policy, **self._others()}
+        self._check_free()
+        results: dict[str, AdaptationResults] = {}
         settings = RunSettings(seed, self.num_workers, worker_timeout=self.worker_timeout)
         with Run(config, settings) as run:
-            load_policy(run.policy, self.policy)
-            results = evaluate(run.sampler, config, self.step_size_schedule)
+            untrained = run.policy.get_vector()
+            for name, path in policies.items():
+                if path is None:
+                    run.policy.set_vector(untrained)
+                else:
+                    load_policy(run.policy, path)
+                results[name] = evaluate(run.sampler, config, self.step_size_schedule)
         _print_table(results)
         if self.output is not None:
-            results.save(self.output)
+            self._write(results)
             print(f"seed {seed}; returns and tasks are in {self.output}")
 
+    def _others(self) -> dict[str, Path | None]:
+        """Return the policies to compare with, by name; the untrained one has no file."""
+        others: dict[str, Path | None] = {}
+        for entry in self.compare:
+            name, equals, path = entry.partition("=")
+            if not name or bool(equals) != (name != RANDOM) or name in (*others, self.policy.stem):
+                raise UsageError(
+                    f"compare: expected different names, each as NAME=POLICY or '{RANDOM}', got '{entry}'"
+                )
+            others[name] = Path(path) if equals else None
+        return others
 
-def _print_table(results: "AdaptationResults") -> None:
+    def _check_free(self) -> None:
+        if self.output is None or self.overwrite:
+            return
+        for path in (self.output, *map(self.output.with_suffix, (".csv", ".png"))):
+            if path.exists():
+                raise UsageError(f"'{path}' exists: choose another --output, or pass --overwrite")
+
+    def _write(self, results: dict[str, "AdaptationResults"]) -> None:
+        from maml_rl.evaluation import write_csv
+        from maml_rl.viz.adaptation_curve import plot_adaptation_curves
+        from maml_rl.viz.style import save_figure
+
+        assert self.output is not None
+        results[self.policy.stem].save(self.output)
+        write_csv(self.output.with_suffix(".csv"), results)
+        save_figure(plot_adaptation_curves(results), self.output.with_suffix(".png"))
+
+
+def _print_table(results: dict[str, "AdaptationResults"]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    _, tasks, episodes = results.returns.shape
+    _, tasks, episodes = next(iter(results.values())).returns.shape
     table = Table(title=f"return over {tasks} unseen tasks, {episodes} episodes each")
-    for column in ("gradient steps", "step size", "mean return", "standard error"):
-        table.add_column(column, justify="right")
-    for step, (mean, error) in enumerate(zip(results.means, results.standard_errors, strict=True)):
-        size = f"{results.step_sizes[step - 1]:g}" if step else ""
-        table.add_row(str(step), size, f"{mean:.2f}", f"{error:.2f}")
+    table.add_column("policy", no_wrap=True)
+    for column in ("steps", "step size", "mean ± s.e.", "95 % interval", "IQM"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, result in results.items():
+        for row in result.summary():
+            low, high = row.interval
+            table.add_row(
+                "" if row.gradient_steps else name,
+                str(row.gradient_steps),
+                "" if row.step_size is None else f"{row.step_size:g}",
+                f"{row.mean:.2f} ± {row.standard_error:.2f}",
+                f"{low:.2f} … {high:.2f}",
+                f"{row.interquartile_mean:.2f}",
+            )
+        table.add_section()
     Console().print(table)

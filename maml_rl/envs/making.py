@@ -1,9 +1,10 @@
 """Make environments by id, and say plainly what is there when that fails."""
 
 import dataclasses
+import importlib
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator
@@ -14,18 +15,24 @@ from maml_rl.errors import UsageError, did_you_mean
 
 
 def find_spec(env_name: str) -> EnvSpec:
-    """Return the registered environment called ``env_name`` (``module:id`` imports the module first).
+    """Return what ``env_name`` names: a registered id, ``module:id``, or ``package.module:EnvClass``.
+
+    The module is imported. Beside a class ``FooEnv``, a `TaskVectorEnv` called ``FooVectorEnv`` is its
+    batched version.
 
     Raises:
         UsageError: there is none.
     """
-    module, _, name = env_name.rpartition(":")
+    module_name, _, name = env_name.rpartition(":")
     try:
-        if module:
-            __import__(module)
+        module = importlib.import_module(module_name) if module_name else None
+        entry = getattr(module, name, None)
+        if isinstance(entry, type) and issubclass(entry, gym.Env):
+            batched = getattr(module, f"{name.removesuffix('Env')}VectorEnv", None)
+            return EnvSpec(name, entry_point=cast(Any, entry), vector_entry_point=batched)
         return gym.spec(name)
     except (gym.error.Error, ImportError) as error:
-        ours = [spec.id for spec in gym.registry.values() if str(spec.entry_point).startswith("maml_rl.")]
+        ours = [spec.id for spec in registered()]
         problem = str(error).partition(" Did you mean")[0].rstrip(".")
         raise UsageError(f"environment '{env_name}': {problem}{did_you_mean(name, ours)}") from None
 
@@ -76,30 +83,33 @@ def make_task_vector_env(
     return made
 
 
-def accepted_kwargs(creator: Callable[..., Any]) -> set[str] | None:
-    """Return the names of the keyword arguments that an environment takes; None if it takes any."""
+def registered() -> list[EnvSpec]:
+    """Return the environments that ship with maml_rl, in alphabetical order."""
+    ours = [spec for spec in gym.registry.values() if str(spec.entry_point).startswith("maml_rl.")]
+    return sorted(ours, key=lambda spec: spec.id)
+
+
+def keyword_arguments(spec: EnvSpec) -> dict[str, Any] | None:
+    """Return the keyword arguments that an environment takes, with their defaults; None if it takes any."""
+    if spec.entry_point is None:
+        return None
+    creator = spec.entry_point if callable(spec.entry_point) else load_env_creator(spec.entry_point)
     family = getattr(creator, "family", None)
-    names = {field.name for field in dataclasses.fields(family)} if family else set()
+    defaults = {field.name: field.default for field in dataclasses.fields(family)} if family else {}
     for parameter in inspect.signature(creator).parameters.values():
         if parameter.kind is parameter.VAR_KEYWORD:
             if family is None:
                 return None
         else:
-            names.add(parameter.name)
-    return names
+            defaults[parameter.name] = parameter.default
+    # gym.make takes the last one for itself, to set the time limit.
+    return {**defaults, **spec.kwargs, "max_episode_steps": spec.max_episode_steps}
 
 
 def _check_kwargs(spec: EnvSpec, kwargs: Mapping[str, Any]) -> None:
-    if spec.entry_point is None:
-        return
-    creator = spec.entry_point if callable(spec.entry_point) else load_env_creator(spec.entry_point)
-    accepted = accepted_kwargs(creator)
-    if accepted is None:
-        return
-    # gym.make takes this one for itself, to set the time limit.
-    accepted |= {"max_episode_steps"}
+    accepted = keyword_arguments(spec)
     for name in kwargs:
-        if name not in accepted:
+        if accepted is not None and name not in accepted:
             raise UsageError(
                 f"environment '{spec.id}' takes no argument '{name}'; it takes: {', '.join(sorted(accepted))}"
             )

@@ -11,9 +11,9 @@ from maml_rl.config import Config, load_config
 from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
 from maml_rl.training.checkpoints import Checkpoints, Progress
-from maml_rl.training.csv_logger import CSVLogger
 from maml_rl.training.files import State, save_state, state_of, write_atomically, writing
 from maml_rl.training.metrics import Iteration
+from maml_rl.training.tables import CSVLogger
 
 CONFIG, POLICY, METRICS, TIMINGS = "config.json", "policy.th", "metrics.csv", "timings.csv"
 CHECKPOINTS = "checkpoints"

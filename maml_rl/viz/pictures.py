@@ -1,49 +1,77 @@
 """Pictures of runs, from their folders to files."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from maml_rl.config import load_config
+from maml_rl.config import Config, load_config
 from maml_rl.evaluation import sample_adaptation, step_sizes
 from maml_rl.training.files import load_policy
 from maml_rl.training.folder import CONFIG, METRICS, POLICY
 from maml_rl.training.run import Run, RunSettings
-from maml_rl.viz.learning_curve import plot_learning_curves, read_metrics
+from maml_rl.training.tables import read_columns
+from maml_rl.viz.learning_curve import AXES, Axis, plot_learning_curves
 from maml_rl.viz.navigation import plot_paths
 from maml_rl.viz.style import save_figure
 
 NAVIGATION = "2DNavigation-v0"
 GOALS_SHOWN = 4
+NEEDED = (*AXES, "return_0", "stderr_0")
+"""Columns of metrics that every learning curve takes."""
 
 
-def learning_curve_picture(folders: Sequence[Path], path: Path) -> Path:
+def learning_curve_picture(folders: Sequence[Path], path: Path, axis: Axis = "iteration") -> Path:
     """Draw the learning curves of the runs in ``folders``; return ``path``.
 
+    Runs of the same config are one curve: they differ in their seed alone.
+
     Raises:
-        UsageError: a folder has no readable metrics, or ``path`` cannot be written.
+        UsageError: a folder has no readable config or metrics, or ``path`` cannot be written.
     """
-    names = [folder.resolve().name for folder in folders]
-    if len(set(names)) < len(names):
-        names = [str(folder) for folder in folders]
-    metrics = [read_metrics(folder / METRICS) for folder in folders]
-    save_figure(plot_learning_curves(dict(zip(names, metrics, strict=True))), path)
+    groups: list[tuple[Config, list[Path]]] = []
+    for folder in folders:
+        config, _ = load_config(folder / CONFIG)
+        for other, members in groups:
+            if other == config:
+                members.append(folder)
+                break
+        else:
+            groups.append((config, [folder]))
+    labels = _labels([members for _, members in groups])
+    metrics = {
+        label: [read_columns(folder / METRICS, NEEDED) for folder in members]
+        for label, (_, members) in zip(labels, groups, strict=True)
+    }
+    save_figure(plot_learning_curves(metrics, axis), path)
     return path
+
+
+def _labels(groups: Sequence[Sequence[Path]]) -> list[str]:
+    """Name groups of runs by their first folder: by as much of its path as tells the groups apart."""
+    paths = [members[0].resolve() for members in groups]
+    if len({path.name for path in paths}) == len(paths):
+        names = [path.name for path in paths]
+    else:
+        common = os.path.commonpath(paths)
+        names = [str(path.relative_to(common)) for path in paths]
+    counts = ["" if len(members) == 1 else f" ({len(members)} seeds)" for members in groups]
+    return [name + count for name, count in zip(names, counts, strict=True)]
 
 
 def paths_picture(
     folder: Path, path: Path, num_steps: int, seed: int, schedule: Sequence[float] = ()
 ) -> bool:
-    """Draw paths of the policy in ``folder`` to unseen goals; false if it is not of 2D navigation.
+    """Draw paths of the policy in ``folder`` to unseen goals; false without one, or of another environment.
 
     Args:
         num_steps, schedule: gradient steps taken, and the factors of their size (see `step_sizes`).
         seed: of goals and episodes.
 
     Raises:
-        UsageError: the folder has no readable config or policy, or ``path`` cannot be written.
+        UsageError: the config cannot be read, the policy does not fit it, or ``path`` cannot be written.
     """
     config, _ = load_config(folder / CONFIG)
-    if config.env_name != NAVIGATION:
+    if config.env_name != NAVIGATION or not (folder / POLICY).exists():
         return False
     config = config.model_copy(update={"meta_batch_size": GOALS_SHOWN})
     with Run(config, RunSettings(seed)) as run:

@@ -1,5 +1,6 @@
 """``maml-rl test``."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 
 from tests.cli.helpers import NAVIGATION, Command, contents, read_config
 from tests.samplers.helpers import make_sampler
+from tests.viz.files import assert_picture
 
 SMALL = ("--num-batches", 2, "--meta-batch-size", 3, "--num-workers", 0, "--seed", 5)
 
@@ -114,8 +116,13 @@ def test_the_table_tells_the_returns_after_each_step(command: Command, navigatio
     arguments = ("--config", navigation_run / "config.json", "--policy", navigation_run / "policy.th")
     out = command.succeeds("test", *arguments, *SMALL, "--num-steps", 2)
     rows = [line.split("│")[1:-1] for line in out.splitlines() if line.startswith("│")]
-    assert [row[0].strip() for row in rows] == ["0", "1", "2"]
-    assert all(-40 < float(row[2]) < 0 < float(row[3]) for row in rows)
+    assert [row[0].strip() for row in rows] == ["policy", "", ""]
+    assert [row[1].strip() for row in rows] == ["0", "1", "2"]
+    for row in rows:
+        mean, error = map(float, row[3].split("±"))
+        low, high = map(float, row[4].split("…"))
+        assert -40 < low < mean < high < 0 < error
+        assert low < float(row[5]) < high
     assert "over 6 unseen tasks, 4 episodes each" in out
 
 
@@ -170,3 +177,52 @@ def test_an_existing_output_is_replaced_only_when_asked(command: Command, tabula
 def test_the_device_options_of_2020_are_accepted(command: Command, tabular_run: Path, option: str):
     arguments = ("--config", tabular_run / "config.json", "--policy", tabular_run / "policy.th")
     command.succeeds("test", *arguments, *SMALL, option)
+
+
+def test_a_table_and_a_picture_come_with_the_results(command: Command, navigation_run: Path, tmp_path: Path):
+    arguments = ("--config", navigation_run / "config.json", "--policy", navigation_run / "policy.th")
+    command.succeeds("test", *arguments, *SMALL, "--num-steps", 2, "--output", tmp_path / "r.npz")
+    with (tmp_path / "r.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with np.load(tmp_path / "r.npz", allow_pickle=False) as results:
+        per_task = results["returns"].mean(2)
+    assert [row["gradient_steps"] for row in rows] == ["0", "1", "2"]
+    assert [row["step_size"] for row in rows] == ["", "0.1", "0.1"]
+    for row, values in zip(rows, per_task, strict=True):
+        assert (row["policy"], row["tasks"], row["episodes"]) == ("policy", "6", "4")
+        assert float(row["mean_return"]) == pytest.approx(values.mean(), rel=1e-5)
+        assert float(row["interquartile_mean"]) == pytest.approx(np.sort(values)[1:5].mean(), rel=1e-5)
+        assert (
+            values.min() <= float(row["mean_low"]) < values.mean() < float(row["mean_high"]) <= values.max()
+        )
+    assert_picture(tmp_path / "r.png")
+
+
+def test_policies_are_compared_on_the_same_tasks(command: Command, navigation_run: Path, tmp_path: Path):
+    arguments = ("--config", navigation_run / "config.json", "--policy", navigation_run / "policy.th")
+    first = navigation_run / "checkpoints" / "000000.th"
+    others = ("--compare", "random", f"first={first}", f"same={navigation_run / 'policy.th'}")
+    command.succeeds("test", *arguments, *SMALL, *others, "--output", tmp_path / "r.npz")
+    with (tmp_path / "r.csv").open(newline="") as file:
+        rows = [tuple(row.values()) for row in csv.DictReader(file)]
+    policies = {
+        name: [row[1:] for row in rows if row[0] == name] for name in ("policy", "random", "first", "same")
+    }
+    assert sum(map(len, policies.values())) == len(rows) == 8
+    assert policies["same"] == policies["policy"] != policies["first"] != policies["random"]
+
+
+@pytest.mark.parametrize("other", ["policy=x.th", "best", "=x.th", "random=x.th"])
+def test_comparisons_that_name_no_policy(command: Command, navigation_run: Path, other: str):
+    arguments = ("--config", navigation_run / "config.json", "--policy", navigation_run / "policy.th")
+    assert "compare: expected different names" in command.fails("test", *arguments, "--compare", other)
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.png"])
+def test_the_files_beside_the_results_are_not_overwritten(
+    command: Command, navigation_run: Path, tmp_path: Path, name: str
+):
+    (tmp_path / name).write_text("precious")
+    arguments = ("--config", navigation_run / "config.json", "--policy", navigation_run / "policy.th")
+    assert f"{name}' exists" in command.fails("test", *arguments, *SMALL, "--output", tmp_path / "r.npz")
+    assert contents(tmp_path) == {name: b"precious"}

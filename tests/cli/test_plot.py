@@ -1,9 +1,10 @@
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from maml_rl.viz.learning_curve import plot_learning_curves
+from maml_rl.viz.learning_curve import Axis, plot_learning_curves
 from tests.cli.helpers import Command, contents
 from tests.viz.files import assert_picture
 
@@ -45,21 +46,43 @@ def test_several_runs_share_a_picture(
     assert not (tmp_path / "both" / "paths.svg").exists()  # The first of the runs is not of navigation.
 
 
+def test_runs_that_differ_in_their_seed_are_one_curve(
+    command: Command, tabular_run: Path, navigation_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    drawn: dict[str, Any] = {}
+
+    def keep(runs: dict[str, Any], axis: Axis) -> object:
+        drawn.update(runs, axis=axis)
+        return plot_learning_curves(runs, axis)
+
+    monkeypatch.setattr("maml_rl.viz.pictures.plot_learning_curves", keep)
+    shutil.copytree(tabular_run, tmp_path / "again")
+    runs = (tabular_run, navigation_run, tmp_path / "again")
+    command.succeeds("plot", *runs, "--output", tmp_path, "--x", "env-steps")
+    assert {name: len(members) for name, members in drawn.items() if name != "axis"} == {
+        "tabular (2 seeds)": 2,
+        "navigation": 1,
+    }
+    assert drawn["axis"] == "env_steps"
+
+
 def test_runs_of_the_same_name_are_told_apart(
     command: Command, tabular_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     drawn: dict[str, object] = {}
 
-    def keep(runs: dict[str, object]) -> object:
+    def keep(runs: dict[str, Any], axis: Axis) -> object:
         drawn.update(runs)
-        return plot_learning_curves(runs)  # type: ignore[arg-type]
+        return plot_learning_curves(runs, axis)
 
     monkeypatch.setattr("maml_rl.viz.pictures.plot_learning_curves", keep)
     folders = [tmp_path / seed / "run" for seed in ("1", "2")]
     for folder in folders:
         shutil.copytree(tabular_run, folder)
+    config = folders[1] / "config.json"
+    config.write_text(config.read_text().replace('"gamma": 0.95', '"gamma": 0.9'))
     command.succeeds("plot", *folders, "--output", tmp_path)
-    assert list(drawn) == [str(folder) for folder in folders]
+    assert list(drawn) == ["1/run", "2/run"]
     drawn.clear()
     monkeypatch.chdir(folders[0])
     command.succeeds("plot", ".")

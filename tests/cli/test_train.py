@@ -1,5 +1,6 @@
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from maml_rl.samplers import InProcessSampler, Sampler
 from tests.builders import same_bits
 from tests.cli.helpers import (
     NAVIGATION,
+    ROOT,
     TABULAR,
     TINY,
     Command,
@@ -271,3 +273,14 @@ def test_overwriting_replaces_the_whole_run(command: Command, tmp_path: Path):
     assert read_config(folder)["seed"] == 2
     assert len(read_metrics(folder)) == 1
     assert (folder / "notes.txt").read_text() == "mine"
+
+
+def test_an_environment_of_the_users_own(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In the folder where the command is called, sampled in a worker process."""
+    source = (ROOT / "examples" / "custom_env.py").read_text()
+    (tmp_path / "my_own_env.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    own = ("--config", ROOT / "examples" / "custom_env.yaml", "--env-name", "my_own_env:SpringEnv")
+    command.succeeds("train", *own, *TINY[:-1], 1, "--output-folder", "run")
+    assert read_metrics(Path("run"))[-1]["env_steps"] == str(2 * 2 * 3 * 4 * 50)

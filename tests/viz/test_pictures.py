@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from maml_rl.episode import BatchEpisodes, EpisodeData
 from maml_rl.errors import UsageError
-from maml_rl.viz.learning_curve import plot_learning_curves, read_metrics
+from maml_rl.viz.learning_curve import Axis, plot_learning_curves
 from maml_rl.viz.navigation import PATHS_SHOWN, plot_paths
 from maml_rl.viz.style import COLORS, MUTED, save_figure
 from tests.viz.files import assert_picture
@@ -15,7 +15,7 @@ from tests.viz.files import assert_picture
 
 def metrics(num_steps: int = 1, rows: int = 4, seed: int = 0) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    columns = {"iteration": np.arange(1.0, rows + 1), "kl": rng.random(rows)}
+    columns = {"iteration": np.arange(1.0, rows + 1), "env_steps": 100 * np.arange(1.0, rows + 1)}
     for step in range(num_steps + 1):
         columns[f"return_{step}"] = rng.standard_normal(rows)
         columns[f"stderr_{step}"] = rng.random(rows)
@@ -39,7 +39,7 @@ def lines(figure: Figure) -> list:
 
 def test_a_learning_curve_shows_returns_before_and_after_adaptation():
     columns = metrics(num_steps=3)
-    figure = plot_learning_curves({"mine": columns})
+    figure = plot_learning_curves({"mine": [columns]})
     before, after = lines(figure)
     for line, step in ((before, 0), (after, 3)):
         np.testing.assert_array_equal(line.get_xdata(), columns["iteration"])
@@ -52,18 +52,45 @@ def test_a_learning_curve_shows_returns_before_and_after_adaptation():
 
 
 def test_a_single_step_is_singular():
-    assert [line.get_label() for line in lines(plot_learning_curves({"a": metrics()}))] == [
+    assert [line.get_label() for line in lines(plot_learning_curves({"a": [metrics()]}))] == [
         "a, after 0 steps",
         "a, after 1 step",
     ]
 
 
 def test_runs_have_colors_of_their_own_and_share_the_axes():
-    runs = {f"run {i}": metrics(num_steps=i % 3, seed=i) for i in range(len(COLORS) + 1)}
+    runs = {f"run {i}": [metrics(num_steps=i % 3, seed=i)] for i in range(len(COLORS) + 1)}
     figure = plot_learning_curves(runs)
     colors = {line.get_label().partition(",")[0]: line.get_color() for line in lines(figure)}
     assert list(colors.values()) == [*COLORS, COLORS[0]]
     assert sum("run 0," in line.get_label() for line in lines(figure)) == 1  # No step, no second curve.
+
+
+@pytest.mark.parametrize("axis", ["iteration", "env_steps"])
+def test_runs_of_several_seeds_are_one_curve_as_far_as_all_have_come(axis: Axis):
+    runs = [metrics(rows=rows, seed=rows) for rows in (6, 4, 5)]
+    figure = plot_learning_curves({"mine": runs}, axis)
+    for step, line in enumerate(lines(figure)):
+        curves = np.stack([run[f"return_{step}"][:4] for run in runs])
+        np.testing.assert_array_equal(line.get_xdata(), runs[1][axis])
+        np.testing.assert_allclose(line.get_ydata(), curves.mean(0))
+        band = figure.axes[0].collections[step].get_paths()[0].get_extents()
+        error = curves.std(0, ddof=1) / 3**0.5
+        assert band.y1 == pytest.approx((curves.mean(0) + error).max())
+    assert len(lines(figure)) == 2
+
+
+def test_seeds_with_other_env_steps_are_interpolated():
+    runs = [metrics(seed=1), metrics(seed=2)]
+    runs[0]["env_steps"] = np.array([100.0, 200.0, 300.0, 400.0])
+    runs[1]["env_steps"] = np.array([50.0, 250.0, 350.0, 450.0])
+    _, after = lines(plot_learning_curves({"mine": runs}, "env_steps"))
+    a, b = runs[0]["return_1"], runs[1]["return_1"]
+    between = [b[0] + (b[1] - b[0]) * share for share in (0.25, 0.75)] + [
+        (b[1] + b[2]) / 2,
+        (b[2] + b[3]) / 2,
+    ]
+    np.testing.assert_allclose(after.get_ydata(), (a + np.array(between)) / 2)
 
 
 def test_paths_go_through_the_observations_of_real_steps_alone():
@@ -97,7 +124,7 @@ def test_no_more_paths_than_can_be_told_apart():
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_figures_are_saved_in_the_format_of_the_name(tmp_path: Path, kind: str):
     figures = {
-        "curve": plot_learning_curves({"a": metrics()}),
+        "curve": plot_learning_curves({"a": [metrics()]}),
         "paths": plot_paths([{"goal": np.ones(2)}], [[walks([3, 2])], [walks([2, 3])]]),
     }
     for name, figure in figures.items():
@@ -108,37 +135,11 @@ def test_figures_are_saved_in_the_format_of_the_name(tmp_path: Path, kind: str):
 
 
 def test_a_name_without_an_ending_is_a_png(tmp_path: Path):
-    save_figure(plot_learning_curves({"a": metrics()}), tmp_path / "picture")
+    save_figure(plot_learning_curves({"a": [metrics()]}), tmp_path / "picture")
     assert (tmp_path / "picture").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_picture_that_cannot_be_written(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"cannot write '.*picture\.png'"):
-        save_figure(plot_learning_curves({"a": metrics()}), tmp_path / "file" / "picture.png")
-
-
-def test_metrics_are_read_as_columns_of_numbers(tmp_path: Path):
-    path = tmp_path / "metrics.csv"
-    path.write_text("iteration,return_0,stderr_0\n1,-3.5,1e-3\n2,-2,0.002\n")
-    columns = read_metrics(path)
-    assert {name: column.tolist() for name, column in columns.items()} == {
-        "iteration": [1, 2],
-        "return_0": [-3.5, -2],
-        "stderr_0": [0.001, 0.002],
-    }
-
-
-@pytest.mark.parametrize(
-    "text", ["", "iteration,kl\n", "iteration,kl\n1\n", "iteration,kl\n1,high\n", "a,b\n1,2\n"]
-)
-def test_what_is_no_table_of_metrics(tmp_path: Path, text: str):
-    path = tmp_path / "metrics.csv"
-    path.write_text(text)
-    with pytest.raises(UsageError, match="is not a table of metrics"):
-        read_metrics(path)
-
-
-def test_metrics_that_are_not_there(tmp_path: Path):
-    with pytest.raises(UsageError, match=r"cannot read '.*metrics\.csv': No such file"):
-        read_metrics(tmp_path / "metrics.csv")
+        save_figure(plot_learning_curves({"a": [metrics()]}), tmp_path / "file" / "picture.png")

@@ -46,9 +46,11 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
             render_mode=render_mode,
             width=width,
             height=height,
+            camera_name="track",
             default_camera_config={"distance": 4.0},
         )
         self.locomotion.adjust(self.model)
+        self.metadata = {**self.metadata, "render_fps": round(1 / self.dt)}
         self._actuation = Actuation(self.model, normalization_scale)
         self._measurements = Measurements(self.locomotion, self.model)
         self.action_space = action_box(self.model, normalization_scale)

@@ -1,12 +1,18 @@
-"""Tables of numbers, one row per iteration, that a run which goes on can cut back to where it stood."""
+"""Tables of numbers, one row per iteration; a run that goes on cuts them back to where it stood."""
 
 import csv
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from maml_rl.errors import UsageError
 from maml_rl.training.files import write_atomically, writing
 from maml_rl.training.metrics import Metrics
+
+Columns = Mapping[str, NDArray[np.float64]]
 
 
 class CSVLogger:
@@ -66,6 +72,25 @@ def _first_rows(path: Path, rows: int) -> list[str]:
     if len(lines) <= rows or not lines[-1].endswith("\n"):
         raise UsageError(f"'{path}' has fewer rows than the {rows} meta-updates of the checkpoint")
     return lines
+
+
+def read_columns(path: Path, needed: Collection[str]) -> Columns:
+    """Read a table that `CSVLogger` wrote.
+
+    Raises:
+        UsageError: the file is missing, empty, no table of numbers, or lacks a ``needed`` column.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        columns = {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}
+        if missing := set(needed) - columns.keys():
+            raise ValueError(missing)
+    except OSError as error:
+        raise UsageError(f"cannot read '{path}': {error.strerror}") from None
+    except (IndexError, ValueError, TypeError):
+        raise UsageError(f"'{path}' is not a table of metrics, as 'maml-rl train' writes it") from None
+    return columns
 
 
 def _short(value: float | int | bool) -> str | int:

@@ -1,0 +1,27 @@
+"""``maml-rl info``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+
+@dataclass
+class Info:
+    """Sum up a run: its config, how far it has come, its best result, and where the time went."""
+
+    folder: tyro.conf.Positional[Path]
+    """Output folder of 'maml-rl train'."""
+
+    def run(self) -> None:
+        """Print the summary."""
+        from rich.console import Console
+        from rich.table import Table
+
+        from maml_rl.training.summary import summarise
+
+        for title, entries in summarise(self.folder).items():
+            table = Table(title=title, title_justify="left", box=None, show_header=False, min_width=40)
+            for key, value in entries.items():
+                table.add_row(f"  {key}", value)
+            Console(soft_wrap=True).print(table)

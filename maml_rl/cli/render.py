@@ -1,0 +1,37 @@
+"""``maml-rl render``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+
+@dataclass
+class Render:
+    """Film an episode of one task before adaptation and after each gradient step, side by side."""
+
+    folder: tyro.conf.Positional[Path]
+    """Output folder of 'maml-rl train'; 2D navigation, or an environment that renders."""
+    output: Path | None = None
+    """The video, an .mp4 or .gif; adaptation.mp4 in the run's folder if not given, .gif without ffmpeg."""
+    num_steps: int = 3
+    """Gradient steps, each with a panel of its own."""
+    step_size_schedule: tuple[float, ...] = ()
+    """Factors of fast-lr, one per gradient step; the last one is repeated."""
+    seed: int = 0
+    """Seed of tasks and episodes."""
+    task: int = 0
+    """Which of the seed's tasks, from 0: those of 'maml-rl test' with the same seed."""
+    fps: float | None = None
+    """Environment steps shown per second; real time, but at most 50, if not given."""
+    size: int = 320
+    """Width and height of a panel, in pixels."""
+
+    def run(self) -> None:
+        """Write the video and say where it is."""
+        from maml_rl.viz.adaptation import VideoSettings, adaptation_video
+
+        settings = VideoSettings(
+            self.num_steps, self.step_size_schedule, self.seed, self.task, self.fps, self.size
+        )
+        print(adaptation_video(self.folder, self.output, settings))

@@ -1,0 +1,119 @@
+"""The video of a run: one task before adaptation, and after each gradient step."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor
+
+from maml_rl.adaptation import adapt
+from maml_rl.config import load_config
+from maml_rl.envs import Task
+from maml_rl.episode import BatchEpisodes, stack_episodes
+from maml_rl.errors import UsageError
+from maml_rl.evaluation import sample_adaptation, step_sizes
+from maml_rl.policies.base import Policy
+from maml_rl.threads import one_intra_op_thread
+from maml_rl.training.files import load_policy
+from maml_rl.training.folder import CONFIG, POLICY
+from maml_rl.training.run import Run, RunSettings
+from maml_rl.viz.rendering import check_renderable, record_episodes
+from maml_rl.viz.video import check_format, default_format, side_by_side, write_video
+
+DEFAULT_FPS, MOST_FPS = 20, 50
+"""Frames per second of an environment that names none, and the most that a gif can show."""
+SMALLEST = 200
+"""Pixels; in narrower panels the titles cannot be read."""
+
+
+@dataclass(frozen=True)
+class VideoSettings:
+    """What is filmed, and how.
+
+    Args:
+        num_steps: gradient steps, each with a panel of its own.
+        schedule: factors of their size (see `step_sizes`).
+        seed: of tasks and episodes. Tasks and gradient steps are those of an evaluation with this seed.
+        task: the task's number, from 0.
+        fps: frames per second; real time, but at most 50, if None.
+        size: width and height of a panel in pixels.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+
+    num_steps: int = 3
+    schedule: Sequence[float] = ()
+    seed: int = 0
+    task: int = 0
+    fps: float | None = None
+    size: int = 320
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("num-steps", self.num_steps, 0),
+            ("task", self.task, 0),
+            ("size", self.size, SMALLEST),
+        ):
+            if value < least:
+                raise UsageError(f"{name}: expected {least} or more, got {value}")
+        if self.fps is not None and not self.fps > 0:
+            raise UsageError(f"fps: expected more than 0, got {self.fps}")
+
+
+def adaptation_video(folder: Path, path: Path | None, settings: VideoSettings) -> Path:
+    """Film how the policy in ``folder`` adapts to one unseen task; return where the video is.
+
+    Args:
+        folder: of the run.
+        path: an .mp4 or .gif; ``adaptation`` in ``folder`` if None, a gif only where ffmpeg is missing.
+
+    Raises:
+        UsageError: the folder has no readable config or policy, its environment has no pictures, there
+            is no OpenGL, or ``path`` cannot be written.
+    """
+    path = path or folder / f"adaptation{default_format()}"
+    check_format(path)
+    config, _ = load_config(folder / CONFIG)
+    # Adapting to the tasks before it too makes the steps those of 'maml-rl test' with the same seed.
+    config = config.model_copy(update={"meta_batch_size": settings.task + 1})
+    sizes = step_sizes(config.fast_lr, settings.num_steps, settings.schedule)
+    with Run(config, RunSettings(settings.seed)) as run, one_intra_op_thread():
+        check_renderable(run.env)
+        load_policy(run.policy, folder / POLICY)
+        tasks, rounds = sample_adaptation(run.sampler, config, sizes)
+        task = tasks[settings.task]
+        params = adapted_parameters(run.policy, [batch[settings.task] for batch in rounds], sizes)
+        recordings = record_episodes(run, task, settings.task, params, settings.size)
+        fps = settings.fps or float(min(run.env.metadata.get("render_fps", DEFAULT_FPS), MOST_FPS))
+    titles = ["before adaptation", *(f"after {i} step{'s' * (i > 1)}" for i in range(1, len(sizes) + 1))]
+    heading = f"{config.env_name}, {describe(task)}"
+    write_video(side_by_side(recordings, titles, heading), path, fps)
+    return path
+
+
+def adapted_parameters(
+    policy: Policy, rounds: Sequence[BatchEpisodes], sizes: Sequence[float]
+) -> list[Float[Tensor, "1 P"]]:
+    """Return a task's parameters after 0, 1, … gradient steps.
+
+    Args:
+        policy: with the parameters before the first step.
+        rounds: the task's episodes, before each step and after the last; those after it do not matter.
+        sizes: of the steps.
+    """
+    params = [policy.get_vector()[None]]
+    for episodes, size in zip(rounds, sizes, strict=False):
+        params.append(adapt(policy, [stack_episodes([episodes])], params[-1], size))
+    return params
+
+
+def describe(task: Task) -> str:
+    """Return the task in words: ``velocity 1.34``, ``goal (0.31, −0.2)``."""
+    words = []
+    for name, value in task.items():
+        numbers = [f"{round(float(x), 2) + 0.0:g}".replace("-", "−") for x in np.ravel(value)]
+        words.append(f"{name} {numbers[0]}" if len(numbers) == 1 else f"{name} ({', '.join(numbers)})")
+    return ", ".join(words)

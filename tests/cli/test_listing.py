@@ -1,0 +1,52 @@
+"""What there is to choose from, and what a run came to."""
+
+from pathlib import Path
+
+import pytest
+
+from maml_rl.config import shipped_configs
+from tests.cli.helpers import ROOT, Command
+from tests.envs.ids import ALL_IDS
+
+
+def test_every_environment_is_listed_with_its_task_spaces_and_kwargs(command: Command):
+    out = command.succeeds("envs")
+    paragraphs = {text.splitlines()[0]: text for text in out.split("\n\n") if text.strip()}
+    assert list(paragraphs) == sorted(ALL_IDS)
+    navigation = paragraphs["2DNavigation-v0"]
+    assert "goal [2]" in navigation
+    assert "Box(-0.1, 0.1, (2,), float32)" in navigation
+    assert "at most 100 steps" in navigation
+    assert "low=-0.5, high=0.5, normalization_scale=0.1, max_episode_steps=100" in navigation
+    assert "velocity (a number)" in paragraphs["HalfCheetahVel-v2"]
+    assert "contact_forces=True" in paragraphs["AntVel-v2"]
+    assert "k=50" in paragraphs["Bandit-K50-v0"]
+
+
+def test_every_config_is_listed_by_a_path_that_train_takes(command: Command, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ROOT)
+    head, *rows = command.succeeds("configs").splitlines()
+    assert head.split() == ["config", "environment", "tasks", "x", "episodes", "meta-updates", "policy"]
+    paths = [row.split()[0] for row in rows]
+    assert paths == [str(path.relative_to(ROOT)) for path in shipped_configs()]
+    assert set(paths) == {str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml")}
+    assert any(
+        row.split()[1:] == ["HalfCheetahVel-v0", "40", "x", "10", "475", "100x100", "relu"] for row in rows
+    )
+
+
+def test_a_run_summed_up(command: Command, tabular_run: Path):
+    out = command.succeeds("info", tabular_run)
+    text = " ".join(out.split())
+    assert "env-name TabularMDP-v0" in text
+    assert "seed 1" in text
+    assert "meta-updates 2 of 2" in text
+    assert "env steps 480" in text
+    assert "rejected steps 0" in text
+    assert "checkpoints 000002, best" in text or "checkpoints 000000, 000002, best" in text
+    assert text.count("after adaptation") == 3
+    assert "sampling" in text
+
+
+def test_what_is_no_run(command: Command, tmp_path: Path):
+    assert "cannot read the config" in command.fails("info", tmp_path)

@@ -1,0 +1,68 @@
+"""Environments of the user's own, named by module and class."""
+
+import sys
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+from examples.custom_env import SpringEnv, SpringVectorEnv
+from maml_rl.envs import make_env, make_task_vector_env
+from maml_rl.envs.adapter import GymTaskVectorEnv
+from maml_rl.envs.making import find_spec
+from maml_rl.errors import UsageError
+
+NAME = "examples.custom_env:SpringEnv"
+
+
+def test_a_class_is_an_environment_and_its_batched_version_is_found():
+    assert isinstance(make_env(NAME).unwrapped, SpringEnv)
+    assert isinstance(make_task_vector_env(NAME, {}, 6), SpringVectorEnv)
+
+
+def test_kwargs_reach_both_and_wrong_ones_are_named():
+    assert make_env(NAME, {"stiffness": 3.0}).unwrapped.stiffness == 3.0  # type: ignore[attr-defined]
+    assert make_task_vector_env(NAME, {"stiffness": 3.0}, 2).stiffness == 3.0  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="takes no argument 'mass'; it takes: max_episode_steps, stiffness"):
+        make_env(NAME, {"mass": 1})
+
+
+def test_without_a_batched_version_the_class_is_looped_over(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr("examples.custom_env.SpringVectorEnv")
+    assert isinstance(make_task_vector_env(NAME, {}, 2), GymTaskVectorEnv)
+
+
+def test_the_examples_batch_equals_its_single_environment():
+    single, batch = SpringEnv(2.0), make_task_vector_env(NAME, {"stiffness": 2.0}, 3)
+    tasks = [{"target": target} for target in (-0.5, 0.1, 0.7)]
+    batch.reset_task(tasks)
+    batch.reset(seed=[0, 1, 2])
+    actions = np.random.default_rng(0).standard_normal((50, 3, 1)).astype(np.float32)
+    answers = [batch.step(action) for action in actions]
+    for i, task in enumerate(tasks):
+        single.reset_task(task)
+        single.reset()
+        for action, (observations, rewards, _, truncated, _) in zip(actions[:, i], answers, strict=True):
+            observation, reward, _, cut, _ = single.step(action)
+            np.testing.assert_allclose(observations[i], observation, rtol=1e-6)
+            assert rewards[i] == pytest.approx(reward)
+            assert truncated[i] == cut
+
+
+def test_a_module_may_register_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "registers_one.py").write_text(
+        "import gymnasium as gym\nfrom examples.custom_env import SpringEnv\n"
+        "gym.register('Spring-v7', entry_point=SpringEnv, max_episode_steps=9)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert find_spec("registers_one:Spring-v7").max_episode_steps == 9
+    del gym.registry["Spring-v7"], sys.modules["registers_one"]
+
+
+@pytest.mark.parametrize(
+    "name", ["examples.custom_env:Nothing", "examples.custom_env:EPISODE", "no.such:Env"]
+)
+def test_names_of_nothing(name: str):
+    with pytest.raises(UsageError, match=f"environment '{name}': "):
+        find_spec(name)

@@ -1,0 +1,47 @@
+"""CSV tables, written and read."""
+
+from pathlib import Path
+
+import pytest
+
+from maml_rl.errors import UsageError
+from maml_rl.training.tables import CSVLogger, read_columns
+
+NEEDED = ("iteration", "return_0", "stderr_0")
+
+
+def test_metrics_are_read_as_columns_of_numbers(tmp_path: Path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("iteration,return_0,stderr_0\n1,-3.5,1e-3\n2,-2,0.002\n")
+    columns = read_columns(path, NEEDED)
+    assert {name: column.tolist() for name, column in columns.items()} == {
+        "iteration": [1, 2],
+        "return_0": [-3.5, -2],
+        "stderr_0": [0.001, 0.002],
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "iteration,kl\n", "iteration,kl\n1\n", "iteration,kl\n1,high\n", "a,b\n1,2\n"]
+)
+def test_what_is_no_table_of_metrics(tmp_path: Path, text: str):
+    path = tmp_path / "metrics.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="is not a table of metrics"):
+        read_columns(path, NEEDED)
+
+
+def test_metrics_that_are_not_there(tmp_path: Path):
+    with pytest.raises(UsageError, match=r"cannot read '.*metrics\.csv': No such file"):
+        read_columns(tmp_path / "metrics.csv", NEEDED)
+
+
+def test_other_columns_than_the_table_has(tmp_path: Path):
+    """As when a version that writes more goes on with a run."""
+    path = tmp_path / "metrics.csv"
+    path.write_text("iteration,kl\n1,0.5\n")
+    logger = CSVLogger(path, rows=1)
+    with pytest.raises(UsageError, match="has other columns"):
+        logger.write({"iteration": 2, "kl": 0.5, "entropy": 1.0})
+    logger.close()
+    assert path.read_text() == "iteration,kl\n1,0.5\n"
