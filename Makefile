@@ -14,7 +14,7 @@ demo: $(VENV)/.installed
 	    --num-steps 3 --step-size-schedule 1 0.25 0.25
 	$(BIN)/maml-rl plot $(DEMO) --num-steps 3 --step-size-schedule 1 0.25 0.25
 
-test: lint
+test: lint docs
 	$(BIN)/pytest -m "not slow"
 
 test-slow: $(VENV)/.installed
