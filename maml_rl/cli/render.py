@@ -21,7 +21,7 @@ class Render:
     seed: int = 0
     """Seed of tasks and episodes."""
     task: int = 0
-    """Which of the seed's tasks, from 0: those of 'maml-rl test' with the same seed."""
+    """Which of the seed's tasks, from 0: those of the first batch of 'maml-rl test' with that seed."""
     fps: float | None = None
     """Environment steps shown per second; real time, but at most 50, if not given."""
     size: int = 320
@@ -29,7 +29,7 @@ class Render:
 
     def run(self) -> None:
         """Write the video and say where it is."""
-        from maml_rl.viz.adaptation import VideoSettings, adaptation_video
+        from maml_rl.viz.adaptation_video import VideoSettings, adaptation_video
 
         settings = VideoSettings(
             self.num_steps, self.step_size_schedule, self.seed, self.task, self.fps, self.size

@@ -14,6 +14,9 @@ import torch
 from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
 
+UMASK = os.umask(0)  # It can only be read by setting it; before any thread starts, that is safe.
+os.umask(UMASK)
+
 State = dict[str, torch.Tensor]
 """A policy's parameters by name."""
 
@@ -42,6 +45,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
         temporary = Path(name)
         try:
+            os.fchmod(descriptor, 0o666 & ~UMASK)  # Temporary files are private, this is not to be.
             with os.fdopen(descriptor, "wb") as file:
                 write(file)
                 file.flush()

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from maml_rl.errors import UsageError
+from maml_rl.training.files import write_atomically
 from maml_rl.training.tables import CSVLogger, read_columns
 
 NEEDED = ("iteration", "return_0", "stderr_0")
@@ -45,3 +46,11 @@ def test_other_columns_than_the_table_has(tmp_path: Path):
         logger.write({"iteration": 2, "kl": 0.5, "entropy": 1.0})
     logger.close()
     assert path.read_text() == "iteration,kl\n1,0.5\n"
+
+
+def test_files_have_the_permissions_that_the_umask_leaves(tmp_path: Path):
+    """And not those of the temporary files that they come from."""
+    plain = tmp_path / "plain"
+    plain.touch()
+    write_atomically(tmp_path / "ours", lambda file: file.write(b"x"))
+    assert (tmp_path / "ours").stat().st_mode == plain.stat().st_mode

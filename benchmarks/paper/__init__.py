@@ -1,0 +1,1 @@
+"""The reinforcement-learning figures of the MAML paper, done again."""

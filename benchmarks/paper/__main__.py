@@ -1,0 +1,94 @@
+"""One row of the paper's figures: train, test on 40 held-out tasks by the paper's protocol, keep the results.
+
+    python -m benchmarks.paper TASK [--seed SEED] [--runs FOLDER]
+
+TASK is the name of a config in configs/paper. A run that was interrupted goes on. Into TASK/seed-SEED
+beside this file go config, metrics, the test's table and picture, policy, and what it took (machine.json).
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.paper.table import comparison
+from benchmarks.speed.report import machine
+from maml_rl.training.tables import read_columns
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+TEST_SEED = 2
+"""Of the held-out tasks. Nothing was chosen on it."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How a policy is tested: episodes per gradient step, and the factors of the trained step size."""
+
+    episodes: int = 20
+    schedule: tuple[float, ...] = (1, 0.5, 0.5)
+
+
+PROTOCOLS = {
+    "2d-navigation": Protocol(40, (1, 0.25, 0.25)),
+    "halfcheetah-dir": Protocol(),
+    "halfcheetah-vel": Protocol(),
+    "ant-vel": Protocol(),
+    "ant-dir": Protocol(40, (1, 0.01, 0.01)),
+}
+
+
+def maml_rl(*arguments: object) -> None:
+    """Run a command of the command line, and show it."""
+    print("$ maml-rl", *arguments, flush=True)
+    subprocess.run([sys.executable, "-m", "maml_rl", *map(str, arguments)], check=True, cwd=ROOT)
+
+
+def reproduce(task: str, seed: int, run: Path) -> Path:
+    """Train (or go on), test, and return the folder of the results."""
+    if (run / "config.json").exists():
+        maml_rl("train", "--resume", run)
+    else:
+        maml_rl("train", "--config", f"configs/paper/{task}.yaml", "--output-folder", run, "--seed", seed)
+    target = HERE / task / f"seed-{seed}"
+    target.mkdir(parents=True, exist_ok=True)
+    protocol = PROTOCOLS[task]
+    maml_rl(
+        *("test", "--config", run / "config.json", "--policy", run / "policy.th", "--compare", "random"),
+        *("--num-batches", 1, "--meta-batch-size", 40, "--fast-batch-size", protocol.episodes),
+        *("--num-steps", 3, "--step-size-schedule", *protocol.schedule, "--seed", TEST_SEED),
+        *("--output", target / "test.npz", "--overwrite"),
+    )
+    keep(run, target)
+    return target
+
+
+def keep(run: Path, target: Path) -> None:
+    """Copy what is small of a run, and note what it took."""
+    for name in ("metrics.csv", "policy.th"):
+        shutil.copy(run / name, target)
+    entries = json.loads((run / "config.json").read_text(encoding="utf-8"))
+    del entries["output_folder"]  # Of this machine.
+    (target / "config.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    timings = read_columns(run / "timings.csv", ("seconds_sampling", "seconds_updating"))
+    seconds = float(timings["seconds_sampling"].sum() + timings["seconds_updating"].sum())
+    taken = {"training_seconds": round(seconds), "machine": machine()}
+    (target / "machine.json").write_text(json.dumps(taken, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Do one row, and print it beside the published one."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=list(PROTOCOLS))
+    parser.add_argument("--seed", type=int, default=1, help="of training")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "paper", help="where the whole runs go")
+    arguments = parser.parse_args()
+    run = arguments.runs / f"{arguments.task}-{arguments.seed}"
+    print(comparison(arguments.task, reproduce(arguments.task, arguments.seed, run)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium.envs.registration import EnvSpec
+
+from maml_rl.config import Config
+from maml_rl.envs import make_env
+from maml_rl.envs.tabular_mdp import TabularMDPEnv
+from maml_rl.episode import BatchEpisodes
+from maml_rl.errors import UsageError
+from maml_rl.evaluation import sample_adaptation
+from maml_rl.seeding import FIRST_EVALUATION, Purpose, integer_seed, seed_sequence
+from maml_rl.training.run import Run, RunSettings
+from maml_rl.viz import opengl
+from maml_rl.viz.adaptation_video import adapted_parameters
+from maml_rl.viz.rendering import FILMED, check_renderable, draw_paths, play_episodes, record_episodes
+from maml_rl.viz.style import COLORS, MUTED
+from tests.envs.ids import MUJOCO_IDS
+
+SEED, SIZE = 5, 200
+
+
+@pytest.fixture
+def drawing(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A way of drawing robots that works here."""
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    try:
+        return opengl.choose_opengl()
+    except UsageError as error:
+        pytest.skip(str(error))
+
+
+def config(env_name: str, steps: int, **env_kwargs: Any) -> Config:
+    env_kwargs["max_episode_steps"] = steps
+    return Config(
+        env_name=env_name, env_kwargs=env_kwargs, hidden_sizes=(8,), fast_batch_size=4, meta_batch_size=2
+    )
+
+
+def perturbed(run: Run, count: int) -> list[torch.Tensor]:
+    theta = run.policy.get_vector()[None]
+    noise = torch.Generator().manual_seed(0)
+    return [theta + 0.1 * i * torch.randn(theta.shape, generator=noise) for i in range(count)]
+
+
+def colored(frame: np.ndarray, color: str) -> int:
+    """Number of pixels of that colour, more or less."""
+    rgb = np.array([int(color[i : i + 2], 16) for i in (1, 3, 5)])
+    return int((np.abs(frame.astype(int) - rgb).max(-1) < 40).sum())
+
+
+def test_paths_grow_to_one_scale():
+    far = np.linspace((0, 0), (3, 3), 6)
+    paths = [far / 4, far[:4]]
+    films = draw_paths(paths, np.array([-0.5, 0.5]), SIZE)
+    assert [len(frames) for frames in films] == [6, 4]
+    assert {frame.shape for frames in films for frame in frames} == {(SIZE, SIZE, 3)}
+    for frames, color in zip(films, (MUTED, COLORS[0]), strict=True):
+        counts = [colored(frame, color) for frame in frames]
+        assert counts == sorted(counts)
+        assert counts[-1] > counts[0] + 20
+        assert len({colored(frame, "#c44e52") > 10 for frame in frames}) == 1  # The goal is always there.
+    axis = np.s_[:, : SIZE // 10]
+    assert (films[0][0][axis] == films[1][0][axis]).all()
+
+
+@pytest.mark.parametrize("id", ["2DNavigation-v0", "HalfCheetahVel-v2"])
+def test_an_episode_after_no_steps_is_that_of_the_policy_itself(id: str):
+    with Run(config(id, steps=7), RunSettings(SEED)) as run:
+        (task,) = run.sampler.sample_tasks(1)
+        (episode,) = play_episodes(run, run.env, task, 3, [run.policy.get_vector()[None]])
+        rewards, observations = independent_episode(run, task, index=3)
+    heard = [*episode.observations[0, :, 0].numpy(), episode.last_observations[0, 0].numpy()]
+    np.testing.assert_allclose(episode.rewards[0, :, 0].numpy(), rewards, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(heard, observations, rtol=1e-4, atol=1e-4)
+
+
+@torch.no_grad()
+def independent_episode(run: Run, task: Any, index: int) -> tuple[list[float], list[np.ndarray]]:
+    def stream(purpose: Purpose) -> np.random.SeedSequence:
+        return seed_sequence(SEED, purpose, iteration=FILMED, task=index)
+
+    env = make_env(run.config.env_name, run.config.env_kwargs)
+    env.unwrapped.reset_task(task)
+    start = np.random.default_rng(integer_seed(stream(Purpose.ENVIRONMENT))).integers(2**31)
+    noise = np.random.default_rng(stream(Purpose.ACTIONS))
+    observations, rewards, over = [env.reset(seed=int(start))[0]], [], False
+    while not over:
+        pi = run.policy(torch.from_numpy(observations[-1]))
+        draw = noise.standard_normal(pi.mean.shape, dtype=np.float32)
+        observation, reward, *ends, _ = env.step(pi.mean.numpy() + pi.stddev.numpy() * draw)
+        observations.append(observation)
+        rewards.append(float(reward))
+        over = any(ends)
+    env.close()
+    return rewards, observations
+
+
+def test_adapted_parameters_are_those_that_the_sampler_took():
+    sizes = (0.3, 0.1)
+    with Run(config("2DNavigation-v0", steps=6), RunSettings(SEED)) as run:
+        _, rounds = sample_adaptation(run.sampler, run.config, sizes)
+        one: list[BatchEpisodes] = [batch[1] for batch in rounds]
+        params = adapted_parameters(run.policy, one, sizes)
+        assert len(params) == 3
+        for step, (vector, episodes) in enumerate(zip(params, one, strict=True)):
+            named = run.policy.unflatten(vector[0])
+            pi = run.policy.outputs(episodes.observations, named)
+            key = seed_sequence(SEED, Purpose.ACTIONS, iteration=FIRST_EVALUATION, task=1, step=step)
+            noise = np.random.default_rng(key).standard_normal(episodes.actions.shape, dtype=np.float32)
+            actions = pi.sample(torch.from_numpy(noise)) * episodes.mask[..., None]
+            torch.testing.assert_close(actions, episodes.actions, rtol=1e-4, atol=1e-4)
+    assert all((a != b).any() for a, b in pairwise(params))
+
+
+@pytest.mark.parametrize("id", MUJOCO_IDS)
+def test_robots(id: str, drawing: str):
+    with Run(config(id, steps=3), RunSettings(SEED)) as run:
+        check_renderable(run.env)
+        (task,) = run.sampler.sample_tasks(1)
+        films = record_episodes(run, task, 0, perturbed(run, 2), SIZE)
+        rate = run.env.metadata["render_fps"]
+        assert rate == pytest.approx(1 / run.env.unwrapped.dt)
+        (episode, _) = play_episodes(run, run.env, task, 0, perturbed(run, 2))
+    assert [len(film.frames) for film in films] == [4, 4]
+    assert {frame.shape for film in films for frame in film.frames} == {(SIZE, SIZE, 3)}
+    first, second = films
+    assert (first.frames[0] == second.frames[0]).all()  # The same start.
+    assert (first.frames[-1] != second.frames[-1]).any()
+    assert (first.frames[0] != first.frames[-1]).any()
+    expected = [0, *episode.rewards[0, :, 0].numpy().cumsum()]
+    np.testing.assert_allclose(first.returns, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("id", ["HalfCheetahVel-v2", "AntPos-v1"])
+def test_the_camera_follows_the_robot(id: str, drawing: str):
+    env = make_env(id, {"render_mode": "rgb_array", "width": SIZE, "height": SIZE})
+    env.reset(seed=1)
+    robot: Any = env.unwrapped
+    skin = []
+    for x in (0.0, 30.0):
+        position = robot.data.qpos.copy()
+        position[0] = x
+        robot.set_state(position, robot.data.qvel.copy())
+        red, _, blue = np.moveaxis(env.render().astype(int), -1, 0)
+        skin.append((red - blue > 40).mean())
+    env.close()
+    assert skin[0] > 0.01
+    assert skin[1] == pytest.approx(skin[0], rel=0.5)
+
+
+def test_navigation():
+    with Run(config("2DNavigation-v0", steps=5, normalization_scale=5.0), RunSettings(SEED)) as run:
+        check_renderable(run.env)
+        (task,) = run.sampler.sample_tasks(1)
+        films = record_episodes(run, task, 0, perturbed(run, 3), SIZE)
+    for film in films:
+        assert (len(film.frames), film.returns.shape, film.returns[0]) == (6, (6,), 0)
+        assert (np.diff(film.returns) < 0).all()
+    assert len({film.returns[-1] for film in films}) == 3
+
+
+class Painted(TabularMDPEnv):
+    """A user's environment that draws itself, in a size of its own."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 5}
+
+    def __init__(self, render_mode: str | None = None):
+        super().__init__(num_states=3, num_actions=2)
+        self.render_mode = render_mode
+        self.age = 0
+
+    def step(self, action: int) -> Any:
+        self.age += 1
+        return super().step(action)
+
+    def render(self) -> np.ndarray:
+        return np.full((90, 120, 3), self.age, np.uint8)
+
+
+def test_environments_that_draw_themselves(monkeypatch: pytest.MonkeyPatch):
+    spec = EnvSpec("Painted-v0", entry_point=Painted)
+    monkeypatch.setitem(gym.registry, "Painted-v0", spec)
+    with Run(config("Painted-v0", steps=4), RunSettings(SEED)) as run:
+        check_renderable(run.env)
+        (task,) = run.sampler.sample_tasks(1)
+        (film,) = record_episodes(run, task, 0, perturbed(run, 1), SIZE)
+    assert [frame.shape for frame in film.frames] == [(90, 120, 3)] * 5
+    assert [frame.max() for frame in film.frames] == [0, 1, 2, 3, 4]
+
+
+def test_what_has_no_pictures():
+    env = make_env("TabularMDP-v0")
+    with pytest.raises(UsageError, match=r"'TabularMDP-v0' has no pictures: .*'rgb_array'"):
+        check_renderable(env)
+
+
+@pytest.fixture
+def works(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """The ways of drawing that work, instead of a trial: none, unless the test adds them."""
+    ways: set[str] = set()
+    monkeypatch.delenv("MUJOCO_GL", raising=False)
+    monkeypatch.setattr(opengl, "BACKENDS", ("egl", "osmesa"))
+    monkeypatch.setattr(opengl, "_works", lambda backend: backend in ways)
+    return ways
+
+
+def test_the_first_way_that_works_is_taken(works: set[str], monkeypatch: pytest.MonkeyPatch):
+    works.add("osmesa")
+    assert opengl.choose_opengl() == opengl.os.environ["MUJOCO_GL"] == "osmesa"
+    works.add("egl")
+    assert opengl.choose_opengl() == "osmesa"  # Set is set.
+    monkeypatch.delenv("MUJOCO_GL")
+    assert opengl.choose_opengl() == opengl.os.environ["MUJOCO_GL"] == "egl"
+
+
+def test_without_opengl_the_package_is_named(works: set[str], monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(UsageError, match=r"egl or osmesa.*apt-get install libosmesa6"):
+        opengl.choose_opengl()
+    assert "MUJOCO_GL" not in opengl.os.environ
+    works.add("osmesa")
+    monkeypatch.setenv("MUJOCO_GL", "egl")
+    with pytest.raises(UsageError, match=r"MUJOCO_GL is 'egl', which does not work here: unset it"):
+        opengl.choose_opengl()
+
+
+def test_a_trial_that_fails(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MUJOCO_GL", "no-such-thing")
+    with pytest.raises(UsageError, match="'no-such-thing', which does not work here"):
+        opengl.choose_opengl()
