@@ -7,7 +7,7 @@ DEMO := runs/demo
 .PHONY: demo test test-slow bench bench-learning docs lint format clean FORCE
 
 demo: $(VENV)/.installed
-	$(BIN)/maml-rl train --config configs/paper/2d-navigation.yaml --output-folder $(DEMO) --seed 1 --overwrite
+	$(BIN)/maml-rl train --config configs/paper/navigation.yaml --output-folder $(DEMO) --seed 1 --overwrite
 	$(BIN)/maml-rl test --config $(DEMO)/config.json --policy $(DEMO)/policy.th \
 	    --output $(DEMO)/results.npz --seed 2 --overwrite \
 	    --num-batches 1 --meta-batch-size 40 --fast-batch-size 40 \
@@ -36,7 +36,7 @@ format: $(VENV)/.installed
 bench-learning: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.learning.smoke
 
-# make paper-halfcheetah-dir SEED=1: a row of the MAML paper's figures; see benchmarks/paper/README.md.
+# make paper-cheetah-dir SEED=1: a row of the MAML paper's figures; see benchmarks/paper/README.md.
 SEED ?= 1
 paper-%: $(VENV)/.installed FORCE
 	$(BIN)/python -m benchmarks.paper $* --seed $(SEED)

@@ -44,7 +44,7 @@ class Experiment:
 
 EXPERIMENTS = {
     "2d-navigation": Experiment(
-        ("--config", "configs/paper/2d-navigation.yaml"),
+        ("--config", "configs/paper/navigation.yaml"),
         {"fast_batch_size": 40},  # 4,000 steps per gradient step, as in the paper.
         {"trained": (1, 0.25, 0.25), "trained; steps halved": (1, 0.5, 0.5)},
     ),

@@ -33,9 +33,9 @@ class Protocol:
 
 
 PROTOCOLS = {
-    "2d-navigation": Protocol(40, (1, 0.25, 0.25)),
-    "halfcheetah-dir": Protocol(),
-    "halfcheetah-vel": Protocol(),
+    "navigation": Protocol(40, (1, 0.25, 0.25)),
+    "cheetah-dir": Protocol(),
+    "cheetah-vel": Protocol(),
     "ant-vel": Protocol(),
     "ant-dir": Protocol(40, (1, 0.01, 0.01)),
 }

@@ -4,6 +4,14 @@ import csv
 from pathlib import Path
 
 HERE = Path(__file__).parent
+THEIRS = {
+    "navigation": "2d-navigation",
+    "cheetah-dir": "halfcheetah-dir",
+    "cheetah-vel": "halfcheetah-vel",
+    "ant-dir": "ant-dir",
+    "ant-vel": "ant-vel",
+}
+"""The names of our tasks in the published table."""
 OURS = {"maml": "policy", "random": "random"}
 """The names of the published methods in our tables."""
 
@@ -11,7 +19,7 @@ OURS = {"maml": "policy", "random": "random"}
 def published(task: str, method: str) -> list[tuple[float, float]]:
     """Return mean and standard error after 0, 1, … gradient steps, from the paper's own data files."""
     rows = _rows(HERE / "published.csv")
-    chosen = [row for row in rows if (row["task"], row["method"]) == (task, method)]
+    chosen = [row for row in rows if (row["task"], row["method"]) == (THEIRS[task], method)]
     return [(float(row["mean_return"]), float(row["standard_error"])) for row in chosen]
 
 
