@@ -33,7 +33,9 @@ def on_page_content(content: str, **_: Any) -> str:
 
     def translate(formula: re.Match[str]) -> str:
         display = "block" if formula[2] == "[" else "inline"
-        return convert(html.unescape(formula[3]), display=display)
+        # MathML leaves no space after functions, which would read as one word.
+        latex = re.sub(r"\\(log|exp|max|min)\b", r"\\\1\\,", html.unescape(formula[3]))
+        return convert(latex, display=display)
 
     return FORMULA.sub(translate, content)
 

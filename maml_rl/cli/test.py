@@ -24,7 +24,8 @@ TASKS, BATCHES = 40, 10
 class Test:
     """Adapt a trained policy to unseen tasks; print and save the returns after each gradient step."""
 
-    options: tyro.conf.OmitArgPrefixes[ConfigOptions]  # type: ignore[valid-type]
+    hyperparameters: tyro.conf.OmitArgPrefixes[ConfigOptions]  # type: ignore[valid-type]
+    """The keys of the config."""
     policy: Path = tyro.MISSING
     """State dict: policy.th of a run."""
     config: Path | None = None
@@ -57,7 +58,7 @@ class Test:
 
     def run(self) -> None:
         """Evaluate."""
-        config = config_from(self.options)
+        config = config_from(self.hyperparameters)
         if self.num_workers:
             forkserver.start()
         from maml_rl.evaluation import evaluate

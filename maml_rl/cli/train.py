@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Train:
     """Meta-train a policy; write its config, parameters, metrics and checkpoints."""
 
-    options: tyro.conf.OmitArgPrefixes[ConfigOptions]  # type: ignore[valid-type]
+    hyperparameters: tyro.conf.OmitArgPrefixes[ConfigOptions]  # type: ignore[valid-type]
+    """The keys of the config."""
     config: Path | None = None
     """Config file, YAML or JSON; its values are the defaults of the options below."""
     output_folder: Path | None = None
@@ -55,11 +56,11 @@ class Train:
     @staticmethod
     def defaults(config: Config | None) -> "Train":
         """Return the command with the file's values."""
-        return Train(options=options_of(config))
+        return Train(hyperparameters=options_of(config))
 
     def run(self) -> None:
         """Train until the last batch, with checkpoints on the way."""
-        config = config_from(self.options)
+        config = config_from(self.hyperparameters)
         if self.num_workers:
             forkserver.start()
         # Imported here: PyTorch and MuJoCo take seconds, and "--help" must not.
