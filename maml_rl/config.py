@@ -112,14 +112,6 @@ def describe(error: ValidationError) -> str:
     return "; ".join(lines)
 
 
-def shipped_configs() -> list[Path]:
-    """Return the paths of the configs that ship with maml_rl: in a wheel, or beside the package's source."""
-    package = Path(__file__).parent
-    folders = (package / "configs", package.parent / "configs")
-    folder = next((folder for folder in folders if folder.is_dir()), None)
-    return [] if folder is None else sorted(folder.rglob("*.yaml"))
-
-
 def load_config(path: Path) -> tuple[Config, dict[str, Any]]:
     """Read a YAML or JSON config; return it and the run keys (``seed``, ``num-workers``, …) beside it.
 

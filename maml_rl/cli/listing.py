@@ -24,17 +24,20 @@ class Envs:
 
 @dataclass
 class Configs:
-    """List the configs that ship with maml_rl, for --config."""
+    """List the configs that ship with maml_rl, for --config, and the trained policies, for test --policy."""
 
     def run(self) -> None:
-        """Print one line per config."""
-        from maml_rl.config import load_config, shipped_configs
+        """Print one line per config, and one per policy."""
+        from maml_rl.config import load_config
+        from maml_rl.shipped import shipped_configs, shipped_policies
 
         rows = [("config", "environment", "tasks x episodes", "meta-updates", "policy")]
         rows += [_row(path, load_config(path)[0]) for path in shipped_configs()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        for name in shipped_policies():
+            print(f"policy  maml-rl://{name}")
 
 
 def _described(spec: "EnvSpec") -> str:

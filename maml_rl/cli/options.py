@@ -12,6 +12,7 @@ import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from maml_rl.config import Config, load_config, parse_config
+from maml_rl.shipped import policy_folder
 
 registry = ConstructorRegistry()
 """How tyro parses what is particular to configs."""
@@ -79,19 +80,21 @@ def config_from(options: Any) -> Config:
 
 
 def config_named_in(arguments: Sequence[str]) -> Config | None:
-    """Load the config that ``--config``, or ``--resume``, names, ahead of the full parse.
+    """Load the config that ``--config``, ``--resume`` or a shipped ``--policy`` names, ahead of the parse.
 
     Its values are the defaults of the options.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--config", type=Path)
     parser.add_argument("--resume", type=Path)
+    parser.add_argument("--policy", type=Path)
     try:
         named = parser.parse_known_args(list(arguments))[0]
     except argparse.ArgumentError:  # "--config" without a value: the full parse says so.
         return None
-    if named.config is None and named.resume is not None:
-        named.config = named.resume / "config.json"
+    run = named.resume or (named.policy and policy_folder(named.policy))
+    if named.config is None and run is not None:
+        named.config = run / "config.json"
     return None if named.config is None else load_config(named.config)[0]
 
 

@@ -10,6 +10,7 @@ from maml_rl import forkserver
 from maml_rl.cli.options import ConfigOptions, config_from, default_workers, options_of
 from maml_rl.config import WORKER_TIMEOUT, Config
 from maml_rl.errors import UsageError
+from maml_rl.shipped import policy_folder
 
 if TYPE_CHECKING:
     from maml_rl.evaluation import AdaptationResults
@@ -27,7 +28,7 @@ class Test:
     hyperparameters: tyro.conf.OmitArgPrefixes[ConfigOptions]  # type: ignore[valid-type]
     """The keys of the config."""
     policy: Path = tyro.MISSING
-    """State dict: policy.th of a run."""
+    """State dict: policy.th of a run; or maml-rl://NAME, one that ships ('maml-rl configs' lists them)."""
     config: Path | None = None
     """Config file: config.json of the run. Its values, but for batches and tasks, are the defaults below."""
     compare: tuple[str, ...] = ()
@@ -67,7 +68,9 @@ class Test:
         from maml_rl.training.files import load_policy
 
         seed = draw_seed() if self.seed is None else self.seed
-        policies = {self.policy.stem: self.policy, **self._others()}
+        shipped = policy_folder(self.policy)
+        policy = self.policy if shipped is None else shipped / "policy.th"
+        policies = {self.policy.stem: policy, **self._others()}
         self._check_free()
         results: dict[str, AdaptationResults] = {}
         settings = RunSettings(seed, self.num_workers, worker_timeout=self.worker_timeout)

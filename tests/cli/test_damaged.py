@@ -143,7 +143,8 @@ def limited(size: int, *arguments: object) -> subprocess.CompletedProcess[str]:
         "import resource, sys\nfrom maml_rl.cli import main\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\nmain(sys.argv[1:])\n"
     )
-    return run("python", "-c", script, *arguments)
+    # -B: Python would cut the caches of what it imports off at that size, too.
+    return run("python", "-B", "-c", script, *arguments)
 
 
 SMALL = ("--hidden-sizes", 4, "--num-batches", 60, "--meta-batch-size", 2, "--fast-batch-size", 2)

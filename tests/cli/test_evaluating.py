@@ -226,3 +226,10 @@ def test_the_files_beside_the_results_are_not_overwritten(
     arguments = ("--config", navigation_run / "config.json", "--policy", navigation_run / "policy.th")
     assert f"{name}' exists" in command.fails("test", *arguments, *SMALL, "--output", tmp_path / "r.npz")
     assert contents(tmp_path) == {name: b"precious"}
+
+
+def test_a_shipped_policy_brings_its_config(command: Command, tmp_path: Path):
+    options = ("--fast-batch-size", 2, "--num-steps", 1, "--env-kwargs", "{max_episode_steps: 5}")
+    out = command.succeeds("test", "--policy", "maml-rl://paper/cheetah-dir", *SMALL, *options)
+    assert "cheetah-dir" in out
+    assert "over 6 unseen tasks, 2 episodes each" in out

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from maml_rl.config import shipped_configs
+from maml_rl.shipped import shipped_configs, shipped_policies
 from tests.cli.helpers import ROOT, Command
 from tests.envs.ids import ALL_IDS
 
@@ -27,7 +27,9 @@ def test_every_config_is_listed_by_a_path_that_train_takes(command: Command, mon
     monkeypatch.chdir(ROOT)
     head, *rows = command.succeeds("configs").splitlines()
     assert head.split() == ["config", "environment", "tasks", "x", "episodes", "meta-updates", "policy"]
-    paths = [row.split()[0] for row in rows]
+    policies = [row.split()[1] for row in rows if row.startswith("policy ")]
+    assert policies == [f"maml-rl://{name}" for name in shipped_policies()]
+    paths = [row.split()[0] for row in rows[: -len(policies)]]
     assert paths == [str(path.relative_to(ROOT)) for path in shipped_configs()]
     assert set(paths) == {str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml")}
     assert any(

@@ -20,7 +20,8 @@ LINE = "return before/after -40.00/-10.50  kl 0.0090  accepted  12,346 steps/s  
 
 def shown(iterations: list[Iteration], terminal: bool = False, **options: Any) -> str:
     file = io.StringIO()
-    console = Console(file=file, force_terminal=terminal, width=200, soft_wrap=True)
+    environment = {"TERM": "xterm"}  # Whatever the tests themselves run in.
+    console = Console(file=file, force_terminal=terminal, width=200, soft_wrap=True, _environ=environment)
     with ProgressReport(20, 6, console=console, **options) as report:
         for iteration in iterations:
             report.update(iteration)
