@@ -2,6 +2,7 @@
 
 import html
 import io
+import json
 import re
 from contextlib import redirect_stdout, suppress
 from typing import Any
@@ -13,11 +14,13 @@ from maml_rl.config import Config
 
 MARKER = re.compile(r"<!-- (config|help (\w+)) -->")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([\[(])(.*?)\\[\])]</\1>', re.DOTALL)
+BETWEEN_CJK = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n *(?=[\u3400-\u9fff])")
+"""Ends of lines that browsers would show as a blank, which Chinese has none of."""
 COLUMNS = {"en": ("key", "default", "what it is"), "zh": ("键", "默认值", "含义")}
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
-    """Replace the markers of generated parts."""
+    """Replace the markers of generated parts; join the lines of Chinese paragraphs."""
     language = "zh" if page.file.src_uri.endswith(".zh.md") else "en"
 
     def fill(marker: re.Match[str]) -> str:
@@ -25,7 +28,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
             return config_table(language)
         return f"```text\n{help_text(marker[2])}```\n"
 
-    return MARKER.sub(fill, markdown)
+    filled = MARKER.sub(fill, markdown)
+    return BETWEEN_CJK.sub("", filled) if language == "zh" else filled
 
 
 def on_page_content(content: str, **_: Any) -> str:
@@ -45,8 +49,9 @@ def config_table(language: str) -> str:
     head = "| " + " | ".join(COLUMNS[language]) + " |\n| --- | --- | --- |\n"
     rows = []
     for name, field in Config.model_fields.items():
-        default = "–" if field.is_required() else f"`{field.get_default()}`"
-        rows.append(f"| `{name.replace('_', '-')}` | {default} | {field.description} |\n")
+        default = "–" if field.is_required() else f"`{json.dumps(field.get_default())}`"
+        description = (field.description or "").replace("|", "\\|")
+        rows.append(f"| `{name.replace('_', '-')}` | {default} | {description} |\n")
     return head + "".join(rows)
 
 

@@ -38,7 +38,7 @@ class Config(BaseModel):
     )
 
     env_name: str
-    """Id of the environment, registered with Gymnasium."""
+    """Id of the environment, registered with Gymnasium, or package.module:EnvClass."""
     env_kwargs: dict[str, Any] = {}
     """Keyword arguments of the environment, as YAML: '{low: 0.0, high: 2.0}'."""
     gamma: Annotated[float, Field(ge=0, le=1)] = 0.99

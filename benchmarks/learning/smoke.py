@@ -8,22 +8,18 @@ steps of an untrained policy and of the trained one.
 """
 
 import argparse
-import json
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.running import keep, maml_rl
 from maml_rl.config import load_config
-from maml_rl.evaluation import AdaptationResults, evaluate
+from maml_rl.evaluation import evaluate, write_csv
 from maml_rl.training import Run, RunSettings
 from maml_rl.training.files import load_policy
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 TEST_SEED = 2
 
 
@@ -54,12 +50,6 @@ EXPERIMENTS = {
 }
 
 
-def maml_rl(*arguments: object) -> None:
-    """Run a command of the command line, and show it."""
-    print("$ maml-rl", *arguments, flush=True)
-    subprocess.run([sys.executable, "-m", "maml_rl", *map(str, arguments)], check=True, cwd=ROOT)
-
-
 def learn(name: str, seed: int, folder: Path) -> None:
     """Train, test before and after training on the same unseen tasks, and keep the results."""
     experiment = EXPERIMENTS[name]
@@ -73,28 +63,11 @@ def learn(name: str, seed: int, folder: Path) -> None:
         for policy, schedule in experiment.schedules.items():
             results[policy] = evaluate(run.sampler, config, schedule)
     target = HERE / "results" / name / f"seed-{seed}"
-    target.mkdir(parents=True, exist_ok=True)
-    shutil.copy(folder / "metrics.csv", target)
-    entries = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    del entries["output_folder"]  # A temporary one.
-    (target / "config.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
-    write_table(target / "test.csv", results)
+    keep(folder, target, ["metrics.csv"])
+    write_csv(target / "test.csv", results)
+    print((target / "test.csv").read_text(encoding="utf-8"))
     maml_rl("plot", folder, "--output", target)
     (target / "paths.png").unlink(missing_ok=True)  # Not those of the test.
-
-
-def write_table(path: Path, results: Mapping[str, AdaptationResults]) -> None:
-    """Write and print one row per policy and number of gradient steps."""
-    rows = ["policy,gradient_steps,step_size,tasks,mean_return,standard_error"]
-    for policy, result in results.items():
-        tasks = result.returns.shape[1]
-        numbers = zip(("", *result.step_sizes), result.means, result.standard_errors, strict=True)
-        rows += [
-            f"{policy},{i},{size},{tasks},{mean:.3f},{error:.3f}"
-            for i, (size, mean, error) in enumerate(numbers)
-        ]
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    print(path.read_text(encoding="utf-8"))
 
 
 def main() -> None:

@@ -8,18 +8,15 @@ beside this file go config, metrics, the test's table and picture, policy, and w
 
 import argparse
 import json
-import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.paper.table import comparison
+from benchmarks.running import ROOT, keep, maml_rl
 from benchmarks.speed.report import machine
 from maml_rl.training.tables import read_columns
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 TEST_SEED = 2
 """Of the held-out tasks. Nothing was chosen on it."""
 
@@ -41,12 +38,6 @@ PROTOCOLS = {
 }
 
 
-def maml_rl(*arguments: object) -> None:
-    """Run a command of the command line, and show it."""
-    print("$ maml-rl", *arguments, flush=True)
-    subprocess.run([sys.executable, "-m", "maml_rl", *map(str, arguments)], check=True, cwd=ROOT)
-
-
 def reproduce(task: str, seed: int, run: Path) -> Path:
     """Train (or go on), test, and return the folder of the results."""
     if (run / "config.json").exists():
@@ -54,7 +45,7 @@ def reproduce(task: str, seed: int, run: Path) -> Path:
     else:
         maml_rl("train", "--config", f"configs/paper/{task}.yaml", "--output-folder", run, "--seed", seed)
     target = HERE / task / f"seed-{seed}"
-    target.mkdir(parents=True, exist_ok=True)
+    keep(run, target, ["metrics.csv", "policy.th"])
     protocol = PROTOCOLS[task]
     maml_rl(
         *("test", "--config", run / "config.json", "--policy", run / "policy.th", "--compare", "random"),
@@ -62,17 +53,12 @@ def reproduce(task: str, seed: int, run: Path) -> Path:
         *("--num-steps", 3, "--step-size-schedule", *protocol.schedule, "--seed", TEST_SEED),
         *("--output", target / "test.npz", "--overwrite"),
     )
-    keep(run, target)
+    note_cost(run, target)
     return target
 
 
-def keep(run: Path, target: Path) -> None:
-    """Copy what is small of a run, and note what it took."""
-    for name in ("metrics.csv", "policy.th"):
-        shutil.copy(run / name, target)
-    entries = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    del entries["output_folder"]  # Of this machine.
-    (target / "config.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+def note_cost(run: Path, target: Path) -> None:
+    """Write how long the training took, and on what."""
     timings = read_columns(run / "timings.csv", ("seconds_sampling", "seconds_updating"))
     seconds = float(timings["seconds_sampling"].sum() + timings["seconds_updating"].sum())
     taken = {"training_seconds": round(seconds), "machine": machine()}
