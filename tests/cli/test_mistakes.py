@@ -226,9 +226,9 @@ def test_a_policy_of_other_names(command: Command, tmp_path: Path, tabular_run: 
 def test_plots_of_folders_without_metrics(
     command: Command, tmp_path: Path, tabular_run: Path, content: str | None
 ):
+    (tmp_path / "config.json").write_bytes((tabular_run / "config.json").read_bytes())
     if content is not None:
         (tmp_path / "metrics.csv").write_text(content)
-        (tmp_path / "config.json").write_bytes((tabular_run / "config.json").read_bytes())
     before = contents(tmp_path)
     line = command.fails("plot", tmp_path)
     assert str(tmp_path / "metrics.csv") in line
@@ -237,7 +237,7 @@ def test_plots_of_folders_without_metrics(
 
 def test_plots_of_nothing_or_in_an_unknown_format(command: Command, tabular_run: Path, nowhere: Path):
     assert "name at least one output folder" in command.fails("plot")
-    assert "cannot read 'missing/metrics.csv'" in command.fails("plot", "missing")
+    assert "cannot read the config 'missing/config.json'" in command.fails("plot", "missing")
     assert "format 'gif': expected png, svg or pdf" in command.fails("plot", tabular_run, "--format", "gif")
     assert list(nowhere.iterdir()) == []
 
