@@ -1,6 +1,7 @@
 """Tables of numbers, one row per iteration; a run that goes on cuts them back to where it stood."""
 
 import csv
+import logging
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from maml_rl.errors import UsageError
 from maml_rl.training.files import write_atomically, writing
 from maml_rl.training.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 Columns = Mapping[str, NDArray[np.float64]]
 
@@ -32,26 +35,34 @@ class CSVLogger:
         with writing(path):
             self._file = path.open("a", newline="", encoding="utf-8")
         self._columns = next(csv.reader(kept)) if kept else None
+        self._warned = False
 
     def write(self, metrics: Metrics) -> None:
         """Append one row.
 
         Raises:
-            UsageError: the file cannot be written to, the disk is full, or the columns are others.
+            UsageError: the file cannot be written to, the disk is full, or it has a column that is not given.
         """
         header = self._columns is None
         self._columns = self._columns or list(metrics)
-        if set(metrics) != set(self._columns):
+        if missing := set(self._columns) - set(metrics):
             raise UsageError(
-                f"'{self._path}' has other columns than this version of maml_rl writes: "
-                "finish the run with the version that began it, or start another"
+                f"'{self._path}' has columns that this version of maml_rl does not write "
+                f"({', '.join(sorted(missing))}): finish the run with the version that began it"
             )
+        self._warn_of(sorted(set(metrics) - set(self._columns)))
         with writing(self._path):
-            writer = csv.DictWriter(self._file, self._columns, lineterminator="\n")
+            writer = csv.DictWriter(self._file, self._columns, extrasaction="ignore", lineterminator="\n")
             if header:
                 writer.writeheader()
             writer.writerow({key: _short(value) for key, value in metrics.items()})
             self._file.flush()
+
+    def _warn_of(self, left_out: list[str]) -> None:
+        """Say once what a run that an older version began does not record."""
+        if left_out and not self._warned:
+            self._warned = True
+            logger.warning("'%s' keeps its columns; left out: %s", self._path, ", ".join(left_out))
 
     def sync(self) -> None:
         """Have the rows survive a power cut."""

@@ -37,14 +37,26 @@ def test_metrics_that_are_not_there(tmp_path: Path):
         read_columns(tmp_path / "metrics.csv", NEEDED)
 
 
-def test_other_columns_than_the_table_has(tmp_path: Path):
-    """As when a version that writes more goes on with a run."""
+def test_a_run_that_an_older_version_began_keeps_its_columns(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     path = tmp_path / "metrics.csv"
     path.write_text("iteration,kl\n1,0.5\n")
-    logger = CSVLogger(path, rows=1)
-    with pytest.raises(UsageError, match="has other columns"):
-        logger.write({"iteration": 2, "kl": 0.5, "entropy": 1.0})
-    logger.close()
+    table = CSVLogger(path, rows=1)
+    for iteration in (2, 3):
+        table.write({"iteration": iteration, "entropy": 1.0, "kl": 0.25})
+    table.close()
+    assert path.read_text() == "iteration,kl\n1,0.5\n2,0.25\n3,0.25\n"
+    assert [record.message.endswith("left out: entropy") for record in caplog.records] == [True]
+
+
+def test_a_column_that_is_not_given(tmp_path: Path):
+    path = tmp_path / "metrics.csv"
+    path.write_text("iteration,kl\n1,0.5\n")
+    table = CSVLogger(path, rows=1)
+    with pytest.raises(UsageError, match=r"does not write \(kl\)"):
+        table.write({"iteration": 2, "entropy": 1.0})
+    table.close()
     assert path.read_text() == "iteration,kl\n1,0.5\n"
 
 
