@@ -100,7 +100,11 @@ class Test:
         return others
 
     def _check_free(self) -> None:
-        if self.output is None or self.overwrite:
+        if self.output is None:
+            return
+        if self.output.suffix in (".csv", ".png"):
+            raise UsageError(f"'{self.output}': expected an .npz; the .csv and .png come beside it")
+        if self.overwrite:
             return
         for path in (self.output, *map(self.output.with_suffix, (".csv", ".png"))):
             if path.exists():

@@ -1,6 +1,5 @@
 """What a person sees while a run goes on."""
 
-from types import TracebackType
 from typing import Literal
 
 from rich.console import Console
@@ -47,12 +46,7 @@ class ProgressReport:
         self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def update(self, iteration: Iteration) -> None:

@@ -219,6 +219,16 @@ def test_comparisons_that_name_no_policy(command: Command, navigation_run: Path,
 
 
 @pytest.mark.parametrize("name", ["r.csv", "r.png"])
+def test_the_results_do_not_take_the_name_of_a_file_beside_them(
+    command: Command, navigation_run: Path, tmp_path: Path, name: str
+):
+    arguments = ("--config", navigation_run / "config.json", "--policy", navigation_run / "policy.th")
+    output = ("--output", tmp_path / name, "--overwrite")
+    assert "expected an .npz" in command.fails("test", *arguments, *SMALL, *output)
+    assert contents(tmp_path) == {}
+
+
+@pytest.mark.parametrize("name", ["r.csv", "r.png"])
 def test_the_files_beside_the_results_are_not_overwritten(
     command: Command, navigation_run: Path, tmp_path: Path, name: str
 ):
