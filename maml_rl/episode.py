@@ -1,6 +1,7 @@
 """Episodes of one task, padded to one length: the unit that samplers produce and learners consume."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, SupportsFloat, runtime_checkable
 
 import numpy as np
@@ -16,6 +17,9 @@ from maml_rl.advantages import (
     step_mask,
     step_weights,
 )
+
+Step = tuple[NDArray[Any], NDArray[Any], float]
+"""Observation, action and reward."""
 
 
 class EpisodeData(NamedTuple):
@@ -76,7 +80,7 @@ class BatchEpisodes:
         self.batch_size = batch_size
         self.gamma = gamma
         self.device = torch.device(device)
-        self._steps: list[list[tuple[NDArray[Any], NDArray[Any], float]]] = [[] for _ in range(batch_size)]
+        self._steps: defaultdict[int, list[Step]] = defaultdict(list)
         self._data: EpisodeData | None = None
         self._advantages: Tensor | None = None
 
@@ -106,7 +110,7 @@ class BatchEpisodes:
         An id of ``None`` passes an entry over. Raises `ValueError` for an id outside ``[0, K)`` and
         for episodes made whole by `from_data`, which have no more steps to come.
         """
-        if self._data is not None and not any(self._steps):
+        if self._data is not None and not self._steps:
             raise ValueError("cannot append to episodes that were made from whole tensors")
         for observation, action, reward, index in zip(
             observations, actions, rewards, batch_ids, strict=False
@@ -124,7 +128,7 @@ class BatchEpisodes:
     def data(self) -> EpisodeData:
         """The recorded tensors."""
         if self._data is None:
-            self._data = _pad(self._steps, self.device)
+            self._data = _pad(self._steps, self.batch_size, self.device)
         return self._data
 
     @property
@@ -251,17 +255,17 @@ def stack_episodes(episodes: Sequence[BatchEpisodes], device: torch.device | str
     )
 
 
-def _pad(steps: list[list[tuple[NDArray[Any], NDArray[Any], float]]], device: torch.device) -> EpisodeData:
-    first = next((step for episode in steps for step in episode), None)
-    if first is None:
+def _pad(steps: Mapping[int, Sequence[Step]], batch_size: int, device: torch.device) -> EpisodeData:
+    if not steps:
         raise ValueError("these episodes have no steps yet: call episodes.append(...) first")
-    lengths = [len(episode) for episode in steps]
+    first = next(iter(steps.values()))[0]
+    lengths = [len(steps.get(k, ())) for k in range(batch_size)]
     shape = (max(lengths), len(steps))
     observations = np.zeros((*shape, *first[0].shape), np.float32)
     action_type = np.float32 if np.issubdtype(first[1].dtype, np.floating) else np.int64
     actions = np.zeros((*shape, *first[1].shape), action_type)
     rewards = np.zeros(shape, np.float32)
-    for k, episode in enumerate(steps):
+    for k, episode in steps.items():
         for t, step in enumerate(episode):
             observations[t, k], actions[t, k], rewards[t, k] = step
     return EpisodeData(

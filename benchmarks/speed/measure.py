@@ -56,9 +56,10 @@ def take_turns(*functions: Callable[[], object], repetitions: int = REPETITIONS)
 def against(
     ours: Callable[[], object], reference: Callable[[], object], repetitions: int = REPETITIONS
 ) -> list[tuple[float, float]]:
-    """Return the seconds of ``ours`` and of ``reference``, the mean of a call before and one after it."""
-    ours()
-    reference()
+    """Return the seconds of ``ours`` and of ``reference``, the mean of a call before and one after it.
+
+    Call both once before, to warm up.
+    """
     pairs = []
     before = seconds(reference)
     for _ in range(repetitions):

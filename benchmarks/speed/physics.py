@@ -15,7 +15,8 @@ class OpenLoop:
     ``frame_skip`` physics steps.
     """
 
-    def __init__(self, config: Config, threads: int, episodes: int = 400):
+    def __init__(self, config: Config, threads: int):
+        episodes = min(400, 2 * config.meta_batch_size * config.fast_batch_size)
         env = make_task_vector_env(config.env_name, config.env_kwargs, episodes)
         env.reset(seed=0)
         self.model = env.model

@@ -58,6 +58,8 @@ def against_physics(number: str, config: Config, bar: float, note: str = "") -> 
     """Compare with the open loop on as many threads as there are workers."""
     open_loop = OpenLoop(config, WORKERS)
     with sampling(config) as sample:
+        sample()
+        open_loop()
         pairs = against(sample, open_loop)
     rates = [n / ours for n, (ours, _) in zip(sample.env_steps[1:], pairs, strict=True)]
     limits = [open_loop.env_steps / physics for _, physics in pairs]

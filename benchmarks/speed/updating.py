@@ -54,12 +54,12 @@ def against_plain(number: str, num_steps: int, bar: float) -> Row:
     def plain() -> torch.Tensor:
         return plain_step(policy, *episodes, config.fast_lr, region_of(config)).theta
 
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     before, a, b = policy.get_vector(), ours(), plain()
     difference = ((a - b).norm() / b.norm()).item()
     of_step = ((a - b).norm() / (b - before).norm()).item()
     if difference > TOLERANCE:
         raise AssertionError(f"the meta-updates differ by {difference:.1e}, more than {TOLERANCE}")
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
     pairs = against(ours, plain)
     return Row(
         number,
