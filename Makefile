@@ -36,10 +36,11 @@ format: $(VENV)/.installed
 bench-learning: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.learning.smoke
 
-# make paper-cheetah-dir SEED=1: a row of the MAML paper's figures; see benchmarks/paper/README.md.
+# make paper-cheetah-dir SEED=1 METHOD=oracle: a row of the MAML paper's figures; see benchmarks/paper/README.md.
 SEED ?= 1
+METHOD ?= maml
 paper-%: $(VENV)/.installed FORCE
-	$(BIN)/python -m benchmarks.paper $* --seed $(SEED)
+	$(BIN)/python -m benchmarks.paper $* --method $(METHOD) --seed $(SEED)
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict

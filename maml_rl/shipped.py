@@ -25,7 +25,7 @@ def shipped_policies() -> dict[str, Path]:
     inside = {path.parent for path in (PACKAGE / "trained").glob("*/*/policy.th")}
     if inside:
         return {f"{path.parent.name}/{path.name}": path for path in sorted(inside)}
-    beside = {path.parent for path in (SOURCE / "benchmarks").glob("paper/*/seed-1/policy.th")}
+    beside = {path.parent for path in (SOURCE / "benchmarks").glob("paper/*/maml-1/policy.th")}
     return {f"paper/{path.parent.name}": path for path in sorted(beside)}
 
 

@@ -1,60 +1,62 @@
-"""One row of the paper's figures: train, test on 40 held-out tasks by the paper's protocol, keep the results.
+"""A row of the paper's figures: train, test on 40 held-out tasks by the paper's protocol, keep the results.
 
-    python -m benchmarks.paper TASK [--seed SEED] [--runs FOLDER]
+    python -m benchmarks.paper TASK [--method METHOD] [--seed SEED] [--runs FOLDER]
 
-TASK is the name of a config in configs/paper. A run that was interrupted goes on. Into TASK/seed-SEED
+TASK is the name of a config in configs/paper. A run that was interrupted goes on. Into TASK/METHOD-SEED
 beside this file go config, metrics, the test's table and picture, policy, and what it took (machine.json).
 """
 
 import argparse
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.paper.methods import HERE, METHODS, TASKS
 from benchmarks.paper.table import comparison
 from benchmarks.running import ROOT, keep, maml_rl
 from benchmarks.speed.report import machine
+from maml_rl.config import load_config
 from maml_rl.training.tables import read_columns
 
-HERE = Path(__file__).parent
 TEST_SEED = 2
 """Of the held-out tasks. Nothing was chosen on it."""
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """How a policy is tested: episodes per gradient step, and the factors of the trained step size."""
-
-    episodes: int = 20
-    schedule: tuple[float, ...] = (1, 0.5, 0.5)
-
-
-PROTOCOLS = {
-    "navigation": Protocol(40, (1, 0.25, 0.25)),
-    "cheetah-dir": Protocol(),
-    "cheetah-vel": Protocol(),
-    "ant-vel": Protocol(),
-    "ant-dir": Protocol(40, (1, 0.01, 0.01)),
-}
-
-
-def reproduce(task: str, seed: int, run: Path) -> Path:
-    """Train (or go on), test, and return the folder of the results."""
+def reproduce(task: str, method: str, seed: int, run: Path) -> None:
+    """Train (or go on), test, and keep the results."""
     if (run / "config.json").exists():
         maml_rl("train", "--resume", run)
     else:
-        maml_rl("train", "--config", f"configs/paper/{task}.yaml", "--output-folder", run, "--seed", seed)
-    target = HERE / task / f"seed-{seed}"
+        maml_rl("train", *training_options(task, method), "--output-folder", run, "--seed", seed)
+    target = HERE / task / f"{method}-{seed}"
     keep(run, target, ["metrics.csv", "policy.th"])
-    protocol = PROTOCOLS[task]
     maml_rl(
-        *("test", "--config", run / "config.json", "--policy", run / "policy.th", "--compare", "random"),
-        *("--num-batches", 1, "--meta-batch-size", 40, "--fast-batch-size", protocol.episodes),
-        *("--num-steps", 3, "--step-size-schedule", *protocol.schedule, "--seed", TEST_SEED),
-        *("--output", target / "test.npz", "--overwrite"),
+        *("test", "--config", run / "config.json", "--policy", run / "policy.th"),
+        *test_options(task, method),
+        *("--seed", TEST_SEED, "--output", target / "test.npz", "--overwrite"),
     )
     note_cost(run, target)
-    return target
+
+
+def training_options(task: str, method: str) -> list[object]:
+    """Return the config of a task, and the changes that make it the method's."""
+    path = Path("configs", "paper", f"{task}.yaml")
+    config, _ = load_config(ROOT / path)
+    options: list[object] = ["--config", path]
+    for name, value in METHODS[method].changes.items():
+        options += [f"--{name.replace('_', '-')}", value]
+    if METHODS[method].env_kwargs:
+        options += ["--env-kwargs", json.dumps({**config.env_kwargs, **METHODS[method].env_kwargs})]
+    return options
+
+
+def test_options(task: str, method: str) -> list[object]:
+    """Return how a method's policy is tested; what comes with MAML's is the untrained one."""
+    options: list[object] = ["--num-batches", 1, "--meta-batch-size", 40]
+    options += ["--fast-batch-size", TASKS[task].test_episodes]
+    if not METHODS[method].adapts:
+        return [*options, "--num-steps", 0]
+    options += ["--num-steps", 3, "--step-size-schedule", *TASKS[task].schedule]
+    return [*options, "--compare", "random"] if method == "maml" else options
 
 
 def note_cost(run: Path, target: Path) -> None:
@@ -66,14 +68,17 @@ def note_cost(run: Path, target: Path) -> None:
 
 
 def main() -> None:
-    """Do one row, and print it beside the published one."""
+    """Do one row, and print the task's rows beside the published ones."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("task", choices=list(PROTOCOLS))
+    parser.add_argument("task", choices=list(TASKS))
+    trained = [name for name, method in METHODS.items() if method.trained_as == name]
+    parser.add_argument("--method", choices=trained, default="maml")
     parser.add_argument("--seed", type=int, default=1, help="of training")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "paper", help="where the whole runs go")
     arguments = parser.parse_args()
-    run = arguments.runs / f"{arguments.task}-{arguments.seed}"
-    print(comparison(arguments.task, reproduce(arguments.task, arguments.seed, run)))
+    run = arguments.runs / f"{arguments.task}-{arguments.method}-{arguments.seed}"
+    reproduce(arguments.task, arguments.method, arguments.seed, run)
+    print(comparison(arguments.task))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 from maml_rl.envs.adapter import GymTaskVectorEnv
+from maml_rl.envs.observed_task import ObserveTask, ObserveTaskVector
 from maml_rl.envs.task_env import TaskVectorEnv
 from maml_rl.errors import UsageError, did_you_mean
 
@@ -40,12 +41,15 @@ def find_spec(env_name: str) -> EnvSpec:
 def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) -> gym.Env[Any, Any]:
     """Make one environment with its time limit, and check that it is a task distribution.
 
+    Args:
+        env_kwargs: of the environment; they all take ``observe_task``, see `ObserveTask`.
+
     Raises:
         UsageError: the id does not exist, a keyword argument is not one of its own or has a value that
             it cannot have, or the environment lacks ``sample_tasks`` or ``reset_task``.
     """
     spec = find_spec(env) if isinstance(env, str) else env
-    kwargs = dict(env_kwargs or {})
+    observe_task, kwargs = _split(env_kwargs)
     _check_kwargs(spec, kwargs)
     try:
         made: gym.Env[Any, Any] = gym.make(spec, **kwargs)
@@ -63,7 +67,7 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
                 f"environment '{spec.id}' has no method {method}(): a task distribution needs "
                 "sample_tasks(num_tasks), which returns dicts, and reset_task(task), which takes one"
             )
-    return made
+    return ObserveTask(made) if observe_task else made
 
 
 def make_task_vector_env(
@@ -71,16 +75,20 @@ def make_task_vector_env(
 ) -> TaskVectorEnv:
     """Make ``num_envs`` environments that step as one: natively where there is a batched version."""
     spec = find_spec(env) if isinstance(env, str) else env
-    kwargs = dict(env_kwargs or {})
     if spec.vector_entry_point is None:
-        return GymTaskVectorEnv(lambda: make_env(spec, kwargs), num_envs)
+        return GymTaskVectorEnv(lambda: make_env(spec, env_kwargs), num_envs)
+    observe_task, kwargs = _split(env_kwargs)
     made = gym.make_vec(spec, num_envs=num_envs, **kwargs)
     if not isinstance(made, TaskVectorEnv):
         raise UsageError(
             f"environment '{spec.id}': its vector_entry_point makes a {type(made).__name__}, "
             "expected a maml_rl.envs.TaskVectorEnv"
         )
-    return made
+    if not observe_task:
+        return made
+    single = make_env(spec, env_kwargs)
+    single.close()
+    return ObserveTaskVector(made, single.observation_space)
 
 
 def registered() -> list[EnvSpec]:
@@ -103,7 +111,20 @@ def keyword_arguments(spec: EnvSpec) -> dict[str, Any] | None:
         else:
             defaults[parameter.name] = parameter.default
     # gym.make takes the last one for itself, to set the time limit.
-    return {**defaults, **spec.kwargs, "max_episode_steps": spec.max_episode_steps}
+    return {**defaults, **spec.kwargs, "max_episode_steps": spec.max_episode_steps, "observe_task": False}
+
+
+def _split(env_kwargs: Mapping[str, Any] | None) -> tuple[bool, dict[str, Any]]:
+    """Return ``observe_task``, and the arguments of the environment itself.
+
+    Raises:
+        UsageError: ``observe_task`` is neither true nor false.
+    """
+    kwargs = dict(env_kwargs or {})
+    observe_task = kwargs.pop("observe_task", False)
+    if not isinstance(observe_task, bool):
+        raise UsageError(f"observe_task: expected true or false, got {observe_task!r}")
+    return observe_task, kwargs
 
 
 def _check_kwargs(spec: EnvSpec, kwargs: Mapping[str, Any]) -> None:

@@ -52,7 +52,7 @@ def _draw_round(ax: Axes, episodes: BatchEpisodes, step: int, rounds: int) -> No
 
 
 def _path(episodes: BatchEpisodes, k: int) -> NDArray[np.float32]:
-    path: NDArray[np.float32] = episodes.observations[: episodes.lengths[k], k].cpu().numpy()
+    path: NDArray[np.float32] = episodes.observations[: episodes.lengths[k], k, :2].cpu().numpy()
     return path
 
 

@@ -188,7 +188,7 @@ def _is_navigation(env: gym.Env[Any, Any]) -> bool:
 
 def _path(episode: EpisodeData) -> NDArray[np.float32]:
     assert episode.last_observations is not None
-    return np.concatenate([episode.observations[0, :, 0], episode.last_observations[0]])
+    return np.concatenate([episode.observations[0, :, 0], episode.last_observations[0]])[:, :2]
 
 
 def _returns(episode: EpisodeData) -> NDArray[np.float64]:

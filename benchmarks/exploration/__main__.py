@@ -1,0 +1,126 @@
+"""Total reward over n episodes of an unseen bandit or MDP: MAML beside other strategies.
+
+    python -m benchmarks.exploration [NAME ...] [--seed SEED] [--runs FOLDER]
+
+A NAME is ``k5-n10`` (a bandit of 5 arms, 10 pulls) or ``mdp-n10`` (10 episodes of 10 steps); all, if none is
+named. MAML is trained by the config of that name (a run that was interrupted goes on) with n episodes
+before and after its gradient step. Into results/NAME go its config and metrics and ``totals.csv``.
+"""
+
+import argparse
+import csv
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.exploration import bandits, mdps
+from benchmarks.running import ROOT, keep, maml_rl
+from maml_rl.config import load_config
+from maml_rl.evaluation import evaluate
+from maml_rl.training import Run, RunSettings
+from maml_rl.training.files import load_policy
+
+HERE = Path(__file__).parent
+TASKS = 1000
+TEST_SEED = 2
+HORIZON, STATES, ACTIONS = 10, 10, 5
+"""Of the MDPs."""
+Array = bandits.Array
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A kind of task, and the episodes that one may play of it."""
+
+    config: str
+    episodes: int
+    arms: int = 0
+    """Of a bandit; 0 for an MDP."""
+
+
+SETTINGS = {
+    f"k{k}-n{n}": Setting(f"bandit/bandit-k{k}-n{n}", n, k) for k in (5, 10, 50) for n in (10, 100, 500)
+}
+SETTINGS |= {f"mdp-n{n}": Setting("tabular-mdp", n) for n in (10, 25, 50, 100)}
+
+
+def strategies(setting: Setting) -> dict[str, Array]:
+    """Return the total reward of the strategies that need no training, ``[TASKS]`` each."""
+    rng = np.random.default_rng(TEST_SEED)
+    if setting.arms:
+        play = partial(bandits.total_rewards, means=rng.random((TASKS, setting.arms)), pulls=setting.episodes)
+        indices = {
+            "random": bandits.uniformly,
+            "Thompson sampling": bandits.thompson,
+            "UCB1": bandits.ucb1,
+            "Gittins": bandits.gittins(setting.episodes),
+        }
+        return {name: play(index, rng=rng) for name, index in indices.items()}
+    transitions = rng.dirichlet(np.ones(STATES), (TASKS, STATES, ACTIONS))
+    rewards_mean = rng.normal(1.0, 1.0, (TASKS, STATES, ACTIONS))
+    plans = {"random": mdps.uniformly, "PSRL": mdps.posterior_sampling}
+    return {
+        name: mdps.total_rewards(plan, transitions, rewards_mean, setting.episodes, HORIZON, rng)
+        for name, plan in plans.items()
+    }
+
+
+def maml(setting: Setting, seed: int, run: Path) -> dict[str, Array]:
+    """Train (or go on), and return total rewards on unseen tasks, ``[TASKS]`` each."""
+    if (run / "config.json").exists():
+        maml_rl("train", "--resume", run)
+    else:
+        options = ("--config", f"configs/maml/{setting.config}.yaml", "--fast-batch-size", setting.episodes)
+        maml_rl("train", *options, "--output-folder", run, "--seed", seed)
+    # What counts: half of the episodes before the gradient step, half after it.
+    first = setting.episodes // 2
+    before, after = per_episode(run, first)
+    counted = before * first + after * (setting.episodes - first)
+    before, after = per_episode(run, setting.episodes)
+    return {
+        "MAML": counted,
+        "MAML, n episodes before its step": before * setting.episodes,
+        "MAML, n more after it": after * setting.episodes,
+    }
+
+
+def per_episode(folder: Path, episodes: int) -> Array:
+    """Return the mean return before and after a gradient step on so many episodes, ``[2, TASKS]``."""
+    config, _ = load_config(folder / "config.json")
+    test = {"num_batches": 10, "meta_batch_size": TASKS // 10, "fast_batch_size": episodes}
+    config = config.model_copy(update=test)
+    with Run(config, RunSettings(TEST_SEED, num_workers=2)) as run:
+        load_policy(run.policy, folder / "policy.th")
+        return evaluate(run.sampler, config).returns.mean(2).astype(np.float64)
+
+
+def write_totals(path: Path, totals: dict[str, Array]) -> None:
+    """Write mean and standard error over tasks, a row per strategy."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("strategy", "tasks", "mean_total", "standard_error"))
+        for name, values in totals.items():
+            error = values.std(ddof=1) / len(values) ** 0.5
+            writer.writerow((name, len(values), f"{values.mean():.2f}", f"{error:.2f}"))
+
+
+def main() -> None:
+    """Do the named settings, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=list(SETTINGS), metavar="NAME", help=", ".join(SETTINGS))
+    parser.add_argument("--seed", type=int, default=1, help="of training")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "exploration", help="for the whole runs")
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        setting, run = SETTINGS[name], arguments.runs / f"{name}-{arguments.seed}"
+        totals = strategies(setting) | maml(setting, arguments.seed, run)
+        target = HERE / "results" / name
+        keep(run, target, ["metrics.csv"])
+        write_totals(target / "totals.csv", totals)
+        print((target / "totals.csv").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The published values and ours, as they lie beside this file."""
+
+import csv
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.paper.methods import HERE, METHODS, TASKS
+
+
+class Curve(NamedTuple):
+    """Returns after 0, 1, … gradient steps, over tasks."""
+
+    means: tuple[float, ...]
+    standard_errors: tuple[float, ...]
+
+
+def published(task: str, method: str) -> Curve:
+    """Return the paper's, from its own data files."""
+    rows = _rows(HERE / "published.csv")
+    return _curve([row for row in rows if (row["task"], row["method"]) == (TASKS[task].published, method)])
+
+
+def ours(task: str, method: str) -> dict[int, Curve]:
+    """Return our own by training seed: of the seeds that are there."""
+    chosen = METHODS[method]
+    curves = {}
+    for path in sorted(HERE.glob(f"{task}/{chosen.trained_as}-*/test.csv")):
+        seed = int(path.parent.name.rpartition("-")[2])
+        curves[seed] = _curve([row for row in _rows(path) if row["policy"] == chosen.policy])
+    return curves
+
+
+def _curve(rows: list[dict[str, str]]) -> Curve:
+    return Curve(
+        tuple(float(row["mean_return"]) for row in rows),
+        tuple(float(row["standard_error"]) for row in rows),
+    )
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
