@@ -1,7 +1,7 @@
 """What the paper compares: tasks, the methods beside MAML, and how each is tested."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,8 @@ class Method:
 
     trained_as: str
     policy: str = "policy"
-    changes: Mapping[str, object] = {}
-    env_kwargs: Mapping[str, Any] = {}
+    changes: Mapping[str, object] = field(default_factory=dict)
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def adapts(self) -> bool:
