@@ -4,7 +4,9 @@
 
 A NAME is ``k5-n10`` (a bandit of 5 arms, 10 pulls) or ``mdp-n10`` (10 episodes of 10 steps); all, if none is
 named. MAML is trained by the config of that name (a run that was interrupted goes on) with n episodes
-before and after its gradient step. Into results/NAME go its config and metrics and ``totals.csv``.
+before and after its gradient step. In the test the n episodes are all that there is: they are divided evenly
+between its gradient steps, of the number and size that gain most on other tasks. Into results/NAME go its
+config and metrics and ``totals.csv``.
 """
 
 import argparse
@@ -24,7 +26,9 @@ from maml_rl.training.files import load_policy
 
 HERE = Path(__file__).parent
 TASKS = 1000
-TEST_SEED = 2
+TEST_SEED, VALIDATION_SEED = 2, 77
+GRADIENT_STEPS, FACTORS = (1, 4, 9), (1, 3)
+"""Their numbers, and multiples of the trained step size, to choose from."""
 HORIZON, STATES, ACTIONS = 10, 10, 5
 """Of the MDPs."""
 Array = bandits.Array
@@ -74,34 +78,40 @@ def maml(setting: Setting, seed: int, run: Path) -> dict[str, Array]:
     else:
         options = ("--config", f"configs/maml/{setting.config}.yaml", "--fast-batch-size", setting.episodes)
         maml_rl("train", *options, "--output-folder", run, "--seed", seed)
-    # What counts: half of the episodes before the gradient step, half after it.
-    first = setting.episodes // 2
-    before, after = per_episode(run, first)
-    counted = before * first + after * (setting.episodes - first)
-    before, after = per_episode(run, setting.episodes)
+    n = setting.episodes
+    # A gradient on a single episode is 0.
+    numbers = [steps for steps in GRADIENT_STEPS if n % (steps + 1) == 0 and n > steps + 1]
+    size = load_config(run / "config.json")[0].fast_lr
+    choices = [(steps, factor * size) for steps in numbers for factor in FACTORS]
+
+    def counted(choice: tuple[int, float], test_seed: int) -> Array:
+        return totals(run, n // (choice[0] + 1), *choice, test_seed).sum(0)
+
+    steps, size = max(choices, key=lambda choice: counted(choice, VALIDATION_SEED).mean())
+    before, after = totals(run, n, 1, size, TEST_SEED)
     return {
-        "MAML": counted,
-        "MAML, n episodes before its step": before * setting.episodes,
-        "MAML, n more after it": after * setting.episodes,
+        f"MAML, {steps} steps of {size:g}": counted((steps, size), TEST_SEED),
+        "MAML, n episodes before a step": before,
+        "MAML, n more after it": after,
     }
 
 
-def per_episode(folder: Path, episodes: int) -> Array:
-    """Return the mean return before and after a gradient step on so many episodes, ``[2, TASKS]``."""
+def totals(folder: Path, episodes: int, steps: int, size: float, seed: int) -> Array:
+    """Return the total reward of ``episodes`` before and after each gradient step, ``[steps + 1, TASKS]``."""
     config, _ = load_config(folder / "config.json")
-    test = {"num_batches": 10, "meta_batch_size": TASKS // 10, "fast_batch_size": episodes}
-    config = config.model_copy(update=test)
-    with Run(config, RunSettings(TEST_SEED, num_workers=2)) as run:
+    tested = {"num_batches": 10, "meta_batch_size": TASKS // 10, "fast_batch_size": episodes}
+    config = config.model_copy(update=tested | {"num_steps": steps, "fast_lr": size})
+    with Run(config, RunSettings(seed, num_workers=2)) as run:
         load_policy(run.policy, folder / "policy.th")
-        return evaluate(run.sampler, config).returns.mean(2).astype(np.float64)
+        return evaluate(run.sampler, config).returns.sum(2).astype(np.float64)
 
 
-def write_totals(path: Path, totals: dict[str, Array]) -> None:
+def write_totals(path: Path, gained: dict[str, Array]) -> None:
     """Write mean and standard error over tasks, a row per strategy."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("strategy", "tasks", "mean_total", "standard_error"))
-        for name, values in totals.items():
+        for name, values in gained.items():
             error = values.std(ddof=1) / len(values) ** 0.5
             writer.writerow((name, len(values), f"{values.mean():.2f}", f"{error:.2f}"))
 
@@ -115,10 +125,10 @@ def main() -> None:
     arguments = parser.parse_args()
     for name in arguments.names:
         setting, run = SETTINGS[name], arguments.runs / f"{name}-{arguments.seed}"
-        totals = strategies(setting) | maml(setting, arguments.seed, run)
+        gained = strategies(setting) | maml(setting, arguments.seed, run)
         target = HERE / "results" / name
         keep(run, target, ["metrics.csv"])
-        write_totals(target / "totals.csv", totals)
+        write_totals(target / "totals.csv", gained)
         print((target / "totals.csv").read_text(encoding="utf-8"))
 
 

@@ -1,0 +1,41 @@
+"""The results as a Markdown table: ``python -m benchmarks.exploration.table``."""
+
+import csv
+
+from benchmarks.exploration.__main__ import HERE, SETTINGS
+
+COLUMNS = (
+    "random",
+    "Thompson sampling",
+    "PSRL",
+    "UCB1",
+    "Gittins",
+    "MAML",
+    "gradient steps",
+    "n before",
+    "n after",
+)
+
+
+def row(name: str) -> dict[str, str]:
+    """Return the cells of one setting, by column."""
+    with (HERE / "results" / name / "totals.csv").open(newline="", encoding="utf-8") as file:
+        totals = list(csv.DictReader(file))
+    cells = {entry["strategy"]: f"{entry['mean_total']} ± {entry['standard_error']}" for entry in totals}
+    (counted,) = (strategy for strategy in cells if " steps of " in strategy)
+    steps = counted.removeprefix("MAML, ").replace("steps of", "of")
+    before, after = cells["MAML, n episodes before a step"], cells["MAML, n more after it"]
+    return cells | {"MAML": cells[counted], "gradient steps": steps, "n before": before, "n after": after}
+
+
+def main() -> None:
+    """Print the settings that have results."""
+    print("| | " + " | ".join(COLUMNS) + " |\n" + "| --- " * (len(COLUMNS) + 1) + "|")
+    for name in SETTINGS:
+        if (HERE / "results" / name / "totals.csv").exists():
+            cells = row(name)
+            print(f"| {name} | " + " | ".join(cells.get(column, "–") for column in COLUMNS) + " |")
+
+
+if __name__ == "__main__":
+    main()
