@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from maml_rl import forkserver
 from maml_rl.cli.options import ConfigOptions, config_from, default_workers, options_of
 from maml_rl.config import WORKER_TIMEOUT, Config
 from maml_rl.errors import UsageError
@@ -61,6 +60,8 @@ class Test:
         """Evaluate."""
         config = config_from(self.hyperparameters)
         if self.num_workers:
+            from maml_rl import forkserver
+
             forkserver.start()
         from maml_rl.evaluation import evaluate
         from maml_rl.seeding import draw_seed

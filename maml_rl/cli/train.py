@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from maml_rl import forkserver
 from maml_rl.cli.options import ConfigOptions, config_from, default_workers, options_of
 from maml_rl.config import WORKER_TIMEOUT, Config, LoggerName, load_config
 from maml_rl.errors import UsageError
@@ -62,6 +61,8 @@ class Train:
         """Train until the last batch, with checkpoints on the way."""
         config = config_from(self.hyperparameters)
         if self.num_workers:
+            from maml_rl import forkserver
+
             forkserver.start()
         # Imported here: PyTorch and MuJoCo take seconds, and "--help" must not.
         from maml_rl.training import Run, RunFolder, RunSettings, train
