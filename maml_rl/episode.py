@@ -260,7 +260,7 @@ def _pad(steps: Mapping[int, Sequence[Step]], batch_size: int, device: torch.dev
         raise ValueError("these episodes have no steps yet: call episodes.append(...) first")
     first = next(iter(steps.values()))[0]
     lengths = [len(steps.get(k, ())) for k in range(batch_size)]
-    shape = (max(lengths), len(steps))
+    shape = (max(lengths), batch_size)
     observations = np.zeros((*shape, *first[0].shape), np.float32)
     action_type = np.float32 if np.issubdtype(first[1].dtype, np.floating) else np.int64
     actions = np.zeros((*shape, *first[1].shape), action_type)

@@ -68,6 +68,15 @@ def test_ragged_episodes_are_time_major_and_zero_padded():
     assert {x.dtype for x in (episodes.observations, episodes.actions, episodes.rewards)} == {torch.float32}
 
 
+@pytest.mark.parametrize("empty", [0, 1, 2])
+def test_an_episode_may_have_no_steps(empty: int):
+    episodes = BatchEpisodes(3)
+    filled = [k for k in range(3) if k != empty]
+    episodes.append([np.array([k]) for k in filled], [np.array([0.0])] * 2, [k + 1.0 for k in filled], filled)
+    assert episodes.rewards.tolist() == [[0.0 if k == empty else k + 1.0 for k in range(3)]]
+    assert episodes.lengths.tolist() == [int(k != empty) for k in range(3)]
+
+
 def test_returns_are_discounted_and_zero_behind_the_end():
     episodes = appended_episodes()
     expected = oracle.discounted_returns(episodes.rewards.double().numpy(), episodes.lengths, GAMMA)

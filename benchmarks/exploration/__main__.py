@@ -11,20 +11,19 @@ config and metrics and ``totals.csv``.
 
 import argparse
 import csv
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.exploration import bandits, mdps
+from benchmarks.exploration.settings import HERE, SETTINGS, Setting
 from benchmarks.running import ROOT, keep, maml_rl
 from maml_rl.config import load_config
 from maml_rl.evaluation import evaluate
 from maml_rl.training import Run, RunSettings
 from maml_rl.training.files import load_policy
 
-HERE = Path(__file__).parent
 TASKS = 1000
 TEST_SEED, VALIDATION_SEED = 2, 77
 GRADIENT_STEPS, FACTORS = (1, 4, 9), (1, 3)
@@ -32,22 +31,6 @@ GRADIENT_STEPS, FACTORS = (1, 4, 9), (1, 3)
 HORIZON, STATES, ACTIONS = 10, 10, 5
 """Of the MDPs."""
 Array = bandits.Array
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A kind of task, and the episodes that one may play of it."""
-
-    config: str
-    episodes: int
-    arms: int = 0
-    """Of a bandit; 0 for an MDP."""
-
-
-SETTINGS = {
-    f"k{k}-n{n}": Setting(f"bandit/bandit-k{k}-n{n}", n, k) for k in (5, 10, 50) for n in (10, 100, 500)
-}
-SETTINGS |= {f"mdp-n{n}": Setting("tabular-mdp", n) for n in (10, 25, 50, 100)}
 
 
 def strategies(setting: Setting) -> dict[str, Array]:
@@ -64,7 +47,7 @@ def strategies(setting: Setting) -> dict[str, Array]:
         return {name: play(index, rng=rng) for name, index in indices.items()}
     transitions = rng.dirichlet(np.ones(STATES), (TASKS, STATES, ACTIONS))
     rewards_mean = rng.normal(1.0, 1.0, (TASKS, STATES, ACTIONS))
-    plans = {"random": mdps.uniformly, "PSRL": mdps.posterior_sampling}
+    plans = {"random": mdps.uniformly, "PSRL": mdps.posterior_sampling, "greedy": mdps.greedily}
     return {
         name: mdps.total_rewards(plan, transitions, rewards_mean, setting.episodes, HORIZON, rng)
         for name, plan in plans.items()
@@ -81,14 +64,14 @@ def maml(setting: Setting, seed: int, run: Path) -> dict[str, Array]:
     n = setting.episodes
     # A gradient on a single episode is 0.
     numbers = [steps for steps in GRADIENT_STEPS if n % (steps + 1) == 0 and n > steps + 1]
-    size = load_config(run / "config.json")[0].fast_lr
-    choices = [(steps, factor * size) for steps in numbers for factor in FACTORS]
+    trained = load_config(run / "config.json")[0].fast_lr
+    choices = [(steps, factor * trained) for steps in numbers for factor in FACTORS]
 
     def counted(choice: tuple[int, float], test_seed: int) -> Array:
         return totals(run, n // (choice[0] + 1), *choice, test_seed).sum(0)
 
     steps, size = max(choices, key=lambda choice: counted(choice, VALIDATION_SEED).mean())
-    before, after = totals(run, n, 1, size, TEST_SEED)
+    before, after = totals(run, n, 1, trained, TEST_SEED)
     return {
         f"MAML, {steps} steps of {size:g}": counted((steps, size), TEST_SEED),
         "MAML, n episodes before a step": before,
@@ -123,6 +106,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of training")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "exploration", help="for the whole runs")
     arguments = parser.parse_args()
+    unknown = set(arguments.names) - SETTINGS.keys()
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; expected some of {', '.join(SETTINGS)}")
     for name in arguments.names:
         setting, run = SETTINGS[name], arguments.runs / f"{name}-{arguments.seed}"
         gained = strategies(setting) | maml(setting, arguments.seed, run)

@@ -56,13 +56,27 @@ def uniformly(experience: Experience, horizon: int, rng: np.random.Generator) ->
 
 def posterior_sampling(experience: Experience, horizon: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """PSRL (Strens 2000; Osband et al. 2013): the best policy of an MDP drawn from the posterior."""
+    counts, mean, std = posterior(experience)
+    transitions = rng.standard_gamma(counts)
+    rewards = mean + std * rng.standard_normal(mean.shape)
+    return best_policy(transitions / transitions.sum(-1, keepdims=True), rewards, horizon)
+
+
+def greedily(experience: Experience, horizon: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The best policy of the posterior's mean."""
+    counts, mean, _ = posterior(experience)
+    return best_policy(counts / counts.sum(-1, keepdims=True), mean, horizon)
+
+
+def posterior(experience: Experience) -> tuple[Array, Array, Array]:
+    """Return Dirichlet counts ``[B, S, A, S]``, and mean and standard deviation of the rewards' means."""
     visits = experience.transitions.sum(-1)
-    transitions = rng.standard_gamma(1 + experience.transitions)
-    transitions /= transitions.sum(-1, keepdims=True)
     # Prior Normal(1, 1), noise of variance 1.
-    mean = (1 + experience.reward_sums) / (1 + visits)
-    rewards = mean + rng.standard_normal(mean.shape) / np.sqrt(1 + visits)
-    return best_policy(transitions, rewards, horizon)
+    return (
+        1 + experience.transitions,
+        (1 + experience.reward_sums) / (1 + visits),
+        1 / np.sqrt(1 + visits),
+    )
 
 
 def best_policy(transitions: Array, rewards: Array, horizon: int) -> NDArray[np.int64]:

@@ -2,7 +2,7 @@
 
 import csv
 
-from benchmarks.exploration.__main__ import HERE, SETTINGS
+from benchmarks.exploration.settings import HERE, SETTINGS
 
 COLUMNS = (
     "random",

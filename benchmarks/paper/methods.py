@@ -42,25 +42,22 @@ class Method:
     Args:
         trained_as: method whose runs it is tested with.
         policy: its name in their tables.
+        adapts: whether gradient steps are taken in the test.
         changes: of the task's config.
         env_kwargs: beside the config's own.
     """
 
     trained_as: str
     policy: str = "policy"
+    adapts: bool = True
     changes: Mapping[str, object] = field(default_factory=dict)
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def adapts(self) -> bool:
-        """Whether gradient steps are taken in the test."""
-        return not self.env_kwargs
 
 
 METHODS = {
     "maml": Method("maml"),
     "pretrained": Method("pretrained", changes={"num_steps": 0}),
     "random": Method("maml", policy="random"),
-    "oracle": Method("oracle", changes={"num_steps": 0}, env_kwargs={"observe_task": True}),
+    "oracle": Method("oracle", adapts=False, changes={"num_steps": 0}, env_kwargs={"observe_task": True}),
 }
 """Pretrained: one policy for all tasks. Random: an untrained one. Oracle: one that observes the task."""

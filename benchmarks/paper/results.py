@@ -23,11 +23,14 @@ def published(task: str, method: str) -> Curve:
 def ours(task: str, method: str) -> dict[int, Curve]:
     """Return our own by training seed: of the seeds that are there."""
     chosen = METHODS[method]
-    curves = {}
-    for path in sorted(HERE.glob(f"{task}/{chosen.trained_as}-*/test.csv")):
-        seed = int(path.parent.name.rpartition("-")[2])
-        curves[seed] = _curve([row for row in _rows(path) if row["policy"] == chosen.policy])
-    return curves
+    tables = {
+        int(path.parent.name.rpartition("-")[2]): _rows(path)
+        for path in HERE.glob(f"{task}/{chosen.trained_as}-*/test.csv")
+    }
+    return {
+        seed: _curve([row for row in rows if row["policy"] == chosen.policy])
+        for seed, rows in sorted(tables.items())
+    }
 
 
 def _curve(rows: list[dict[str, str]]) -> Curve:

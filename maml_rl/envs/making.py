@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import inspect
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, cast
 
 import gymnasium as gym
@@ -67,7 +68,13 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
                 f"environment '{spec.id}' has no method {method}(): a task distribution needs "
                 "sample_tasks(num_tasks), which returns dicts, and reset_task(task), which takes one"
             )
-    return ObserveTask(made) if observe_task else made
+    if not observe_task:
+        return made
+    try:
+        return ObserveTask(made)
+    except UsageError:
+        made.close()
+        raise
 
 
 def make_task_vector_env(
@@ -86,9 +93,8 @@ def make_task_vector_env(
         )
     if not observe_task:
         return made
-    single = make_env(spec, env_kwargs)
-    single.close()
-    return ObserveTaskVector(made, single.observation_space)
+    with closing(make_env(spec, kwargs)) as single:
+        return ObserveTaskVector(made, ObserveTask(single))
 
 
 def registered() -> list[EnvSpec]:
@@ -110,7 +116,7 @@ def keyword_arguments(spec: EnvSpec) -> dict[str, Any] | None:
                 return None
         else:
             defaults[parameter.name] = parameter.default
-    # gym.make takes the last one for itself, to set the time limit.
+    # gym.make takes the time limit for itself; the task is shown by make_env.
     return {**defaults, **spec.kwargs, "max_episode_steps": spec.max_episode_steps, "observe_task": False}
 
 

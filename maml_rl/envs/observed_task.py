@@ -31,29 +31,38 @@ class ObserveTask(gym.ObservationWrapper[Array, Any, Array]):
         super().__init__(env)
         name = env.spec.id if env.spec else type(env.unwrapped).__name__
         if not isinstance(getattr(env.unwrapped, "task", None), dict):
-            raise UsageError(f"observe_task: environment '{name}' does not keep its task as 'task', a dict")
+            raise UsageError(f"observe_task: expected a dict 'task' in environment '{name}' from the start")
         space = env.observation_space
         if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
             raise UsageError(f"observe_task: expected a vector of observations, '{name}' has {space}")
-        unbounded = np.full(len(self._task), np.inf)
+        unbounded = np.full(len(self.task_vector), np.inf)
         low, high = np.append(space.low, -unbounded), np.append(space.high, unbounded)
         self.observation_space = spaces.Box(low.astype(np.float32), high.astype(np.float32))
 
     def observation(self, observation: Array) -> Array:
         """Return ``observation`` with the task behind it."""
-        return np.append(observation, self._task).astype(np.float32)
+        return np.append(observation, self.task_vector).astype(np.float32)
 
     @property
-    def _task(self) -> NDArray[np.float32]:
+    def task_vector(self) -> NDArray[np.float32]:
+        """The present task's numbers."""
         return task_vector(self.env.unwrapped.task)  # type: ignore[attr-defined]
 
 
 class ObserveTaskVector(TaskVectorEnv):
-    """`ObserveTask` of a batch, each sub-environment with its own task behind the observation."""
+    """`ObserveTask` of a batch, each sub-environment with its own task behind the observation.
 
-    def __init__(self, env: TaskVectorEnv, observation_space: gym.Space[Any]):
-        super().__init__(env.num_envs, env.max_episode_steps, observation_space, env.single_action_space)
+    Args:
+        env: the batch.
+        single: one environment of its kind, with the task that holds until others are set.
+    """
+
+    def __init__(self, env: TaskVectorEnv, single: ObserveTask):
+        super().__init__(
+            env.num_envs, env.max_episode_steps, single.observation_space, env.single_action_space
+        )
         self._env = env
+        self._tasks = np.tile(single.task_vector, (env.num_envs, 1))
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close the batch."""

@@ -1,16 +1,19 @@
 """Policies and baselines that fit an environment."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gymnasium as gym
+import torch
+import torch.nn.functional as F
 from gymnasium import spaces
+from torch import Tensor
 
 from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
 from maml_rl.policies.categorical_mlp import CategoricalMLPPolicy
-from maml_rl.policies.nonlinearities import nonlinearity_named
+from maml_rl.policies.network import Nonlinearity
 from maml_rl.policies.normal_mlp import NormalMLPPolicy
 
 
@@ -48,3 +51,33 @@ def get_policy_for_env(
     if isinstance(space, spaces.Discrete) and space.start == 0:
         return CategoricalMLPPolicy(input_size, int(space.n), tuple(hidden_sizes), function)
     raise UsageError(f"actions: expected a one-dimensional Box or Discrete(n), got {space}")
+
+
+def nonlinearity_named(name: str) -> Nonlinearity:
+    """Return the activation function called ``name`` in torch (``relu``, ``tanh``, ``Tanh``, ``elu``, …).
+
+    Raises:
+        UsageError: there is no such function, or it is not a differentiable one of each number alone.
+    """
+    for namespace in (torch, F):
+        for spelling in (name, name.lower()):
+            function = getattr(namespace, spelling, None)
+            if callable(function) and _is_elementwise(function):
+                return function
+    raise UsageError(
+        f"nonlinearity '{name}': expected a function of torch or torch.nn.functional "
+        "that maps each number by itself, such as relu, tanh, elu, softplus or silu"
+    )
+
+
+def _is_elementwise(function: Callable[..., object]) -> bool:
+    """Whether each number depends on its own alone, differentiably, and the argument is left as it was."""
+    probe = torch.linspace(1, -1, 4, requires_grad=True)
+    try:
+        whole, *parts = (function(x) for x in (probe, *probe.detach()[:, None]))
+        alone = torch.cat(parts)  # type: ignore[arg-type]
+    except Exception:  # The name may be any function of torch's: it decides what it objects to, and how.
+        return False
+    if not (isinstance(whole, Tensor) and whole.is_floating_point() and whole.requires_grad):
+        return False
+    return whole.shape == probe.shape and torch.allclose(whole, alone, equal_nan=True)

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from maml_rl.envs import make_env, make_task_vector_env
+from maml_rl.envs import TaskEnv, make_env, make_task_vector_env
 from maml_rl.errors import UsageError
 from tests.envs.ids import Array, one_of_each_kind, random_actions
 
@@ -42,6 +42,43 @@ def test_a_batch_shows_each_episode_its_task_and_is_otherwise_the_same(id: str):
         np.testing.assert_array_equal(shown.running, plain.running)
     shown.close()
     plain.close()
+
+
+def test_a_batch_shows_the_default_task_until_others_are_set():
+    batch = make_task_vector_env("2DNavigation-v0", KWARGS, 4)
+    observations, _ = batch.reset(seed=1)
+    np.testing.assert_array_equal(observations, np.zeros((4, 4)))
+
+
+class Corridor(TaskEnv[Array, Array]):
+    """Has no batched version."""
+
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
+    action_space = gym.spaces.Box(-1, 1, (1,), np.float32)
+
+    def __init__(self) -> None:
+        self.reset_task({"length": 3.0})
+
+    def sample_tasks(self, num_tasks: int) -> list[dict[str, Any]]:
+        return [{"length": 1.0 + i} for i in range(num_tasks)]
+
+    def reset_task(self, task: dict[str, Any]) -> None:
+        self.task = task
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Array, dict[str, Any]]:
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        return np.ones(1, np.float32), 0.0, False, False, {}
+
+
+def test_environments_that_step_in_a_loop_show_their_tasks_too():
+    batch = make_task_vector_env(f"{__name__}:Corridor", KWARGS, 4)
+    batch.reset_task([{"length": 5.0}, {"length": 7.0}])
+    first, _ = batch.reset(seed=1)
+    second, *_ = batch.step(np.zeros((4, 1), np.float32))
+    np.testing.assert_array_equal(first, [[0, 5], [0, 5], [0, 7], [0, 7]])
+    np.testing.assert_array_equal(second, [[1, 5], [1, 5], [1, 7], [1, 7]])
 
 
 @one_of_each_kind
@@ -85,7 +122,7 @@ class Image(Secretive):
     ("name", "value", "complaint"),
     [
         ("2DNavigation-v0", 1, "observe_task: expected true or false, got 1"),
-        ("Secretive", True, "'Secretive' does not keep its task as 'task', a dict"),
+        ("Secretive", True, "expected a dict 'task' in environment 'Secretive' from the start"),
         ("Image", True, "expected a vector of observations, 'Image' has Box"),
     ],
 )
