@@ -8,6 +8,7 @@ COLUMNS = (
     "random",
     "Thompson sampling",
     "PSRL",
+    "greedy",
     "UCB1",
     "Gittins",
     "MAML",
