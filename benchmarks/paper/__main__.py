@@ -22,19 +22,20 @@ TEST_SEED = 2
 
 
 def reproduce(task: str, method: str, seed: int, run: Path) -> None:
-    """Train (or go on), test, and keep the results."""
-    if (run / "config.json").exists():
-        maml_rl("train", "--resume", run)
-    else:
-        maml_rl("train", *training_options(task, method), "--output-folder", run, "--seed", seed)
+    """Train (or go on) if there is anything to train, test, and keep the results."""
     target = HERE / task / f"{method}-{seed}"
-    keep(run, target, ["metrics.csv", "policy.th"])
-    maml_rl(
-        *("test", "--config", run / "config.json", "--policy", run / "policy.th"),
-        *test_options(task, method),
-        *("--seed", TEST_SEED, "--output", target / "test.npz", "--overwrite"),
-    )
-    note_cost(run, target)
+    policy: list[object] = ["--config", f"configs/paper/{task}.yaml", "--policy", "random"]
+    if METHODS[method].trained:
+        if (run / "config.json").exists():
+            maml_rl("train", "--resume", run)
+        else:
+            maml_rl("train", *training_options(task, method), "--output-folder", run, "--seed", seed)
+        keep(run, target, ["metrics.csv", "policy.th"])
+        note_cost(run, target)
+        policy = ["--config", run / "config.json", "--policy", run / "policy.th"]
+    target.mkdir(parents=True, exist_ok=True)
+    tested = ("--seed", TEST_SEED, "--output", target / "test.npz", "--overwrite")
+    maml_rl("test", *policy, *test_options(task, method), *tested)
 
 
 def training_options(task: str, method: str) -> list[object]:
@@ -50,13 +51,14 @@ def training_options(task: str, method: str) -> list[object]:
 
 
 def test_options(task: str, method: str) -> list[object]:
-    """Return how a method's policy is tested; what comes with MAML's is the untrained one."""
+    """Return how a method's policy is tested."""
     options: list[object] = ["--num-batches", 1, "--meta-batch-size", 40]
     options += ["--fast-batch-size", TASKS[task].test_episodes]
+    if method in TASKS[task].first_steps:
+        options += ["--fast-lr", TASKS[task].first_steps[method]]
     if not METHODS[method].adapts:
         return [*options, "--num-steps", 0]
-    options += ["--num-steps", 3, "--step-size-schedule", *TASKS[task].schedule]
-    return [*options, "--compare", "random"] if method == "maml" else options
+    return [*options, "--num-steps", 3, "--step-size-schedule", *TASKS[task].schedule]
 
 
 def note_cost(run: Path, target: Path) -> None:
@@ -71,8 +73,7 @@ def main() -> None:
     """Do one row, and print the task's rows beside the published ones."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("task", choices=list(TASKS))
-    trained = [name for name, method in METHODS.items() if method.trained_as == name]
-    parser.add_argument("--method", choices=trained, default="maml")
+    parser.add_argument("--method", choices=list(METHODS), default="maml")
     parser.add_argument("--seed", type=int, default=1, help="of training")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "paper", help="where the whole runs go")
     arguments = parser.parse_args()

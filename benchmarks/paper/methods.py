@@ -16,21 +16,27 @@ class Task:
         published: its name in published.csv.
         title: for readers.
         test_episodes: per gradient step: 4,000 steps of experience, ant direction 8,000.
-        schedule: factors of the trained step size at each gradient step of the test.
+        schedule: factors of the first step's size at each gradient step of the test.
+        first_steps: its size by method, where it is not the trained one; from the paper's test scripts.
     """
 
     published: str
     title: str
     test_episodes: int = 20
     schedule: tuple[float, ...] = (1, 0.5, 0.5)
+    first_steps: Mapping[str, float] = field(default_factory=dict)
 
 
 TASKS = {
-    "navigation": Task("2d-navigation", "2D navigation", 40, (1, 0.25, 0.25)),
-    "cheetah-vel": Task("halfcheetah-vel", "half-cheetah, velocity"),
-    "cheetah-dir": Task("halfcheetah-dir", "half-cheetah, direction"),
-    "ant-vel": Task("ant-vel", "ant, velocity"),
-    "ant-dir": Task("ant-dir", "ant, direction", 40, (1, 0.01, 0.01)),
+    "navigation": Task("2d-navigation", "2D navigation", 40, (1, 0.25, 0.25), first_steps={"random": 0.5}),
+    "cheetah-vel": Task("halfcheetah-vel", "half-cheetah, velocity", first_steps={"pretrained": 0.02}),
+    "cheetah-dir": Task(
+        "halfcheetah-dir", "half-cheetah, direction", first_steps={"pretrained": 0.2, "random": 0.5}
+    ),
+    "ant-vel": Task("ant-vel", "ant, velocity", first_steps={"pretrained": 0.2, "random": 1.0}),
+    "ant-dir": Task(
+        "ant-dir", "ant, direction", 40, (1, 0.01, 0.01), first_steps={"pretrained": 0.2, "random": 1.0}
+    ),
 }
 """By the name of their config in configs/paper."""
 
@@ -40,24 +46,22 @@ class Method:
     """A curve of the paper's figures.
 
     Args:
-        trained_as: method whose runs it is tested with.
-        policy: its name in their tables.
+        trained: whether there is anything to train.
         adapts: whether gradient steps are taken in the test.
         changes: of the task's config.
         env_kwargs: beside the config's own.
     """
 
-    trained_as: str
-    policy: str = "policy"
+    trained: bool = True
     adapts: bool = True
     changes: Mapping[str, object] = field(default_factory=dict)
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
 METHODS = {
-    "maml": Method("maml"),
-    "pretrained": Method("pretrained", changes={"num_steps": 0}),
-    "random": Method("maml", policy="random"),
-    "oracle": Method("oracle", adapts=False, changes={"num_steps": 0}, env_kwargs={"observe_task": True}),
+    "maml": Method(),
+    "pretrained": Method(changes={"num_steps": 0}),
+    "random": Method(trained=False),
+    "oracle": Method(adapts=False, changes={"num_steps": 0}, env_kwargs={"observe_task": True}),
 }
 """Pretrained: one policy for all tasks. Random: an untrained one. Oracle: one that observes the task."""

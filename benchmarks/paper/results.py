@@ -22,13 +22,14 @@ def published(task: str, method: str) -> Curve:
 
 def ours(task: str, method: str) -> dict[int, Curve]:
     """Return our own by training seed: of the seeds that are there."""
-    chosen = METHODS[method]
     tables = {
         int(path.parent.name.rpartition("-")[2]): _rows(path)
-        for path in HERE.glob(f"{task}/{chosen.trained_as}-*/test.csv")
+        for path in HERE.glob(f"{task}/{method}-*/test.csv")
     }
     return {
-        seed: _curve([row for row in rows if row["policy"] == chosen.policy])
+        seed: _curve(
+            [row for row in rows if row["policy"] == ("policy" if METHODS[method].trained else method)]
+        )
         for seed, rows in sorted(tables.items())
     }
 

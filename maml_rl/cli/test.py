@@ -27,7 +27,8 @@ class Test:
     hyperparameters: tyro.conf.OmitArgPrefixes[ConfigOptions]  # type: ignore[valid-type]
     """The keys of the config."""
     policy: Path = tyro.MISSING
-    """State dict: policy.th of a run; or maml-rl://NAME, one that ships ('maml-rl configs' lists them)."""
+    """State dict: policy.th of a run; maml-rl://NAME, one that ships ('maml-rl configs' lists them); or
+    'random', the untrained initialisation."""
     config: Path | None = None
     """Config file: config.json of the run. Its values, but for batches and tasks, are the defaults below."""
     compare: tuple[str, ...] = ()
@@ -69,9 +70,7 @@ class Test:
         from maml_rl.training.files import load_policy
 
         seed = draw_seed() if self.seed is None else self.seed
-        shipped = policy_folder(self.policy)
-        policy = self.policy if shipped is None else shipped / "policy.th"
-        policies = {self.policy.stem: policy, **self._others()}
+        policies = {self.policy.stem: self._file(), **self._others()}
         self._check_free()
         results: dict[str, AdaptationResults] = {}
         settings = RunSettings(seed, self.num_workers, worker_timeout=self.worker_timeout)
@@ -87,6 +86,13 @@ class Test:
         if self.output is not None:
             self._write(results)
             print(f"seed {seed}; returns and tasks are in {self.output}")
+
+    def _file(self) -> Path | None:
+        """Return the file of the policy to test; the untrained one has none."""
+        shipped = policy_folder(self.policy)
+        if shipped is not None:
+            return shipped / "policy.th"
+        return None if self.policy == Path(RANDOM) else self.policy
 
     def _others(self) -> dict[str, Path | None]:
         """Return the policies to compare with, by name; the untrained one has no file."""
