@@ -1,9 +1,16 @@
-"""The strategies that the benchmarks compare with, against what is known of them."""
+"""What the benchmarks compare with, and by which rules."""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.exploration import bandits, mdps
+from benchmarks.paper import __main__ as paper
+from benchmarks.paper import results
+from benchmarks.paper.results import Curve
+from benchmarks.paper.table import passed
 
 
 def test_gittins_indices_are_the_published_ones():
@@ -72,3 +79,47 @@ def test_the_best_policy_is_found_by_enumeration_too(seed: int):
 
     every = [np.array(bits).reshape(2, 2) for bits in np.ndindex(2, 2, 2, 2)]
     assert value(plan[:, 0]) == pytest.approx(max(map(value, every)))
+
+
+def test_an_oracle_keeps_the_tasks_own_arguments():
+    options = paper.training_options("navigation", "oracle")
+    assert options[:2] == ["--config", Path("configs/paper/navigation.yaml")]
+    given = {options[i]: options[i + 1] for i in range(2, len(options), 2)}
+    assert json.loads(given.pop("--env-kwargs")) == {"normalization_scale": 1.0, "observe_task": True}
+    assert given == {"--num-steps": 0}
+    assert paper.training_options("navigation", "maml")[2:] == []
+
+
+@pytest.mark.parametrize(
+    ("task", "method", "expected"),
+    [
+        ("cheetah-vel", "maml", [20, "--num-steps", 3, "--step-size-schedule", 1, 0.5, 0.5]),
+        (
+            "ant-dir",
+            "random",
+            [40, "--fast-lr", 1.0, "--num-steps", 3, "--step-size-schedule", 1, 0.01, 0.01],
+        ),
+        ("ant-vel", "oracle", [20, "--num-steps", 0]),
+    ],
+)
+def test_each_method_is_tested_by_the_papers_protocol(task: str, method: str, expected: list[object]):
+    always = ["--num-batches", 1, "--meta-batch-size", 40, "--fast-batch-size"]
+    assert paper.test_options(task, method) == always + expected
+
+
+def test_the_bar_is_a_standard_error_below_the_published_mean():
+    bar = Curve((0.0, 10.0, 10.0, 10.0), (1.0, 2.0, 2.0, 2.0))
+    assert passed(Curve((9.0, 8.0, 7.9, 30.0), (5.0,) * 4), bar) == [False, True, False, True]
+
+
+def test_results_are_found_by_method_and_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(results, "HERE", tmp_path)
+    for folder, mean in {"maml-10": 3.0, "maml-2": 1.0, "unfinished-maml-1": 5.0, "oracle-1": 7.0}.items():
+        table = tmp_path / "ant-vel" / folder / "test.csv"
+        table.parent.mkdir(parents=True)
+        table.write_text(f"policy,mean_return,standard_error\npolicy,{mean},0.5\nrandom,0.0,0.0\n")
+    assert list(results.ours("ant-vel", "maml").items()) == [
+        (2, Curve((1.0,), (0.5,))),
+        (10, Curve((3.0,), (0.5,))),
+    ]
+    assert results.ours("ant-vel", "pretrained") == {}

@@ -22,11 +22,12 @@ def metrics(num_steps: int = 1, rows: int = 4, seed: int = 0) -> dict[str, np.nd
     return columns
 
 
-def walks(lengths: list[int], seed: int = 0) -> BatchEpisodes:
+def walks(lengths: list[int], seed: int = 0, size: int = 2) -> BatchEpisodes:
     rng = np.random.default_rng(seed)
-    observations = torch.zeros(max(lengths), len(lengths), 2)
+    observations = torch.full((max(lengths), len(lengths), size), 99.0)
+    observations[..., :2] = 0.0
     for k, length in enumerate(lengths):
-        observations[:length, k] = torch.from_numpy(0.1 * rng.standard_normal((length, 2)).cumsum(0))
+        observations[:length, k, :2] = torch.from_numpy(0.1 * rng.standard_normal((length, 2)).cumsum(0))
     zeros = torch.zeros(observations.shape[:2])
     data = EpisodeData(observations, torch.zeros_like(observations), zeros, torch.tensor(lengths))
     return BatchEpisodes.from_data(data, 0.99)
@@ -93,9 +94,10 @@ def test_seeds_with_other_env_steps_are_interpolated():
     np.testing.assert_allclose(after.get_ydata(), (a + np.array(between)) / 2)
 
 
-def test_paths_go_through_the_observations_of_real_steps_alone():
+@pytest.mark.parametrize("size", [2, 4])  # Behind the position may be the task.
+def test_paths_go_through_the_observations_of_real_steps_alone(size: int):
     tasks = [{"goal": np.array([0.3, -0.2])}, {"goal": np.array([-2.0, 0.1])}]
-    rounds = [[walks([4, 2], seed=10 * step + task) for task in range(2)] for step in range(3)]
+    rounds = [[walks([4, 2], 10 * step + task, size) for task in range(2)] for step in range(3)]
     figure = plot_paths(tasks, rounds)
     assert len(figure.axes) == 2
     for task, ax in enumerate(figure.axes):
@@ -104,7 +106,7 @@ def test_paths_go_through_the_observations_of_real_steps_alone():
         for i, line in enumerate(paths):
             step, k = divmod(i, 2)
             episodes = rounds[step][task]
-            expected = episodes.observations[: episodes.lengths[k], k]
+            expected = episodes.observations[: episodes.lengths[k], k, :2]
             np.testing.assert_array_equal(np.array(line.get_data()).T, expected)
             assert line.get_color() == [MUTED, *COLORS][step]
         assert np.ravel(goal.get_data()).tolist() == tasks[task]["goal"].tolist()
