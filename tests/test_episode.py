@@ -74,7 +74,7 @@ def test_an_episode_may_have_no_steps(empty: int):
     filled = [k for k in range(3) if k != empty]
     episodes.append([np.array([k]) for k in filled], [np.array([0.0])] * 2, [k + 1.0 for k in filled], filled)
     assert episodes.rewards.tolist() == [[0.0 if k == empty else k + 1.0 for k in range(3)]]
-    assert episodes.lengths.tolist() == [int(k != empty) for k in range(3)]
+    assert episodes.lengths == [int(k != empty) for k in range(3)]
 
 
 def test_returns_are_discounted_and_zero_behind_the_end():

@@ -24,7 +24,9 @@ def test_a_class_is_an_environment_and_its_batched_version_is_found():
 def test_kwargs_reach_both_and_wrong_ones_are_named():
     assert make_env(NAME, {"stiffness": 3.0}).unwrapped.stiffness == 3.0  # type: ignore[attr-defined]
     assert make_task_vector_env(NAME, {"stiffness": 3.0}, 2).stiffness == 3.0  # type: ignore[attr-defined]
-    with pytest.raises(UsageError, match="takes no argument 'mass'; it takes: max_episode_steps, stiffness"):
+    with pytest.raises(
+        UsageError, match="takes no argument 'mass'; it takes: max_episode_steps, observe_task, stiffness"
+    ):
         make_env(NAME, {"mass": 1})
 
 
