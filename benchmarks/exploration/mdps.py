@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from maml_rl.envs.tabular_mdp import next_state
+
 Array = NDArray[np.float64]
 
 
@@ -32,7 +34,6 @@ def total_rewards(
     experience = Experience(np.zeros((num, states, actions, states)), np.zeros((num, states, actions)))
     total = np.zeros(num)
     mdps = np.arange(num)
-    cumulative = transitions.cumsum(-1)
     for _ in range(episodes):
         policy = plan(experience, horizon, rng)
         state = np.zeros(num, np.int64)
@@ -40,7 +41,7 @@ def total_rewards(
             action = policy[t, mdps, state]
             here = (mdps, state, action)
             reward = rewards_mean[here] + rng.standard_normal(num)
-            following = (rng.random((num, 1)) >= cumulative[here][:, :-1]).sum(-1)
+            following = next_state(transitions[here], rng.random(num))
             experience.transitions[(*here, following)] += 1
             experience.reward_sums[here] += reward
             total += reward

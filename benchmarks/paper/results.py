@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.paper.methods import HERE, METHODS, TASKS
+from benchmarks.paper.methods import HERE, TASKS
 
 
 class Curve(NamedTuple):
@@ -26,10 +26,9 @@ def ours(task: str, method: str) -> dict[int, Curve]:
         int(path.parent.name.rpartition("-")[2]): _rows(path)
         for path in HERE.glob(f"{task}/{method}-*/test.csv")
     }
+    # The policy that was tested comes first; others may have been compared with it.
     return {
-        seed: _curve(
-            [row for row in rows if row["policy"] == ("policy" if METHODS[method].trained else method)]
-        )
+        seed: _curve([row for row in rows if row["policy"] == rows[0]["policy"]])
         for seed, rows in sorted(tables.items())
     }
 

@@ -13,6 +13,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.speed.growth import EPISODES
 from benchmarks.speed.measure import Row
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -86,6 +87,6 @@ def _draw_growth(points: Sequence[dict[str, float]]) -> None:
         axis.set(xlabel="tasks in a meta-batch", ylabel=label, xlim=0, ylim=0)
         axis.grid(alpha=0.3)
         axis.legend()
-    figure.suptitle("2DNavigation-v0, 20 episodes × 100 steps per task and phase")
+    figure.suptitle(f"2DNavigation-v0, {EPISODES} episodes × 100 steps per task and phase")
     figure.savefig(RESULTS / "growth.png", dpi=120)
     plt.close(figure)
