@@ -55,6 +55,8 @@ class Config(BaseModel):
     """Activation after each hidden layer: any function of torch or torch.nn.functional."""
     init_std: Annotated[float, Field(gt=0)] = 1.0
     """Initial standard deviation of continuous actions, in the units of the action space."""
+    init_gain: Annotated[float, Field(gt=0)] = 1.0
+    """Factor of the last layer's initial weights; small, a new policy acts alike everywhere."""
     fast_batch_size: Positive = 20
     """Episodes per task (K), before and after each adaptation step."""
     num_steps: Annotated[int, Field(ge=0)] = 1

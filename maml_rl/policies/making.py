@@ -13,6 +13,7 @@ from torch import Tensor
 from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
 from maml_rl.policies.categorical_mlp import CategoricalMLPPolicy
+from maml_rl.policies.mlp import MLPPolicy
 from maml_rl.policies.network import Nonlinearity
 from maml_rl.policies.normal_mlp import NormalMLPPolicy
 
@@ -34,11 +35,14 @@ def get_policy_for_env(
     hidden_sizes: Sequence[int] = (100, 100),
     nonlinearity: str = "relu",
     init_std: float = 1.0,
+    init_gain: float = 1.0,
 ) -> Policy:
     """Return a policy for the spaces of ``env``: Gaussian for a Box of actions, else categorical.
 
     Args:
         init_std: initial standard deviation of Gaussian actions.
+        init_gain: of the last layer's initial weights. Andrychowicz et al. 2021 ("What Matters for
+            On-Policy Deep Actor-Critic Methods?", section 3.2) recommend a small one.
 
     Raises:
         UsageError: the action space is neither a vector nor discrete, or ``nonlinearity`` is unknown.
@@ -46,11 +50,15 @@ def get_policy_for_env(
     input_size = get_input_size(env)
     function = nonlinearity_named(nonlinearity)
     space = env.action_space
+    policy: MLPPolicy
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
-        return NormalMLPPolicy(input_size, space.shape[0], tuple(hidden_sizes), function, init_std)
-    if isinstance(space, spaces.Discrete) and space.start == 0:
-        return CategoricalMLPPolicy(input_size, int(space.n), tuple(hidden_sizes), function)
-    raise UsageError(f"actions: expected a one-dimensional Box or Discrete(n), got {space}")
+        policy = NormalMLPPolicy(input_size, space.shape[0], tuple(hidden_sizes), function, init_std)
+    elif isinstance(space, spaces.Discrete) and space.start == 0:
+        policy = CategoricalMLPPolicy(input_size, int(space.n), tuple(hidden_sizes), function)
+    else:
+        raise UsageError(f"actions: expected a one-dimensional Box or Discrete(n), got {space}")
+    policy.scale_outputs(init_gain)
+    return policy
 
 
 def nonlinearity_named(name: str) -> Nonlinearity:

@@ -33,6 +33,11 @@ class MLPPolicy(Policy):
             nn.init.zeros_(layer.bias)
             self.add_module(name, layer)
 
+    @torch.no_grad()
+    def scale_outputs(self, factor: float) -> None:
+        """Multiply the last layer's weights by ``factor``."""
+        self.get_parameter(f"{self.layer_names[-1]}.weight").mul_(factor)
+
     @abstractmethod
     def head(self, outputs: Float[Tensor, "*B A"], params: Params) -> ActionDistribution:
         """Return the action distribution for the network's outputs."""

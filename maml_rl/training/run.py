@@ -89,7 +89,9 @@ def initial_policy(config: Config, env: gym.Env[Any, Any], seed: int) -> Policy:
     """Return the untrained policy of ``seed``. The global generator of torch is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(seed_sequence(seed, Purpose.INITIAL_PARAMETERS)))
-        return get_policy_for_env(env, config.hidden_sizes, config.nonlinearity, config.init_std)
+        return get_policy_for_env(
+            env, config.hidden_sizes, config.nonlinearity, config.init_std, config.init_gain
+        )
 
 
 def _device(name: str) -> torch.device:

@@ -34,6 +34,7 @@ WRONG_VALUES: list[tuple[str, Any]] = [
     ("nonlinearity", "bend"),
     ("nonlinearity", None),
     ("init-std", 0),
+    ("init-gain", 0),
     ("fast-batch-size", 0),
     ("fast-batch-size", 2.5),
     ("num-steps", -1),

@@ -99,6 +99,7 @@ OVERRIDES: dict[str, tuple[str, Any]] = {
     "hidden-sizes": ("5 6 7", [5, 6, 7]),
     "nonlinearity": ("elu", "elu"),
     "init-std": ("0.7", 0.7),
+    "init-gain": ("0.2", 0.2),
     "fast-batch-size": ("3", 3),
     "num-steps": ("2", 2),
     "fast-lr": ("0.3", 0.3),
@@ -145,6 +146,8 @@ def test_every_key_reaches_what_it_is_for(command: Command, tmp_path: Path, monk
         calls["sampler"] = {key.replace("_", "-"): value for key, value in settings.items()}
         calls["sizes"] = {"fast-batch-size": self.batch_size, "meta-batch-size": len(tasks)}
         calls["policy"] = self.policy
+        last = self.policy.get_parameter("layer4.weight")
+        calls.setdefault("largest output weight", last.abs().max().item())
         return Sampler.sample_async(self, tasks, **settings)
 
     monkeypatch.setattr("maml_rl.training.trainer.MAMLTRPO", RecordingLearner)
@@ -161,6 +164,8 @@ def test_every_key_reaches_what_it_is_for(command: Command, tmp_path: Path, monk
         expected = {key: OVERRIDES[key][1] for key in names}
         assert {key: calls[part].get(key) for key in names} == expected
     assert calls["policy"].nonlinearity is torch.nn.functional.elu
+    xavier = math.sqrt(6 / (7 + 3))
+    assert 0.1 * xavier < calls["largest output weight"] < 0.2 * xavier, "init-gain"
 
 
 def test_the_initial_standard_deviation_is_that_of_the_policy(command: Command, tmp_path: Path):

@@ -35,6 +35,18 @@ def test_discrete_actions_get_a_categorical_policy():
     assert policy(torch.zeros(1, 2)).probs.shape == (1, 3)
 
 
+@pytest.mark.parametrize(("actions", "last"), [(box(4), "mu"), (spaces.Discrete(3), "layer2")], ids=str)
+def test_the_initial_gain_scales_the_last_layer_and_nothing_else(actions: spaces.Space, last: str):
+    policies = []
+    for gain in (1.0, 0.1):
+        torch.manual_seed(0)
+        policies.append(get_policy_for_env(environment(box(2), actions), (5,), init_gain=gain))
+    plain, scaled = (policy.state_dict() for policy in policies)
+    for name, param in plain.items():
+        factor = 0.1 if name == f"{last}.weight" else 1.0
+        assert torch.equal(scaled[name], factor * param), name
+
+
 @pytest.mark.parametrize("actions", [box(2, 2), spaces.MultiBinary(3), spaces.Discrete(3, start=1)], ids=str)
 def test_other_actions_are_refused(actions: spaces.Space):
     with pytest.raises(UsageError, match="actions: expected a one-dimensional Box or Discrete"):
