@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from benchmarks.speed import iterating, report, sampling, updating
+from benchmarks.speed import growth, iterating, report, sampling, updating
 from benchmarks.speed.measure import Row
 from benchmarks.speed.sampling import shipped
 from maml_rl.config import Config
@@ -22,8 +22,8 @@ def main() -> None:
     numbers = parser.parse_args().numbers
     points: list[dict[str, float]] = []
 
-    def growth() -> list[Row]:
-        rows, measured = iterating.growth("8", bar=0.15)
+    def growing() -> list[Row]:
+        rows, measured = growth.growth("8", bar=0.15)
         points.extend(measured)
         return rows
 
@@ -37,7 +37,7 @@ def main() -> None:
         "5": lambda: updating.against_plain("5", num_steps=1, bar=0.40),
         "6": lambda: updating.against_plain("6", num_steps=2, bar=0.45),
         "7": lambda: iterating.against_parts("7", bar=1.25),
-        "8": growth,
+        "8": growing,
         "9": lambda: iterating.help_time("9", bar=0.5),
         "10": lambda: iterating.first_iteration("10", bar=8.0),
     }

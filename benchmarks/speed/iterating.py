@@ -1,23 +1,19 @@
-"""Whole meta-iterations: against their parts, with more and more tasks, and from a cold start."""
+"""Whole meta-iterations: against their parts, and from a cold start."""
 
-import json
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from statistics import median
 
 import numpy as np
 
+from benchmarks.running import ROOT
 from benchmarks.speed.measure import REPETITIONS, Row, take_turns
 from benchmarks.speed.physics import OpenLoop
 from benchmarks.speed.sampling import WORKERS, Sampling, shipped
 from benchmarks.speed.updating import meta_update
 from maml_rl.training import Run, RunSettings, train
-
-ROOT = Path(__file__).parents[2]
-TASKS = (10, 20, 40, 80, 160)
 
 
 def against_parts(number: str, bar: float) -> Row:
@@ -42,37 +38,6 @@ def against_parts(number: str, bar: float) -> Row:
         at_least=False,
         detail=f"{median(whole):.2f} of {median(floors):.2f} s",
     )
-
-
-def growth(number: str, bar: float) -> tuple[list[Row], list[dict[str, float]]]:
-    """Measure iterations of more and more tasks, each in a process of its own for the sake of its memory."""
-    points = []
-    for tasks in TASKS:
-        point: dict[str, float] = {"tasks": tasks}
-        for rebuild in (False, True):
-            command = [
-                sys.executable,
-                "-m",
-                "benchmarks.speed.growth",
-                str(tasks),
-                *(["--rebuild"] * rebuild),
-            ]
-            answer = json.loads(subprocess.run(command, check=True, cwd=ROOT, capture_output=True).stdout)
-            point |= {f"{key}{'_rebuilding' if rebuild else ''}": value for key, value in answer.items()}
-        points.append(point)
-    sizes = [point["tasks"] for point in points]
-    rows = []
-    for letter, key in (("a", "seconds"), ("b", "megabytes")):
-        farthest = _distance_from_line(sizes, [point[key] for point in points])
-        what = f"{key} per iteration, {TASKS[0]} to {TASKS[-1]} tasks: largest relative distance from a line"
-        rows.append(Row(f"{number}{letter}", what, "ratio", (farthest,), bar, at_least=False))
-    return rows, points
-
-
-def _distance_from_line(sizes: list[float], values: list[float]) -> float:
-    """Return the largest relative distance of ``values`` from the line that fits them best."""
-    slope, intercept = np.polyfit(sizes, values, 1, w=1 / np.array(values))
-    return float(np.max(np.abs(np.array(values) / (slope * np.array(sizes) + intercept) - 1)))
 
 
 def help_time(number: str, bar: float) -> Row:
