@@ -82,12 +82,12 @@ def test_the_best_policy_is_found_by_enumeration_too(seed: int):
 
 
 def test_an_oracle_keeps_the_tasks_own_arguments():
-    options = paper.training_options("navigation", "oracle")
+    options = paper.config_options("navigation", "oracle")
     assert options[:2] == ["--config", Path("configs/paper/navigation.yaml")]
     given = {options[i]: options[i + 1] for i in range(2, len(options), 2)}
     assert json.loads(given.pop("--env-kwargs")) == {"normalization_scale": 1.0, "observe_task": True}
     assert given == {"--num-steps": 0}
-    assert paper.training_options("navigation", "maml")[2:] == []
+    assert paper.config_options("navigation", "maml")[2:] == []
 
 
 @pytest.mark.parametrize(

@@ -24,12 +24,13 @@ TEST_SEED = 2
 def reproduce(task: str, method: str, seed: int, run: Path) -> None:
     """Train (or go on) if there is anything to train, test, and keep the results."""
     target = HERE / task / f"{method}-{seed}"
-    policy: list[object] = ["--config", f"configs/paper/{task}.yaml", "--policy", "random"]
+    settings = config_options(task, method)
+    policy: list[object] = [*settings, "--policy", "random"]
     if METHODS[method].trained:
         if (run / "config.json").exists():
             maml_rl("train", "--resume", run)
         else:
-            maml_rl("train", *training_options(task, method), "--output-folder", run, "--seed", seed)
+            maml_rl("train", *settings, "--output-folder", run, "--seed", seed)
         keep(run, target, ["metrics.csv", "policy.th"])
         note_cost(run, target)
         policy = ["--config", run / "config.json", "--policy", run / "policy.th"]
@@ -38,7 +39,7 @@ def reproduce(task: str, method: str, seed: int, run: Path) -> None:
     maml_rl("test", *policy, *test_options(task, method), *tested)
 
 
-def training_options(task: str, method: str) -> list[object]:
+def config_options(task: str, method: str) -> list[object]:
     """Return the config of a task, and the changes that make it the method's."""
     path = Path("configs", "paper", f"{task}.yaml")
     config, _ = load_config(ROOT / path)

@@ -61,7 +61,8 @@ class Method:
 METHODS = {
     "maml": Method(),
     "pretrained": Method(changes={"num_steps": 0}),
-    "random": Method(trained=False),
+    "random": Method(trained=False, changes={"init_gain": 1.0}),
     "oracle": Method(adapts=False, changes={"num_steps": 0}, env_kwargs={"observe_task": True}),
 }
-"""Pretrained: one policy for all tasks. Random: an untrained one. Oracle: one that observes the task."""
+"""Pretrained: one policy for all tasks. Random: an untrained one, with initial weights as the paper's.
+Oracle: one that observes the task."""
