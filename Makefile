@@ -34,7 +34,7 @@ format: $(VENV)/.installed
 	$(BIN)/ruff check --fix .
 
 bench-learning: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.learning.smoke
+	$(BIN)/python -m benchmarks.learning
 
 # make paper-cheetah-dir SEED=1 METHOD=oracle: a row of the MAML paper's figures; see benchmarks/paper/README.md.
 SEED ?= 1

@@ -1,11 +1,19 @@
 """What benchmarks that train share: calling the command line, and keeping what is small of a run."""
 
 import json
+import os
+import platform
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
+
+import mujoco
+import torch
+
+from maml_rl.training.tables import read_columns
 
 ROOT = Path(__file__).parents[1]
 
@@ -16,6 +24,14 @@ def maml_rl(*arguments: object) -> None:
     subprocess.run([sys.executable, "-m", "maml_rl", *map(str, arguments)], check=True, cwd=ROOT)
 
 
+def train(run: Path, seed: int, options: Sequence[object]) -> None:
+    """Train into the folder ``run``, or go on where it stopped."""
+    if (run / "config.json").exists():
+        maml_rl("train", "--resume", run)
+    else:
+        maml_rl("train", *options, "--output-folder", run, "--seed", seed)
+
+
 def keep(run: Path, target: Path, names: Sequence[str]) -> None:
     """Copy the files called ``names`` and the config of a run."""
     target.mkdir(parents=True, exist_ok=True)
@@ -24,3 +40,24 @@ def keep(run: Path, target: Path, names: Sequence[str]) -> None:
     entries = json.loads((run / "config.json").read_text(encoding="utf-8"))
     del entries["output_folder"]  # Of this machine.
     (target / "config.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+
+
+def machine() -> str:
+    """Describe where this ran."""
+    model = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        names = [line.partition(":")[2] for line in cpuinfo.read_text().splitlines() if "model name" in line]
+        model = (names or [model])[0].strip()
+    return (
+        f"{date.today()}: {len(os.sched_getaffinity(0))} processors, {model}; {platform.system()}, "
+        f"Python {platform.python_version()}, torch {torch.__version__}, mujoco {mujoco.__version__}"
+    )
+
+
+def note_cost(run: Path, target: Path) -> None:
+    """Write how long the training took, and on what."""
+    timings = read_columns(run / "timings.csv", ("seconds_sampling", "seconds_updating"))
+    seconds = float(timings["seconds_sampling"].sum() + timings["seconds_updating"].sum())
+    taken = {"training_seconds": round(seconds), "machine": machine()}
+    (target / "machine.json").write_text(json.dumps(taken, indent=2) + "\n", encoding="utf-8")

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.exploration import bandits, mdps
 from benchmarks.exploration.settings import HERE, SETTINGS, Setting
-from benchmarks.running import ROOT, keep, maml_rl
+from benchmarks.running import ROOT, keep, train
 from maml_rl.config import load_config
 from maml_rl.evaluation import evaluate
 from maml_rl.training import Run, RunSettings
@@ -56,11 +56,8 @@ def strategies(setting: Setting) -> dict[str, Array]:
 
 def maml(setting: Setting, seed: int, run: Path) -> dict[str, Array]:
     """Train (or go on), and return total rewards on unseen tasks, ``[TASKS]`` each."""
-    if (run / "config.json").exists():
-        maml_rl("train", "--resume", run)
-    else:
-        options = ("--config", f"configs/maml/{setting.config}.yaml", "--fast-batch-size", setting.episodes)
-        maml_rl("train", *options, "--output-folder", run, "--seed", seed)
+    options = ("--config", f"configs/maml/{setting.config}.yaml", "--fast-batch-size", setting.episodes)
+    train(run, seed, options)
     n = setting.episodes
     # A gradient on a single episode is 0.
     numbers = [steps for steps in GRADIENT_STEPS if n % (steps + 1) == 0 and n > steps + 1]

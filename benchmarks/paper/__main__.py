@@ -12,10 +12,8 @@ from pathlib import Path
 
 from benchmarks.paper.methods import HERE, METHODS, TASKS
 from benchmarks.paper.table import comparison
-from benchmarks.running import ROOT, keep, maml_rl
-from benchmarks.speed.report import machine
+from benchmarks.running import ROOT, keep, maml_rl, note_cost, train
 from maml_rl.config import load_config
-from maml_rl.training.tables import read_columns
 
 TEST_SEED = 2
 """Of the held-out tasks. Nothing was chosen on it."""
@@ -27,10 +25,7 @@ def reproduce(task: str, method: str, seed: int, run: Path) -> None:
     settings = config_options(task, method)
     policy: list[object] = [*settings, "--policy", "random"]
     if METHODS[method].trained:
-        if (run / "config.json").exists():
-            maml_rl("train", "--resume", run)
-        else:
-            maml_rl("train", *settings, "--output-folder", run, "--seed", seed)
+        train(run, seed, settings)
         keep(run, target, ["metrics.csv", "policy.th"])
         note_cost(run, target)
         policy = ["--config", run / "config.json", "--policy", run / "policy.th"]
@@ -60,14 +55,6 @@ def test_options(task: str, method: str) -> list[object]:
     if not METHODS[method].adapts:
         return [*options, "--num-steps", 0]
     return [*options, "--num-steps", 3, "--step-size-schedule", *TASKS[task].schedule]
-
-
-def note_cost(run: Path, target: Path) -> None:
-    """Write how long the training took, and on what."""
-    timings = read_columns(run / "timings.csv", ("seconds_sampling", "seconds_updating"))
-    seconds = float(timings["seconds_sampling"].sum() + timings["seconds_updating"].sum())
-    taken = {"training_seconds": round(seconds), "machine": machine()}
-    (target / "machine.json").write_text(json.dumps(taken, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:

@@ -1,37 +1,20 @@
 """The table, as text, CSV and picture."""
 
 import csv
-import os
-import platform
 from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 
 import matplotlib.pyplot as plt
-import mujoco
-import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.running import machine
 from benchmarks.speed.growth import EPISODES
 from benchmarks.speed.measure import Row
 
 RESULTS = Path(__file__).parents[1] / "results"
 
 HEADER = ("number", "what", "unit", "median", "smallest", "largest", "bar", "passed", "detail")
-
-
-def machine() -> str:
-    """Describe where this ran."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.partition(":")[2] for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = (names or [model])[0].strip()
-    return (
-        f"{date.today()}: {len(os.sched_getaffinity(0))} processors, {model}; {platform.system()}, "
-        f"Python {platform.python_version()}, torch {torch.__version__}, mujoco {mujoco.__version__}"
-    )
 
 
 def show(rows: Sequence[Row]) -> None:

@@ -1,19 +1,20 @@
-"""Does it learn? Short training runs, and tests on unseen tasks; the results stay beside this file.
+"""Does it learn? Training runs, and tests on unseen tasks; the results stay beside this file.
 
-    python -m benchmarks.learning.smoke [NAME ...] [--seed SEED]
+    python -m benchmarks.learning [NAME ...] [--seed SEED] [--runs FOLDER]
 
-For each run it prints (and writes to results/NAME/seed-SEED/) what the claims in the README rest on: the
-metrics of every meta-update, the effective config, and the returns on 40 unseen tasks after 0 … 3 gradient
-steps of an untrained policy and of the trained one.
+The short runs, if none is named. Those of a name with -2020 train a shipped config to its end, which takes
+hours. A run that was interrupted goes on. For each it prints (and writes to results/NAME/seed-SEED/) what the
+claims in the README rest on: the metrics of every meta-update and their curve, the effective config, what it
+took, and the returns on 40 unseen tasks after 0 … 3 gradient steps of an untrained policy and of the trained
+one.
 """
 
 import argparse
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.running import keep, maml_rl
+from benchmarks.running import ROOT, keep, maml_rl, note_cost, train
 from maml_rl.config import load_config
 from maml_rl.evaluation import evaluate, write_csv
 from maml_rl.training import Run, RunSettings
@@ -38,7 +39,7 @@ class Experiment:
     schedules: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: {"trained": ()})
 
 
-EXPERIMENTS = {
+SHORT = {
     "2d-navigation": Experiment(
         ("--config", "configs/paper/navigation.yaml"),
         {"fast_batch_size": 40},  # 4,000 steps per gradient step, as in the paper.
@@ -49,11 +50,17 @@ EXPERIMENTS = {
     "halfcheetah-dir": Experiment(("--config", "configs/maml/halfcheetah-dir.yaml", "--num-batches", 20)),
 }
 
+WHOLE = {
+    f"{name}-2020": Experiment(("--config", f"configs/maml/{name}.yaml"))
+    for name in ("2d-navigation", "halfcheetah-vel", "halfcheetah-dir", "ant-vel")
+}
+EXPERIMENTS = SHORT | WHOLE
+
 
 def learn(name: str, seed: int, folder: Path) -> None:
     """Train, test before and after training on the same unseen tasks, and keep the results."""
     experiment = EXPERIMENTS[name]
-    maml_rl("train", *experiment.train, "--output-folder", folder, "--seed", seed)
+    train(folder, seed, experiment.train)
     config, _ = load_config(folder / "config.json")
     test = {"num_steps": 3, "num_batches": 1, "meta_batch_size": 40, **experiment.test}
     config = config.model_copy(update=test)
@@ -64,6 +71,7 @@ def learn(name: str, seed: int, folder: Path) -> None:
             results[policy] = evaluate(run.sampler, config, schedule)
     target = HERE / "results" / name / f"seed-{seed}"
     keep(folder, target, ["metrics.csv"])
+    note_cost(folder, target)
     write_csv(target / "test.csv", results)
     print((target / "test.csv").read_text(encoding="utf-8"))
     maml_rl("plot", folder, "--output", target)
@@ -71,15 +79,18 @@ def learn(name: str, seed: int, folder: Path) -> None:
 
 
 def main() -> None:
-    """Run the named experiments, or all."""
+    """Run the named experiments, or the short ones."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = list(EXPERIMENTS)
-    parser.add_argument("names", nargs="*", default=names, metavar="NAME", help=", ".join(names))
+    names = ", ".join(EXPERIMENTS)
+    parser.add_argument("names", nargs="*", default=list(SHORT), metavar="NAME", help=names)
     parser.add_argument("--seed", type=int, default=1, help="of training")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "learning", help="for the whole runs")
     arguments = parser.parse_args()
+    unknown = set(arguments.names) - EXPERIMENTS.keys()
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; expected some of {names}")
     for name in arguments.names:
-        with tempfile.TemporaryDirectory() as folder:
-            learn(name, arguments.seed, Path(folder) / name)
+        learn(name, arguments.seed, arguments.runs / f"{name}-{arguments.seed}")
 
 
 if __name__ == "__main__":
