@@ -14,6 +14,11 @@ def ant(**env_kwargs: object) -> Config:
     return shipped("ant-vel", **env_kwargs).model_copy(update={"meta_batch_size": 6, "tasks_per_item": 3})
 
 
+def many_mdp_episodes() -> Config:
+    """Return the shipped config with as many episodes of each task as the bandits have pulls."""
+    return shipped("tabular-mdp").model_copy(update={"fast_batch_size": 500})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -34,6 +39,7 @@ def main() -> None:
         "3": lambda: sampling.alone("3", shipped("2d-navigation"), bar=1e6),
         "4a": lambda: sampling.alone("4a", shipped("tabular-mdp"), bar=5e5),
         "4b": lambda: sampling.alone("4b", shipped("bandit/bandit-k50-n500"), bar=5e5, note=", 500 pulls"),
+        "4c": lambda: sampling.alone("4c", many_mdp_episodes(), bar=5e5, note=", 500 episodes"),
         "5": lambda: updating.against_plain("5", num_steps=1, bar=0.40),
         "6": lambda: updating.against_plain("6", num_steps=2, bar=0.45),
         "7": lambda: iterating.against_parts("7", bar=1.25),

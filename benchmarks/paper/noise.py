@@ -1,0 +1,87 @@
+"""How noisy the inner gradients of a trained policy are, by the lambda of its advantages.
+
+    python -m benchmarks.paper.noise TASK [ROW]
+
+ROW is a folder of TASK with a trained policy; into it goes noise.csv. For one task of each kind, 60
+independent batches of the trained size are sampled. *alike* is the mean cosine between a batch's gradient and
+the mean of the other batches'; *direction* the cosine between the mean gradients with this lambda and with 1:
+what the bias of a smaller lambda turns it by. Lambdas are compared on the same episodes.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from benchmarks.paper.methods import HERE
+from maml_rl.adaptation import adapt
+from maml_rl.config import load_config
+from maml_rl.envs import Task
+from maml_rl.episode import stack_episodes
+from maml_rl.seeding import FIRST_EVALUATION
+from maml_rl.training import Run, RunSettings
+from maml_rl.training.files import load_policy
+
+KINDS: dict[str, tuple[Task, ...]] = {
+    "cheetah-vel": ({"velocity": 0.4}, {"velocity": 1.6}),
+    "cheetah-dir": ({"direction": 1}, {"direction": -1}),
+}
+LAMBDAS = (1.0, 0.98, 0.95, 0.9, 0.8)
+BATCHES = 60
+SEED = 77
+"""Not of the test."""
+
+
+def gradients(run: Run, task: Task, gae_lambda: float) -> Tensor:
+    """Return the inner gradient of each batch, ``[BATCHES, P]``."""
+    _, batches = run.sampler.sample(
+        [task] * BATCHES,
+        num_steps=0,
+        gamma=run.config.gamma,
+        gae_lambda=gae_lambda,
+        iteration=FIRST_EVALUATION,  # The same episodes each time.
+    )
+    theta = run.policy.get_vector()[None]
+    pieces = [adapt(run.policy, [stack_episodes([batch])], theta, fast_lr=1.0) - theta for batch in batches]
+    return torch.cat(pieces).double()
+
+
+def alike(batches: Tensor) -> float:
+    """Return the mean cosine between each row and the mean of the others."""
+    others = (batches.sum(0) - batches) / (len(batches) - 1)
+    return torch.cosine_similarity(batches, others, dim=1).mean().item()
+
+
+def measure(task: str, row: Path) -> list[list[str]]:
+    """Return the table's lines."""
+    config, _ = load_config(row / "config.json")
+    lines: list[list[str]] = []
+    with Run(config, RunSettings(SEED, num_workers=2)) as run:
+        load_policy(run.policy, row / "policy.th")
+        for kind in KINDS[task]:
+            unbiased = gradients(run, kind, 1.0).mean(0)
+            for gae_lambda in LAMBDAS:
+                batches = gradients(run, kind, gae_lambda)
+                direction = torch.cosine_similarity(batches.mean(0), unbiased, dim=0).item()
+                name = " ".join(f"{key} {value}" for key, value in kind.items())
+                lines.append([name, str(gae_lambda), f"{alike(batches):.3f}", f"{direction:.3f}"])
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=list(KINDS))
+    parser.add_argument("row", nargs="?", default="maml-1")
+    arguments = parser.parse_args()
+    row = HERE / arguments.task / arguments.row
+    with (row / "noise.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["task", "gae_lambda", "alike", "direction"])
+        writer.writerows(measure(arguments.task, row))
+    print((row / "noise.csv").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()

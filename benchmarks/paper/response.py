@@ -1,0 +1,82 @@
+"""How fast the half-cheetah runs for each goal velocity, before and after gradient steps.
+
+    python -m benchmarks.paper.response [ROW]
+
+ROW is a folder of cheetah-vel with a trained policy; into it go response.csv and response.png. Goals are on a
+grid, otherwise it is the test of `benchmarks.paper`.
+"""
+
+import argparse
+import csv
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.paper.methods import HERE, TASKS
+from maml_rl.config import load_config
+from maml_rl.episode import BatchEpisodes
+from maml_rl.evaluation import step_sizes
+from maml_rl.seeding import FIRST_EVALUATION
+from maml_rl.training import Run, RunSettings
+from maml_rl.training.files import load_policy
+from maml_rl.viz.style import new_figure, save_figure
+
+GOALS = np.linspace(0.05, 1.95, 20)
+SECONDS_PER_STEP = 0.01
+SEED = 77
+"""Not of the test."""
+
+
+def velocities(row: Path) -> NDArray[np.float64]:
+    """Return mean velocities in the second half of the episodes, m/s, ``[steps + 1, GOALS]``."""
+    config, _ = load_config(row / "config.json")
+    task = TASKS["cheetah-vel"]
+    config = config.model_copy(update={"fast_batch_size": task.test_episodes})
+    with Run(config, RunSettings(SEED, num_workers=2)) as run:
+        load_policy(run.policy, row / "policy.th")
+        train, valid = run.sampler.sample(
+            [{"velocity": goal} for goal in GOALS],
+            num_steps=len(task.schedule),
+            fast_lr=step_sizes(config.fast_lr, len(task.schedule), task.schedule),
+            gamma=config.gamma,
+            gae_lambda=config.gae_lambda,
+            iteration=FIRST_EVALUATION,
+        )
+    return np.array([[_late_velocity(episodes) for episodes in tasks] for tasks in (*train, valid)])
+
+
+def _late_velocity(episodes: BatchEpisodes) -> float:
+    x = episodes.observations[..., -3].numpy()  # Centre of mass.
+    half = len(x) // 2
+    return float((x[-1] - x[half]).mean() / ((len(x) - 1 - half) * SECONDS_PER_STEP))
+
+
+def write(row: Path, reached: NDArray[np.float64]) -> None:
+    """Write the table and the picture."""
+    names = [f"after_{step}_steps" for step in range(len(reached))]
+    with (row / "response.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["goal", *names])
+        writer.writerows([f"{x:.3f}" for x in line] for line in zip(GOALS, *reached, strict=True))
+    figure = new_figure(5, 4)
+    ax = figure.subplots()
+    ax.plot(GOALS, GOALS, ":", color="black", label="goal")
+    for name, line in zip(names, reached, strict=True):
+        ax.plot(GOALS, line, ".-", label=name.replace("_", " "))
+    ax.set(xlabel="goal velocity (m/s)", ylabel="velocity in the second half (m/s)")
+    ax.grid(alpha=0.25)
+    ax.legend(frameon=False)
+    save_figure(figure, row / "response.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("row", nargs="?", default="maml-1")
+    row = HERE / "cheetah-vel" / parser.parse_args().row
+    write(row, velocities(row))
+    print((row / "response.csv").read_text(encoding="utf-8"))
+
+
+if __name__ == "__main__":
+    main()
