@@ -5,12 +5,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.exploration import bandits, mdps
 from benchmarks.paper import __main__ as paper
 from benchmarks.paper import results
+from benchmarks.paper.noise import alike
+from benchmarks.paper.response import late_velocity
 from benchmarks.paper.results import Curve
 from benchmarks.paper.table import passed
+from maml_rl.episode import BatchEpisodes
 
 
 def test_gittins_indices_are_the_published_ones():
@@ -123,3 +127,23 @@ def test_results_are_found_by_method_and_seed(tmp_path: Path, monkeypatch: pytes
         (10, Curve((3.0,), (0.5,))),
     ]
     assert results.ours("ant-vel", "pretrained") == {}
+
+
+def test_gradients_are_alike_as_their_cosines_with_the_mean_of_the_others():
+    batches = np.random.default_rng(0).normal(1.0, 1.0, (5, 3))
+    cosines = []
+    for i, batch in enumerate(batches):
+        others = np.delete(batches, i, axis=0).mean(0)
+        cosines.append(batch @ others / (np.linalg.norm(batch) * np.linalg.norm(others)))
+    assert alike(torch.from_numpy(batches)) == pytest.approx(np.mean(cosines))
+
+
+def test_velocity_is_that_of_the_second_half():
+    """Two episodes of 9 steps at 1 and 3 m/s after other positions; the centre of mass is third from last."""
+    episodes = BatchEpisodes(2)
+    x = np.array([[7.0, 5.0, 9.0, 8.0, 0.0, 0.01, 0.02, 0.03, 0.04], [1, 2, 3, 4, 0, 0.03, 0.06, 0.09, 0.12]])
+    for step in x.T:
+        observations = np.zeros((2, 20), np.float32)
+        observations[:, -3] = step
+        episodes.append(observations, np.zeros((2, 6), np.float32), np.zeros(2), [0, 1])
+    assert late_velocity(episodes) == pytest.approx(2.0, rel=1e-4)

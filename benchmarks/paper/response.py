@@ -43,10 +43,11 @@ def velocities(row: Path) -> NDArray[np.float64]:
             gae_lambda=config.gae_lambda,
             iteration=FIRST_EVALUATION,
         )
-    return np.array([[_late_velocity(episodes) for episodes in tasks] for tasks in (*train, valid)])
+    return np.array([[late_velocity(episodes) for episodes in tasks] for tasks in (*train, valid)])
 
 
-def _late_velocity(episodes: BatchEpisodes) -> float:
+def late_velocity(episodes: BatchEpisodes) -> float:
+    """Return the mean velocity in the second half, m/s."""
     x = episodes.observations[..., -3].numpy()  # Centre of mass.
     half = len(x) // 2
     return float((x[-1] - x[half]).mean() / ((len(x) - 1 - half) * SECONDS_PER_STEP))
@@ -54,7 +55,7 @@ def _late_velocity(episodes: BatchEpisodes) -> float:
 
 def write(row: Path, reached: NDArray[np.float64]) -> None:
     """Write the table and the picture."""
-    names = [f"after_{step}_steps" for step in range(len(reached))]
+    names = [f"after {step} step{'s' * (step != 1)}" for step in range(len(reached))]
     with (row / "response.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["goal", *names])
@@ -63,7 +64,7 @@ def write(row: Path, reached: NDArray[np.float64]) -> None:
     ax = figure.subplots()
     ax.plot(GOALS, GOALS, ":", color="black", label="goal")
     for name, line in zip(names, reached, strict=True):
-        ax.plot(GOALS, line, ".-", label=name.replace("_", " "))
+        ax.plot(GOALS, line, ".-", label=name)
     ax.set(xlabel="goal velocity (m/s)", ylabel="velocity in the second half (m/s)")
     ax.grid(alpha=0.25)
     ax.legend(frameon=False)
