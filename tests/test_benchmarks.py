@@ -97,7 +97,7 @@ def test_an_oracle_keeps_the_tasks_own_arguments():
 @pytest.mark.parametrize(
     ("task", "method", "expected"),
     [
-        ("cheetah-vel", "maml", [20, "--num-steps", 3, "--step-size-schedule", 1, 0.5, 0.5]),
+        ("cheetah-vel", "maml", [20, "--num-steps", 3, "--step-size-schedule", 1, 0.25, 0.25]),
         (
             "ant-dir",
             "random",

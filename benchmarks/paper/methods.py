@@ -29,7 +29,9 @@ class Task:
 
 TASKS = {
     "navigation": Task("2d-navigation", "2D navigation", 40, (1, 0.25, 0.25), first_steps={"random": 0.5}),
-    "cheetah-vel": Task("halfcheetah-vel", "half-cheetah, velocity", first_steps={"pretrained": 0.02}),
+    "cheetah-vel": Task(
+        "halfcheetah-vel", "half-cheetah, velocity", 20, (1, 0.25, 0.25), first_steps={"pretrained": 0.02}
+    ),
     "cheetah-dir": Task(
         "halfcheetah-dir", "half-cheetah, direction", first_steps={"pretrained": 0.2, "random": 0.5}
     ),
