@@ -52,6 +52,8 @@ def test_options(task: str, method: str) -> list[object]:
     options += ["--fast-batch-size", TASKS[task].test_episodes]
     if method in TASKS[task].first_steps:
         options += ["--fast-lr", TASKS[task].first_steps[method]]
+    if TASKS[task].gae_lambda is not None:
+        options += ["--gae-lambda", TASKS[task].gae_lambda]
     if not METHODS[method].adapts:
         return [*options, "--num-steps", 0]
     return [*options, "--num-steps", 3, "--step-size-schedule", *TASKS[task].schedule]

@@ -18,6 +18,7 @@ class Task:
         test_episodes: per gradient step: 4,000 steps of experience, ant direction 8,000.
         schedule: factors of the first step's size at each gradient step of the test.
         first_steps: its size by method, where it is not the trained one; from the paper's test scripts.
+        gae_lambda: in the test, where it is not the trained one.
     """
 
     published: str
@@ -25,6 +26,7 @@ class Task:
     test_episodes: int = 20
     schedule: tuple[float, ...] = (1, 0.5, 0.5)
     first_steps: Mapping[str, float] = field(default_factory=dict)
+    gae_lambda: float | None = None
 
 
 TASKS = {
@@ -33,7 +35,10 @@ TASKS = {
         "halfcheetah-vel", "half-cheetah, velocity", 20, (1, 0.25, 0.25), first_steps={"pretrained": 0.02}
     ),
     "cheetah-dir": Task(
-        "halfcheetah-dir", "half-cheetah, direction", first_steps={"pretrained": 0.2, "random": 0.5}
+        "halfcheetah-dir",
+        "half-cheetah, direction",
+        first_steps={"pretrained": 0.2, "random": 0.5},
+        gae_lambda=0.95,
     ),
     "ant-vel": Task("ant-vel", "ant, velocity", first_steps={"pretrained": 0.2, "random": 1.0}),
     "ant-dir": Task(

@@ -72,11 +72,11 @@ class Train:
         if self.quiet and self.verbose:
             raise UsageError("--quiet and --verbose: choose one")
         detail: Detail = "quiet" if self.quiet else "verbose" if self.verbose else "normal"
-        seed, path = self._seed_and_folder(config)
+        seed, path, source = self._origin(config)
         device = "cuda" if self.use_cuda else self.device
         settings = RunSettings(seed, self.num_workers, device, self.worker_timeout, self.rebuild_graphs)
         execution = {
-            "config": None if self.config is None else str(self.config),
+            "config": source,
             "output_folder": str(path),
             "seed": seed,
             "num_workers": self.num_workers,
@@ -100,18 +100,21 @@ class Train:
         if not self.quiet:
             print(f"seed {seed}; config, policy, metrics and checkpoints are in {path}")
 
-    def _seed_and_folder(self, config: Config) -> tuple[int, Path]:
+    def _origin(self, config: Config) -> tuple[int, Path, str | None]:
+        """Return the run's seed, its folder, and the config file that it was begun with."""
         from maml_rl.seeding import draw_seed
 
+        source = None if self.config is None else str(self.config)
         if self.resume is None:
             seed = draw_seed() if self.seed is None else self.seed
-            return seed, self.output_folder or Path("runs") / f"{config.env_name}-{seed}"
+            return seed, self.output_folder or Path("runs") / f"{config.env_name}-{seed}", source
         if self.output_folder is not None or self.overwrite:
             raise UsageError(
                 "--resume goes on in the run's own folder: leave out --output-folder and --overwrite"
             )
         path = self.resume / "config.json"
-        recorded = load_config(path)[1].get("seed")
-        if not isinstance(recorded, int):
+        _, recorded = load_config(path)
+        if not isinstance(recorded.get("seed"), int):
             raise UsageError(f"'{path}' names no seed: it is not the config of a run")
-        return recorded if self.seed is None else self.seed, self.resume
+        seed = recorded["seed"] if self.seed is None else self.seed
+        return seed, self.resume, recorded.get("config") if source is None else source

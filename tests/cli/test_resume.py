@@ -88,6 +88,7 @@ def test_a_run_cut_short_anywhere_ends_as_if_it_had_not_been(
         command.succeeds(*RUN, *OPTIONS, "--seed", 4, "--output-folder", folder)
     command.succeeds("train", "--resume", folder, *OPTIONS)
     assert results(folder) == results(whole)
+    assert read_config(folder)["config"] == str(TABULAR)
     timings = (folder / "timings.csv").read_text().splitlines()
     assert [line.partition(",")[0] for line in timings] == ["iteration", *"1234567"]
 
