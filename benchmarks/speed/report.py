@@ -40,7 +40,7 @@ def write(rows: Sequence[Row], growth: Sequence[dict[str, float]]) -> None:
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
-        writer.writerows(lines.values())
+        writer.writerows(sorted(lines.values(), key=_place))
     if growth:
         with (RESULTS / "growth.csv").open("w", newline="", encoding="utf-8") as file:
             points = csv.DictWriter(file, list(growth[0]))
@@ -48,6 +48,11 @@ def write(rows: Sequence[Row], growth: Sequence[dict[str, float]]) -> None:
             points.writerows({key: f"{value:.4g}" for key, value in point.items()} for point in growth)
         _draw_growth(growth)
     (RESULTS / "machine.txt").write_text(machine() + "\n", encoding="utf-8")
+
+
+def _place(line: Sequence[str]) -> tuple[int, str]:
+    """Return what sorts 2a before 10."""
+    return int(line[0].rstrip("abc")), line[0]
 
 
 def _line(row: Row) -> list[str]:
