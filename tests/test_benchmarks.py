@@ -147,3 +147,13 @@ def test_velocity_is_that_of_the_second_half():
         observations[:, -3] = step
         episodes.append(observations, np.zeros((2, 6), np.float32), np.zeros(2), [0, 1])
     assert late_velocity(episodes) == pytest.approx(2.0, rel=1e-4)
+
+
+def test_a_row_without_a_policy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(results, "HERE", tmp_path)
+    for name in ("maml-1", "random-1"):
+        (tmp_path / "ant-vel" / name).mkdir(parents=True)
+    (tmp_path / "ant-vel" / "maml-1" / "policy.th").touch()
+    assert results.trained_row("ant-vel", "maml-1") == tmp_path / "ant-vel" / "maml-1"
+    with pytest.raises(SystemExit, match="random-1'; there are: maml-1"):
+        results.trained_row("ant-vel", "random-1")

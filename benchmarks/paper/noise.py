@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from benchmarks.paper.methods import HERE
+from benchmarks.paper.results import trained_row
 from maml_rl.adaptation import adapt
 from maml_rl.config import load_config
 from maml_rl.envs import Task
@@ -75,11 +75,12 @@ def main() -> None:
     parser.add_argument("task", choices=list(KINDS))
     parser.add_argument("row", nargs="?", default="maml-1")
     arguments = parser.parse_args()
-    row = HERE / arguments.task / arguments.row
+    row = trained_row(arguments.task, arguments.row)
+    lines = measure(arguments.task, row)
     with (row / "noise.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["task", "gae_lambda", "alike", "direction"])
-        writer.writerows(measure(arguments.task, row))
+        writer.writerows(lines)
     print((row / "noise.csv").read_text(encoding="utf-8"))
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.paper.methods import HERE, TASKS
+from benchmarks.paper.methods import TASKS
+from benchmarks.paper.results import trained_row
 from maml_rl.config import load_config
 from maml_rl.episode import BatchEpisodes
 from maml_rl.evaluation import step_sizes
@@ -74,7 +75,7 @@ def write(row: Path, reached: NDArray[np.float64]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("row", nargs="?", default="maml-1")
-    row = HERE / "cheetah-vel" / parser.parse_args().row
+    row = trained_row("cheetah-vel", parser.parse_args().row)
     write(row, velocities(row))
     print((row / "response.csv").read_text(encoding="utf-8"))
 

@@ -33,6 +33,19 @@ def ours(task: str, method: str) -> dict[int, Curve]:
     }
 
 
+def trained_row(task: str, name: str) -> Path:
+    """Return the folder of a row with a trained policy.
+
+    Raises:
+        SystemExit: there is none.
+    """
+    row = HERE / task / name
+    if not (row / "policy.th").exists():
+        there = sorted(path.parent.name for path in (HERE / task).glob("*/policy.th"))
+        raise SystemExit(f"no trained policy in '{row}'; there are: {', '.join(there) or 'none'}")
+    return row
+
+
 def _curve(rows: list[dict[str, str]]) -> Curve:
     return Curve(
         tuple(float(row["mean_return"]) for row in rows),
