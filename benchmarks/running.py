@@ -1,12 +1,13 @@
 """What benchmarks that train share: calling the command line, and keeping what is small of a run."""
 
+import argparse
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -22,6 +23,27 @@ def maml_rl(*arguments: object) -> None:
     """Run a command of the command line, and show it."""
     print("$ maml-rl", *arguments, flush=True)
     subprocess.run([sys.executable, "-m", "maml_rl", *map(str, arguments)], check=True, cwd=ROOT)
+
+
+def parse_names(doc: str, known: Collection[str], default: Sequence[str], runs: str) -> argparse.Namespace:
+    """Parse ``[NAME ...] [--seed SEED] [--runs FOLDER]``.
+
+    Args:
+        doc: of the module; its first line describes the command.
+        known: names that may be given.
+        default: names if none is given.
+        runs: folder of `runs` for the whole runs, if none is given.
+    """
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    expected = ", ".join(known)
+    parser.add_argument("names", nargs="*", default=list(default), metavar="NAME", help=expected)
+    parser.add_argument("--seed", type=int, default=1, help="of training")
+    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / runs, help="for the whole runs")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(known)
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; expected some of {expected}")
+    return arguments
 
 
 def train(run: Path, seed: int, options: Sequence[object]) -> None:

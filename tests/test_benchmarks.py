@@ -99,6 +99,23 @@ def test_an_oracle_keeps_the_tasks_own_arguments():
     [
         ("cheetah-vel", "maml", [20, "--num-steps", 3, "--step-size-schedule", 1, 0.25, 0.25]),
         (
+            "cheetah-dir",
+            "pretrained",
+            [
+                20,
+                "--fast-lr",
+                0.2,
+                "--gae-lambda",
+                0.95,
+                "--num-steps",
+                3,
+                "--step-size-schedule",
+                1,
+                0.5,
+                0.5,
+            ],
+        ),
+        (
             "ant-dir",
             "random",
             [40, "--fast-lr", 1.0, "--num-steps", 3, "--step-size-schedule", 1, 0.01, 0.01],

@@ -9,7 +9,6 @@ between its gradient steps, of the number and size that gain most on other tasks
 config and metrics and ``totals.csv``.
 """
 
-import argparse
 import csv
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 
 from benchmarks.exploration import bandits, mdps
 from benchmarks.exploration.settings import HERE, SETTINGS, Setting
-from benchmarks.running import ROOT, keep, train
+from benchmarks.running import keep, parse_names, train
 from maml_rl.config import load_config
 from maml_rl.evaluation import evaluate
 from maml_rl.training import Run, RunSettings
@@ -98,14 +97,7 @@ def write_totals(path: Path, gained: dict[str, Array]) -> None:
 
 def main() -> None:
     """Do the named settings, or all."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", default=list(SETTINGS), metavar="NAME", help=", ".join(SETTINGS))
-    parser.add_argument("--seed", type=int, default=1, help="of training")
-    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "exploration", help="for the whole runs")
-    arguments = parser.parse_args()
-    unknown = set(arguments.names) - SETTINGS.keys()
-    if unknown:
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; expected some of {', '.join(SETTINGS)}")
+    arguments = parse_names(__doc__, SETTINGS, list(SETTINGS), "exploration")
     for name in arguments.names:
         setting, run = SETTINGS[name], arguments.runs / f"{name}-{arguments.seed}"
         gained = strategies(setting) | maml(setting, arguments.seed, run)

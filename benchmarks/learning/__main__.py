@@ -9,12 +9,11 @@ took, and the returns on 40 unseen tasks after 0 … 3 gradient steps of an untr
 one.
 """
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.running import ROOT, keep, maml_rl, note_cost, train
+from benchmarks.running import keep, maml_rl, note_cost, parse_names, train
 from maml_rl.config import load_config
 from maml_rl.evaluation import evaluate, write_csv
 from maml_rl.training import Run, RunSettings
@@ -80,15 +79,7 @@ def learn(name: str, seed: int, folder: Path) -> None:
 
 def main() -> None:
     """Run the named experiments, or the short ones."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    names = ", ".join(EXPERIMENTS)
-    parser.add_argument("names", nargs="*", default=list(SHORT), metavar="NAME", help=names)
-    parser.add_argument("--seed", type=int, default=1, help="of training")
-    parser.add_argument("--runs", type=Path, default=ROOT / "runs" / "learning", help="for the whole runs")
-    arguments = parser.parse_args()
-    unknown = set(arguments.names) - EXPERIMENTS.keys()
-    if unknown:
-        parser.error(f"unknown: {', '.join(sorted(unknown))}; expected some of {names}")
+    arguments = parse_names(__doc__, EXPERIMENTS, list(SHORT), "learning")
     for name in arguments.names:
         learn(name, arguments.seed, arguments.runs / f"{name}-{arguments.seed}")
 

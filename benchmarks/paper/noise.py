@@ -61,12 +61,12 @@ def measure(task: str, row: Path) -> list[list[str]]:
     with Run(config, RunSettings(SEED, num_workers=2)) as run:
         load_policy(run.policy, row / "policy.th")
         for kind in KINDS[task]:
-            unbiased = gradients(run, kind, 1.0).mean(0)
-            for gae_lambda in LAMBDAS:
-                batches = gradients(run, kind, gae_lambda)
-                direction = torch.cosine_similarity(batches.mean(0), unbiased, dim=0).item()
-                name = " ".join(f"{key} {value}" for key, value in kind.items())
-                lines.append([name, str(gae_lambda), f"{alike(batches):.3f}", f"{direction:.3f}"])
+            name = " ".join(f"{key} {value}" for key, value in kind.items())
+            batches = {gae_lambda: gradients(run, kind, gae_lambda) for gae_lambda in LAMBDAS}
+            unbiased = batches[1.0].mean(0)
+            for gae_lambda, each in batches.items():
+                direction = torch.cosine_similarity(each.mean(0), unbiased, dim=0).item()
+                lines.append([name, str(gae_lambda), f"{alike(each):.3f}", f"{direction:.3f}"])
     return lines
 
 
