@@ -11,8 +11,8 @@ demo: $(VENV)/.installed
 	$(BIN)/maml-rl test --config $(DEMO)/config.json --policy $(DEMO)/policy.th \
 	    --output $(DEMO)/results.npz --seed 2 --overwrite \
 	    --num-batches 1 --meta-batch-size 40 --fast-batch-size 40 \
-	    --num-steps 3 --step-size-schedule 1 0.25 0.25
-	$(BIN)/maml-rl plot $(DEMO) --num-steps 3 --step-size-schedule 1 0.25 0.25
+	    --num-steps 3 --step-size-schedule 1 0.4 0.2
+	$(BIN)/maml-rl plot $(DEMO) --num-steps 3 --step-size-schedule 1 0.4 0.2
 
 test: lint docs
 	$(BIN)/pytest -m "not slow"

@@ -1,12 +1,12 @@
 """The one description of a training run: a validated set of hyperparameters, read from YAML or JSON."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from maml_rl.errors import UsageError, did_you_mean
+from maml_rl.yaml_file import read_yaml
 
 RUN_KEYS = frozenset({"config", "output-folder", "seed", "num-workers", "use-cuda", "device", "version"})
 """Keys that ``train`` adds to ``config.json``: they describe the run, not the algorithm."""
@@ -120,18 +120,7 @@ def load_config(path: Path) -> tuple[Config, dict[str, Any]]:
     Raises:
         UsageError: the file is missing, unreadable, not a mapping, or not a valid config.
     """
-    import yaml  # Here for the sake of a quick --help.
-
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not a text file"
-        raise UsageError(f"cannot read the config '{path}': {reason}") from None
-    try:
-        entries = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:  # PyYAML lets through what dates raise.
-        first_line = " ".join(str(error).split())
-        raise UsageError(f"{path} is not valid {path.suffix[1:] or 'YAML'}: {first_line}") from None
+    entries = read_yaml(path, "config")
     if not isinstance(entries, dict):
         raise UsageError(f"{path}: expected a mapping of options, such as 'env-name: 2DNavigation-v0'")
     run = {_kebab(str(k)): v for k, v in entries.items() if _kebab(str(k)) in RUN_KEYS}

@@ -112,28 +112,39 @@ def step_sizes(fast_lr: float, num_steps: int, schedule: Sequence[float] = ()) -
     return tuple(fast_lr * factor for factor in factors[:num_steps])
 
 
-def evaluate(sampler: Sampler, config: Config, schedule: Sequence[float] = ()) -> AdaptationResults:
+def evaluate(
+    sampler: Sampler,
+    config: Config,
+    schedule: Sequence[float] = (),
+    tasks: Sequence[Task] | None = None,
+) -> AdaptationResults:
     """Adapt to ``config.num_batches`` batches of unseen tasks with ``config.num_steps`` gradient steps.
 
     Args:
         schedule: factors of ``config.fast_lr``, see `step_sizes`.
+        tasks: to adapt to in place of drawn ones, as one batch.
     """
     sizes = step_sizes(config.fast_lr, config.num_steps, schedule)
-    tasks: list[Task] = []
+    adapted_to: list[Task] = []
     returns: list[NDArray[np.float32]] = []
-    for batch in range(config.num_batches):
-        drawn, rounds = sample_adaptation(sampler, config, sizes, batch)
-        tasks += drawn
+    for batch in range(config.num_batches if tasks is None else 1):
+        of_batch, rounds = sample_adaptation(sampler, config, sizes, batch, tasks)
+        adapted_to += of_batch
         returns.append(np.stack([get_returns(episodes) for episodes in rounds]))
-    return AdaptationResults(np.concatenate(returns, axis=1), tasks, sizes, sampler.seed)
+    return AdaptationResults(np.concatenate(returns, axis=1), adapted_to, sizes, sampler.seed)
 
 
 def sample_adaptation(
-    sampler: Sampler, config: Config, sizes: Sequence[float], batch: int = 0
+    sampler: Sampler,
+    config: Config,
+    sizes: Sequence[float],
+    batch: int = 0,
+    tasks: Sequence[Task] | None = None,
 ) -> tuple[list[Task], list[list[BatchEpisodes]]]:
-    """Draw the tasks of an evaluation batch; return them and their episodes after 0, 1, … steps."""
+    """Draw the tasks of an evaluation batch, unless given; return them and episodes after 0, 1, … steps."""
     iteration = FIRST_EVALUATION + batch
-    tasks = sampler.sample_tasks(config.meta_batch_size, iteration=iteration)
+    if tasks is None:
+        tasks = sampler.sample_tasks(config.meta_batch_size, iteration=iteration)
     train, valid = sampler.sample(
         tasks,
         num_steps=len(sizes),
@@ -143,7 +154,7 @@ def sample_adaptation(
         bootstrap_truncated=config.bootstrap_truncated,
         iteration=iteration,
     )
-    return tasks, [*train, valid]
+    return list(tasks), [*train, valid]
 
 
 COLUMNS = (

@@ -9,11 +9,16 @@ import torch
 
 from benchmarks.exploration import bandits, mdps
 from benchmarks.paper import __main__ as paper
-from benchmarks.paper import results
+from benchmarks.paper import held_out, results
+from benchmarks.paper.methods import TASKS
 from benchmarks.paper.noise import alike
 from benchmarks.paper.response import late_velocity
 from benchmarks.paper.results import Curve
-from benchmarks.paper.table import passed
+from benchmarks.paper.table import over_seeds, passed
+from benchmarks.running import ROOT
+from maml_rl.config import load_config
+from maml_rl.envs import make_env
+from maml_rl.envs.tasks_file import load_tasks
 from maml_rl.episode import BatchEpisodes
 
 
@@ -124,13 +129,40 @@ def test_an_oracle_keeps_the_tasks_own_arguments():
     ],
 )
 def test_each_method_is_tested_by_the_papers_protocol(task: str, method: str, expected: list[object]):
-    always = ["--num-batches", 1, "--meta-batch-size", 40, "--fast-batch-size"]
-    assert paper.test_options(task, method) == always + expected
+    tasks = Path("benchmarks", "paper", task, "tasks.yaml")
+    assert paper.test_options(task, method) == ["--tasks", tasks, "--fast-batch-size", *expected]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_the_tasks_of_the_test_are_the_papers(task: str):
+    config, _ = load_config(ROOT / "configs" / "paper" / f"{task}.yaml")
+    with make_env(config.env_name, config.env_kwargs) as env:
+        (example,) = env.unwrapped.sample_tasks(1)  # type: ignore[attr-defined]
+    tasks = load_tasks(held_out.tasks_file(task), example)
+    name, draw = held_out.DRAWS[task]
+    np.testing.assert_array_equal([entry[name] for entry in tasks], draw())
+
+
+@pytest.mark.parametrize(
+    ("task", "seed", "high", "backward"), [("cheetah-dir", 1, 2.0, 22), ("ant-dir", 2, 3.0, 25)]
+)
+def test_goals_below_the_middle_are_backward(task: str, seed: int, high: float, backward: int):
+    directions = held_out.DRAWS[task][1]()
+    goals = np.random.RandomState(seed).uniform(0, high, 40)
+    assert [d > 0 for d in directions] == [g > high / 2 for g in goals]
+    assert (directions == -1).sum() == backward
 
 
 def test_the_bar_is_a_standard_error_below_the_published_mean():
     bar = Curve((0.0, 10.0, 10.0, 10.0), (1.0, 2.0, 2.0, 2.0))
     assert passed(Curve((9.0, 8.0, 7.9, 30.0), (5.0,) * 4), bar) == [False, True, False, True]
+
+
+def test_the_mean_of_the_seeds_has_the_error_of_that_mean():
+    seeds = np.array([[1.0, 10.0], [2.0, 10.0], [6.0, 13.0]])
+    found = over_seeds([Curve(tuple(row), (9.0, 9.0)) for row in seeds])
+    np.testing.assert_allclose(found.means, [3.0, 11.0])
+    np.testing.assert_allclose(found.standard_errors, seeds.std(0, ddof=1) / 3**0.5)
 
 
 def test_results_are_found_by_method_and_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -9,8 +9,6 @@ took, and the returns on 40 unseen tasks after 0 … 3 gradient steps of an untr
 one.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.running import keep, maml_rl, note_cost, parse_names, train
@@ -23,51 +21,28 @@ HERE = Path(__file__).parent
 TEST_SEED = 2
 
 
-@dataclass(frozen=True)
-class Experiment:
-    """How to train, and what the test changes.
-
-    Args:
-        train: arguments of ``maml-rl train``.
-        test: fields of the config.
-        schedules: of step sizes in the tests of the trained policy.
-    """
-
-    train: tuple[object, ...]
-    test: Mapping[str, object] = field(default_factory=dict)
-    schedules: Mapping[str, tuple[float, ...]] = field(default_factory=lambda: {"trained": ()})
-
-
-SHORT = {
-    "2d-navigation": Experiment(
-        ("--config", "configs/paper/navigation.yaml"),
-        {"fast_batch_size": 40},  # 4,000 steps per gradient step, as in the paper.
-        {"trained": (1, 0.25, 0.25), "trained; steps halved": (1, 0.5, 0.5)},
-    ),
-    "tabular-mdp": Experiment(("--config", "configs/maml/tabular-mdp.yaml", "--num-batches", 100)),
-    "bandit-k5-n100": Experiment(("--config", "configs/maml/bandit/bandit-k5-n100.yaml")),
-    "halfcheetah-dir": Experiment(("--config", "configs/maml/halfcheetah-dir.yaml", "--num-batches", 20)),
+SHORT: dict[str, tuple[object, ...]] = {
+    "tabular-mdp": ("--config", "configs/maml/tabular-mdp.yaml", "--num-batches", 100),
+    "bandit-k5-n100": ("--config", "configs/maml/bandit/bandit-k5-n100.yaml"),
+    "halfcheetah-dir": ("--config", "configs/maml/halfcheetah-dir.yaml", "--num-batches", 20),
 }
-
-WHOLE = {
-    f"{name}-2020": Experiment(("--config", f"configs/maml/{name}.yaml"))
+WHOLE: dict[str, tuple[object, ...]] = {
+    f"{name}-2020": ("--config", f"configs/maml/{name}.yaml")
     for name in ("2d-navigation", "halfcheetah-vel", "halfcheetah-dir", "ant-vel")
 }
 EXPERIMENTS = SHORT | WHOLE
+"""Arguments of ``maml-rl train``, by name."""
 
 
 def learn(name: str, seed: int, folder: Path) -> None:
     """Train, test before and after training on the same unseen tasks, and keep the results."""
-    experiment = EXPERIMENTS[name]
-    train(folder, seed, experiment.train)
+    train(folder, seed, EXPERIMENTS[name])
     config, _ = load_config(folder / "config.json")
-    test = {"num_steps": 3, "num_batches": 1, "meta_batch_size": 40, **experiment.test}
-    config = config.model_copy(update=test)
+    config = config.model_copy(update={"num_steps": 3, "num_batches": 1, "meta_batch_size": 40})
     with Run(config, RunSettings(TEST_SEED, num_workers=2)) as run:
         results = {"untrained": evaluate(run.sampler, config)}
         load_policy(run.policy, folder / "policy.th")
-        for policy, schedule in experiment.schedules.items():
-            results[policy] = evaluate(run.sampler, config, schedule)
+        results["trained"] = evaluate(run.sampler, config)
     target = HERE / "results" / name / f"seed-{seed}"
     keep(folder, target, ["metrics.csv"])
     note_cost(folder, target)

@@ -1,4 +1,4 @@
-"""A row of the paper's figures: train, test on 40 held-out tasks by the paper's protocol, keep the results.
+"""A row of the paper's figures: train, test on the paper's 40 tasks by its protocol, keep the results.
 
     python -m benchmarks.paper TASK [--method METHOD] [--seed SEED] [--runs FOLDER]
 
@@ -10,13 +10,14 @@ import argparse
 import json
 from pathlib import Path
 
+from benchmarks.paper.held_out import tasks_file
 from benchmarks.paper.methods import HERE, METHODS, TASKS
 from benchmarks.paper.table import comparison
 from benchmarks.running import ROOT, keep, maml_rl, note_cost, train
 from maml_rl.config import load_config
 
 TEST_SEED = 2
-"""Of the held-out tasks. Nothing was chosen on it."""
+"""Of the test's episodes. Nothing was chosen on it, or on the tasks of the test."""
 
 
 def reproduce(task: str, method: str, seed: int, run: Path) -> None:
@@ -48,7 +49,7 @@ def config_options(task: str, method: str) -> list[object]:
 
 def test_options(task: str, method: str) -> list[object]:
     """Return how a method's policy is tested."""
-    options: list[object] = ["--num-batches", 1, "--meta-batch-size", 40]
+    options: list[object] = ["--tasks", tasks_file(task).relative_to(ROOT)]
     options += ["--fast-batch-size", TASKS[task].test_episodes]
     if method in TASKS[task].first_steps:
         options += ["--fast-lr", TASKS[task].first_steps[method]]

@@ -17,7 +17,8 @@ class Task:
         title: for readers.
         test_episodes: per gradient step: 4,000 steps of experience, ant direction 8,000.
         schedule: factors of the first step's size at each gradient step of the test.
-        first_steps: its size by method, where it is not the trained one; from the paper's test scripts.
+        first_steps: its size by method, where it is not the trained one; from the paper's test scripts, but
+            for navigation's pretrained policy.
         gae_lambda: in the test, where it is not the trained one.
     """
 
@@ -30,7 +31,9 @@ class Task:
 
 
 TASKS = {
-    "navigation": Task("2d-navigation", "2D navigation", 40, (1, 0.25, 0.25), first_steps={"random": 0.5}),
+    "navigation": Task(
+        "2d-navigation", "2D navigation", 40, (1, 0.4, 0.2), first_steps={"pretrained": 0.1, "random": 0.5}
+    ),
     "cheetah-vel": Task(
         "halfcheetah-vel", "half-cheetah, velocity", 20, (1, 0.25, 0.25), first_steps={"pretrained": 0.02}
     ),

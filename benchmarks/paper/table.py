@@ -1,5 +1,8 @@
 """Ours beside the published values, as Markdown, and drawn: ``python -m benchmarks.paper.table``."""
 
+from collections.abc import Sequence
+from statistics import mean, stdev
+
 from benchmarks.paper.methods import HERE, METHODS, TASKS
 from benchmarks.paper.picture import adaptation_curves
 from benchmarks.paper.results import Curve, ours, published
@@ -17,13 +20,23 @@ def comparison(task: str) -> str:
     for method in METHODS:
         theirs = published(task, method)
         lines.append(_row(f"{task}, {method}, published", _cells(theirs)))
-        for seed, curve in ours(task, method).items():
+        curves = {f"seed {seed}": curve for seed, curve in ours(task, method).items()}
+        if len(curves) > 1:
+            curves["mean of the seeds"] = over_seeds(list(curves.values()))
+        for name, curve in curves.items():
             cells = _cells(curve)
             if method == "maml":
                 reached = passed(curve, theirs)
                 cells = [f"**{cell}**" if ok else cell for cell, ok in zip(cells, reached, strict=True)]
-            lines.append(_row(f"{task}, {method}, seed {seed}", cells))
+            lines.append(_row(f"{task}, {method}, {name}", cells))
     return "\n".join(lines)
+
+
+def over_seeds(curves: Sequence[Curve]) -> Curve:
+    """Return the mean of the curves' means, and its standard error over the curves: two or more."""
+    means = list(zip(*(curve.means for curve in curves), strict=True))
+    errors = (stdev(values) / len(values) ** 0.5 for values in means)
+    return Curve(tuple(map(mean, means)), tuple(errors))
 
 
 def passed(curve: Curve, bar: Curve) -> list[bool]:

@@ -33,6 +33,9 @@ class Test:
     """Config file: config.json of the run. Its values, but for batches and tasks, are the defaults below."""
     compare: tuple[str, ...] = ()
     """Other policies to test on the same tasks: NAME=POLICY, or 'random' for the untrained initialisation."""
+    tasks: Path | None = None
+    """File of tasks to adapt to, where they are not to be drawn: a YAML list, a line for each as
+    '- {velocity: 0.5}'. They make one batch, whatever num-batches and meta-batch-size."""
     output: Path | None = None
     """Where the results go: an .npz file; a table (.csv) and a picture (.png) are written beside it."""
     step_size_schedule: tuple[float, ...] = ()
@@ -64,6 +67,7 @@ class Test:
             from maml_rl import forkserver
 
             forkserver.start()
+        from maml_rl.envs.tasks_file import load_tasks
         from maml_rl.evaluation import evaluate
         from maml_rl.seeding import draw_seed
         from maml_rl.training import Run, RunSettings
@@ -75,13 +79,15 @@ class Test:
         results: dict[str, AdaptationResults] = {}
         settings = RunSettings(seed, self.num_workers, worker_timeout=self.worker_timeout)
         with Run(config, settings) as run:
+            example = run.sampler.sample_tasks(1)[0]
+            tasks = None if self.tasks is None else load_tasks(self.tasks, example)
             untrained = run.policy.get_vector()
             for name, path in policies.items():
                 if path is None:
                     run.policy.set_vector(untrained)
                 else:
                     load_policy(run.policy, path)
-                results[name] = evaluate(run.sampler, config, self.step_size_schedule)
+                results[name] = evaluate(run.sampler, config, self.step_size_schedule, tasks)
         _print_table(results)
         if self.output is not None:
             self._write(results)

@@ -58,6 +58,18 @@ def test_a_schedule_of_step_sizes(command: Command, navigation_run: Path, tmp_pa
     np.testing.assert_allclose(results["step_sizes"], [0.4, 0.2, 0.2])
 
 
+def test_given_tasks_take_the_place_of_drawn_ones(command: Command, navigation_run: Path, tmp_path: Path):
+    drawn = evaluated(command, navigation_run, tmp_path / "drawn.npz", "--num-batches", 1)
+    tasks = tmp_path / "tasks.yaml"
+    tasks.write_text("".join(f"- {{goal: {goal.tolist()}}}\n" for goal in drawn["task_goal"]))
+    same = evaluated(command, navigation_run, tmp_path / "same.npz", "--tasks", tasks)
+    np.testing.assert_array_equal(same["returns"], drawn["returns"])
+    tasks.write_text("- {goal: [0.25, 0.5]}\n")
+    other = evaluated(command, navigation_run, tmp_path / "other.npz", "--tasks", tasks)
+    np.testing.assert_array_equal(other["task_goal"], [[0.25, 0.5]])
+    assert other["returns"].shape == (2, 1, 4)
+
+
 def test_no_steps_at_all(command: Command, navigation_run: Path, tmp_path: Path):
     results = evaluated(command, navigation_run, tmp_path / "r.npz", "--num-steps", 0)
     assert results["returns"].shape == (1, 6, 4)
