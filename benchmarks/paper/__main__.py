@@ -17,7 +17,7 @@ from benchmarks.running import ROOT, keep, maml_rl, note_cost, train
 from maml_rl.config import load_config
 
 TEST_SEED = 2
-"""Of the test's episodes. Nothing was chosen on it, or on the tasks of the test."""
+"""Of the test's episodes."""
 
 
 def reproduce(task: str, method: str, seed: int, run: Path) -> None:

@@ -79,8 +79,7 @@ class Test:
         results: dict[str, AdaptationResults] = {}
         settings = RunSettings(seed, self.num_workers, worker_timeout=self.worker_timeout)
         with Run(config, settings) as run:
-            example = run.sampler.sample_tasks(1)[0]
-            tasks = None if self.tasks is None else load_tasks(self.tasks, example)
+            tasks = None if self.tasks is None else load_tasks(self.tasks, run.sampler.sample_tasks(1)[0])
             untrained = run.policy.get_vector()
             for name, path in policies.items():
                 if path is None:
