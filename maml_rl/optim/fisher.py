@@ -9,6 +9,7 @@ used by all products after it. No third derivative is taken.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 
 from jaxtyping import Float
@@ -36,9 +37,8 @@ class InnerStep:
 
     def product(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
         """Return ``(I - alpha H) v``; the matrix is symmetric."""
-        tangent = self._policy.push_forward(vectors)
-        gradient_dot = reinforce_gradient_dot(self._policy.pi, self._episodes, tangent)
-        return vectors - self._fast_lr * self._policy.pull_back_dot(gradient_dot, vectors)
+        gradient_dot = partial(reinforce_gradient_dot, self._policy.pi, self._episodes)
+        return vectors - self._fast_lr * self._policy.hessian_product(vectors, gradient_dot)
 
 
 class InnerJacobian:

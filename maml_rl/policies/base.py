@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
@@ -37,16 +37,19 @@ class Linearisation(ABC):
 
     @abstractmethod
     def fix_loss(self, cotangent: Sequence[Tensor]) -> None:
-        """Choose the loss of `pull_back_dot`, by its derivative by the distribution's parameters."""
+        """Choose the loss of `hessian_product`, by its derivative by the distribution's parameters."""
 
     @abstractmethod
-    def pull_back_dot(
-        self, cotangent_dot: Sequence[Tensor], vectors: Float[Tensor, "N P"]
+    def hessian_product(
+        self,
+        vectors: Float[Tensor, "N P"],
+        cotangent_dot: Callable[[ActionDistribution], Sequence[Tensor]],
     ) -> Float[Tensor, "N P"]:
-        """Return the loss's Hessian times ``vectors``, right after ``push_forward(vectors)``.
+        """Return the loss's Hessian times ``vectors``.
 
         Args:
-            cotangent_dot: how what `fix_loss` was given changes in the direction ``vectors``.
+            cotangent_dot: how what `fix_loss` was given changes with the distribution's parameters, given
+                how those change.
         """
 
 

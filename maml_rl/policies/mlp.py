@@ -1,7 +1,7 @@
 """Policies whose network is a multilayer perceptron."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -98,17 +98,24 @@ class MLPLinearisation(Linearisation):
         return result
 
     def fix_loss(self, cotangent: Sequence[Tensor]) -> None:
-        """Choose the loss of `pull_back_dot`."""
+        """Choose the loss of `hessian_product`."""
         _, scratch = self._new_vectors()
         self._network.fix_loss(self._policy.pull_head(cotangent, self._params, scratch))
 
-    def pull_back_dot(
-        self, cotangent_dot: Sequence[Tensor], vectors: Float[Tensor, "N P"]
+    def hessian_product(
+        self,
+        vectors: Float[Tensor, "N P"],
+        cotangent_dot: Callable[[ActionDistribution], Sequence[Tensor]],
     ) -> Float[Tensor, "N P"]:
         """Return the Hessian of the loss times ``vectors``."""
+        named = self._policy.unflatten(vectors)
         result, out = self._new_vectors()
-        outputs_dot = self._policy.pull_head(cotangent_dot, self._params, out)
-        self._network.pull_back_dot(outputs_dot, self._policy.unflatten(vectors), out)
+
+        def of_outputs(outputs_dot: Float[Tensor, "N M A"]) -> Float[Tensor, "N M A"]:
+            tangent = self._policy.head_dot(outputs_dot, named, self._params)
+            return self._policy.pull_head(cotangent_dot(tangent), self._params, out)
+
+        self._network.hessian_product(named, of_outputs, out)
         return result
 
     def _new_vectors(self) -> tuple[Float[Tensor, "N P"], Params]:

@@ -6,7 +6,7 @@ intermediate anew, and spends passes of their own on sums that a matrix product 
 products here (Pearlmutter 1994 for the second derivatives) are almost nothing but matrix products.
 
 Shapes: N tasks side by side, M steps each, P parameters; a perceptron's layers are ``z = h Wᵀ + b``,
-``h = f(z)``. A name that ends in ``_dot`` is a derivative in the direction of the last `push_forward`.
+``h = f(z)``. A name that ends in ``_dot`` is a derivative in the direction ``vectors``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -50,20 +50,23 @@ class NetworkLinearisation:
         self.outputs: Float[Tensor, "N M A"] = affine(self._h[-1], self._weights[-1], biases[-1])
         self._deltas: list[Tensor] = []
         self._bends: list[Tensor | None] = []
-        self._z_dots: list[Tensor] = []
-        self._h_dots: list[Tensor] = []
 
     def push_forward(self, vectors: Params) -> Float[Tensor, "N M A"]:
         """Return the derivative of the outputs in the direction ``vectors``."""
-        self._z_dots, self._h_dots = [], []
+        return self._push(vectors)[0][-1]
+
+    def _push(self, vectors: Params) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the derivatives of ``z`` of every layer and of ``h`` of the hidden ones."""
+        z_dots: list[Tensor] = []
+        h_dots: list[Tensor] = []
         for i, name in enumerate(self._layers):
             z_dot = affine(self._h[i], vectors[f"{name}.weight"], vectors[f"{name}.bias"])
             if i > 0:
-                z_dot.baddbmm_(self._h_dots[-1], self._weights[i].mT)
+                z_dot.baddbmm_(h_dots[-1], self._weights[i].mT)
             if i < len(self._slopes):
-                self._h_dots.append(z_dot * self._slopes[i])
-            self._z_dots.append(z_dot)
-        return self._z_dots[-1]
+                h_dots.append(z_dot * self._slopes[i])
+            z_dots.append(z_dot)
+        return z_dots, h_dots
 
     def pull_back(self, cotangents: Float[Tensor, "N M A"], out: Params) -> None:
         """Write to ``out`` the gradient of a loss whose derivative by the outputs is ``cotangents``."""
@@ -74,7 +77,7 @@ class NetworkLinearisation:
                 delta = torch.bmm(delta, self._weights[i]).mul_(self._slopes[i - 1])
 
     def fix_loss(self, cotangents: Float[Tensor, "N M A"]) -> None:
-        """Choose the loss whose Hessian `pull_back_dot` multiplies by, by its derivative at the outputs."""
+        """Choose the loss of `hessian_product`, by its derivative at the outputs."""
         self._deltas, self._bends = [cotangents], []
         for i in reversed(range(1, len(self._layers))):
             back = torch.bmm(self._deltas[0], self._weights[i])
@@ -82,17 +85,23 @@ class NetworkLinearisation:
             self._bends.insert(0, None if curvature is None else back * curvature)
             self._deltas.insert(0, back * self._slopes[i - 1])
 
-    def pull_back_dot(self, cotangents_dot: Float[Tensor, "N M A"], vectors: Params, out: Params) -> None:
-        """Write to ``out`` the loss's Hessian times ``vectors``, right after ``push_forward(vectors)``.
+    def hessian_product(
+        self,
+        vectors: Params,
+        cotangents_dot: Callable[[Float[Tensor, "N M A"]], Float[Tensor, "N M A"]],
+        out: Params,
+    ) -> None:
+        """Write to ``out`` the Hessian of the loss that `fix_loss` chose, times ``vectors``.
 
         Args:
-            cotangents_dot: how what `fix_loss` was given changes in the direction ``vectors``.
+            cotangents_dot: the derivative of the loss's cotangents, given that of the outputs.
         """
-        delta_dot = cotangents_dot
+        z_dots, h_dots = self._push(vectors)
+        delta_dot = cotangents_dot(z_dots[-1])
         for i in reversed(range(len(self._layers))):
             gram = _gram(delta_dot, self._h[i])
             if i > 0:
-                gram = gram + _gram(self._deltas[i], self._h_dots[i - 1])
+                gram = gram + _gram(self._deltas[i], h_dots[i - 1])
             self._write(out, i, delta_dot, gram)
             if i > 0:
                 back_dot = torch.bmm(delta_dot, self._weights[i])
@@ -100,7 +109,7 @@ class NetworkLinearisation:
                 delta_dot = back_dot.mul_(self._slopes[i - 1])
                 bend = self._bends[i - 1]
                 if bend is not None:
-                    delta_dot.addcmul_(bend, self._z_dots[i - 1])
+                    delta_dot.addcmul_(bend, z_dots[i - 1])
 
     def _write(self, out: Params, i: int, delta: Tensor, gram: Tensor) -> None:
         out[f"{self._layers[i]}.weight"].copy_(gram)

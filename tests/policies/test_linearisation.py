@@ -90,7 +90,7 @@ def test_pull_back_is_the_transposed_product(family: str, hidden_sizes, nonlinea
 
 @both_families
 @some_networks
-def test_pull_back_dot_is_the_hessian_product(family: str, hidden_sizes, nonlinearity):
+def test_hessian_product_is_the_derivative_of_the_gradient(family: str, hidden_sizes, nonlinearity):
     linearisation, outputs, params, vectors = linearised(family, hidden_sizes, nonlinearity)
     scales = cotangents_like(linearisation.pi)
 
@@ -99,9 +99,11 @@ def test_pull_back_dot_is_the_hessian_product(family: str, hidden_sizes, nonline
 
     _, expected = functional.hvp(cubic_loss, params, vectors)
     linearisation.fix_loss([3 * c * x**2 for c, x in zip(scales, linearisation.pi, strict=True)])
-    tangent = linearisation.push_forward(vectors)
-    cotangent_dot = [6 * c * x * x_dot for c, x, x_dot in zip(scales, linearisation.pi, tangent, strict=True)]
-    close((linearisation.pull_back_dot(cotangent_dot, vectors),), (expected,))
+
+    def cotangent_dot(tangent: Outputs) -> Outputs:
+        return tuple(6 * c * x * dot for c, x, dot in zip(scales, linearisation.pi, tangent, strict=True))
+
+    close((linearisation.hessian_product(vectors, cotangent_dot),), (expected,))
 
 
 @both_families
@@ -112,12 +114,14 @@ def test_products_leave_no_trace(family: str):
 
     def products(vectors: Tensor) -> Outputs:
         tangent = linearisation.push_forward(vectors)
-        hessian_product = linearisation.pull_back_dot(tangent, vectors)
+        hessian_product = linearisation.hessian_product(vectors, lambda tangent: tangent)
         return (*tangent, hessian_product, linearisation.pull_back(cotangents))
 
-    first = [x.clone() for x in products(vectors)]
+    first = products(vectors)
+    copies = [x.clone() for x in first]
     products(vectors + 1)
-    assert all(torch.equal(x, y) for x, y in zip(products(vectors), first, strict=True))
+    assert all(torch.equal(x, y) for x, y in zip(first, copies, strict=True))
+    assert all(torch.equal(x, y) for x, y in zip(products(vectors), copies, strict=True))
     assert all(torch.equal(x, y) for x, y in zip(cotangents, cotangents_like(linearisation.pi), strict=True))
 
 
@@ -127,8 +131,7 @@ def test_last_loss_counts():
 
     def product(scale: float) -> Tensor:
         linearisation.fix_loss([scale * u for u in cotangents])
-        zero = [torch.zeros_like(x) for x in linearisation.push_forward(vectors)]
-        return linearisation.pull_back_dot(zero, vectors)
+        return linearisation.hessian_product(vectors, lambda tangent: [torch.zeros_like(x) for x in tangent])
 
     once, twice = product(1.0), product(2.0)
     assert once.any()
