@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import maml_rl.adaptation
 from maml_rl.adaptation import adapt
 from tests.builders import Problem, both_families, first_or_second_order, make_problem
 from tests.oracles import maml as oracle
@@ -35,6 +36,15 @@ def test_adapt_equals_the_oracle(family: str):
     adapted = adapt(problem.policy, problem.train, problem.repeated(problem.theta), problem.fast_lr)
     expected = [problem.reference.old(task) for task in problem.tasks]
     torch.testing.assert_close(adapted, torch.stack(expected), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("steps_at_once", [1, 10**9])
+def test_adapt_is_the_same_whatever_is_computed_at_once(steps_at_once: int, monkeypatch):
+    problem = make_problem("normal", inner_steps=2)
+    expected = adapt(problem.policy, problem.train, problem.repeated(problem.theta), problem.fast_lr)
+    monkeypatch.setattr(maml_rl.adaptation, "CPU_CHUNK_STEPS", steps_at_once)
+    adapted = adapt(problem.policy, problem.train, problem.repeated(problem.theta), problem.fast_lr)
+    torch.testing.assert_close(adapted, expected, rtol=1e-12, atol=1e-14)
 
 
 def test_adapt_keeps_no_graph_and_leaves_theta_alone():

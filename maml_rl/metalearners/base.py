@@ -10,12 +10,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from maml_rl.adaptation import CPU_CHUNK_STEPS
 from maml_rl.episode import BatchEpisodes, StackedEpisodes, stack_episodes
 from maml_rl.policies.base import Policy
 from maml_rl.threads import one_intra_op_thread
-
-CPU_CHUNK_STEPS = 4096
-"""Steps per chunk on a CPU: the activations of more would fall out of a core's cache."""
 
 S = TypeVar("S")
 T = TypeVar("T")
