@@ -21,7 +21,7 @@ def adaptation_curves() -> Figure:
         ax.set_title(described.title + "\n(published only)" * untrained, fontsize=10)
         ax.set(xticks=STEPS, xlabel="gradient steps")
         ax.grid(alpha=0.25)
-    axes[0].set_ylabel("mean return over 40 unseen tasks")
+    axes[0].set_ylabel("mean return over 40 tasks")
     legend = [
         ax.plot([], [], "-", color=color, label=method)[0]
         for method, color in zip(METHODS, COLORS, strict=False)

@@ -22,7 +22,7 @@ TASKS, BATCHES = 40, 10
 
 @dataclass
 class Test:
-    """Adapt a trained policy to unseen tasks; print and save the returns after each gradient step."""
+    """Adapt a trained policy to tasks; print and save the returns after each gradient step."""
 
     hyperparameters: tyro.conf.OmitArgPrefixes[ConfigOptions]  # type: ignore[valid-type]
     """The keys of the config."""
@@ -138,7 +138,7 @@ def _print_table(results: dict[str, "AdaptationResults"]) -> None:
     from rich.table import Table
 
     _, tasks, episodes = next(iter(results.values())).returns.shape
-    table = Table(title=f"return over {tasks} unseen tasks, {episodes} episodes each")
+    table = Table(title=f"return over {tasks} tasks, {episodes} episodes each")
     table.add_column("policy", no_wrap=True)
     for column in ("steps", "step size", "mean ± s.e.", "95 % interval", "IQM"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -111,7 +111,8 @@ class MLPLinearisation(Linearisation):
         named = self._policy.unflatten(vectors)
         result, out = self._new_vectors()
 
-        def of_outputs(outputs_dot: Float[Tensor, "N M A"]) -> Float[Tensor, "N M A"]:
+        # Annotated with plain types: jaxtyping's would be made anew at every call.
+        def of_outputs(outputs_dot: Tensor) -> Tensor:
             tangent = self._policy.head_dot(outputs_dot, named, self._params)
             return self._policy.pull_head(cotangent_dot(tangent), self._params, out)
 

@@ -1,4 +1,4 @@
-"""The adaptation curve: return on unseen tasks after 0, 1, 2, … gradient steps."""
+"""The adaptation curve: return after 0, 1, 2, … gradient steps."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ def plot_adaptation_curves(results: Mapping[str, AdaptationResults]) -> Figure:
         ax.plot(steps, means, "o-", color=color, label=name, lw=1.5, markersize=4)
         ax.fill_between(steps, low, high, color=color, alpha=0.18, lw=0)
     tasks = next(iter(results.values())).returns.shape[1]
-    ax.set(xlabel="gradient steps", ylabel=f"mean return over {tasks} unseen tasks", xticks=steps)
+    ax.set(xlabel="gradient steps", ylabel=f"mean return over {tasks} tasks", xticks=steps)
     ax.grid(alpha=0.25)
     ax.legend(frameon=False, fontsize=9)
     return figure

@@ -135,7 +135,7 @@ def test_the_table_tells_the_returns_after_each_step(command: Command, navigatio
         low, high = map(float, row[4].split("…"))
         assert -40 < low < mean < high < 0 < error
         assert low < float(row[5]) < high
-    assert "over 6 unseen tasks, 4 episodes each" in out
+    assert "over 6 tasks, 4 episodes each" in out
 
 
 def test_a_state_dict_of_2020_loads(command: Command, tmp_path: Path):
@@ -258,4 +258,4 @@ def test_a_shipped_policy_brings_its_config(command: Command, tmp_path: Path):
     options = ("--fast-batch-size", 2, "--num-steps", 1, "--env-kwargs", "{max_episode_steps: 5}")
     out = command.succeeds("test", "--policy", "maml-rl://paper/cheetah-dir", *SMALL, *options)
     assert "cheetah-dir" in out
-    assert "over 6 unseen tasks, 2 episodes each" in out
+    assert "over 6 tasks, 2 episodes each" in out
