@@ -23,7 +23,7 @@ def adapt(
     """Take one inner step per entry of ``episodes`` (Finn et al. 2017, eq. 1); no graph is kept."""
     for batch in episodes:
         tasks, steps = batch.weights.shape
-        at_once = max(1, CPU_CHUNK_STEPS // steps) if batch.weights.device.type == "cpu" else tasks
+        at_once = max(1, CPU_CHUNK_STEPS // max(1, steps)) if batch.weights.device.type == "cpu" else tasks
         chunks = zip(*(torch.split(x, at_once) for x in (params, *batch)), strict=True)
         params = torch.cat([_step(policy, StackedEpisodes(*x), theta, fast_lr) for theta, *x in chunks])
     return params

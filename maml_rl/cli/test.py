@@ -22,7 +22,7 @@ TASKS, BATCHES = 40, 10
 
 @dataclass
 class Test:
-    """Adapt a trained policy to tasks; print and save the returns after each gradient step."""
+    """Adapt a trained policy to new or given tasks; print and save the returns after each gradient step."""
 
     hyperparameters: tyro.conf.OmitArgPrefixes[ConfigOptions]  # type: ignore[valid-type]
     """The keys of the config."""
