@@ -38,11 +38,10 @@ def test_adapt_equals_the_oracle(family: str):
     torch.testing.assert_close(adapted, torch.stack(expected), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("steps_at_once", [1, 10**9])
-def test_adapt_is_the_same_whatever_is_computed_at_once(steps_at_once: int, monkeypatch):
+def test_adapt_is_the_same_task_by_task(monkeypatch):
     problem = make_problem("normal", inner_steps=2)
     expected = adapt(problem.policy, problem.train, problem.repeated(problem.theta), problem.fast_lr)
-    monkeypatch.setattr(maml_rl.adaptation, "CPU_CHUNK_STEPS", steps_at_once)
+    monkeypatch.setattr(maml_rl.adaptation, "CPU_CHUNK_STEPS", 1)
     adapted = adapt(problem.policy, problem.train, problem.repeated(problem.theta), problem.fast_lr)
     torch.testing.assert_close(adapted, expected, rtol=1e-12, atol=1e-14)
 
