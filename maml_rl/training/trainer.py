@@ -9,6 +9,7 @@ from maml_rl.episode import BatchEpisodes, get_returns
 from maml_rl.metalearners import MAMLTRPO, StepResult
 from maml_rl.samplers.futures import EpisodesFuture
 from maml_rl.training.checkpoints import Progress
+from maml_rl.training.memory import hand_back_free_memory
 from maml_rl.training.metrics import Iteration, Metrics
 from maml_rl.training.run import Run
 
@@ -40,6 +41,7 @@ def train(run: Run, done: Progress | None = None) -> Iterator[Iteration]:
             raise FloatingPointError(f"meta-update {iteration + 1}: {error}") from None
         steps = sum(batch.num_steps for episodes in rounds for batch in episodes)
         env_steps += steps
+        hand_back_free_memory()
         yield Iteration(
             {"iteration": iteration + 1, "env_steps": env_steps, **_returns(rounds), **metrics},
             {"steps_per_second": steps / timings["seconds_sampling"], **timings},
