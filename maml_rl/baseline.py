@@ -96,7 +96,8 @@ class LinearFeatureBaseline(nn.Module):
         # The weights are [F], or [N, F] when fitted on N tasks: then N leads the features too.
         weight = self.weight.to(features.device)
         rows = features.flatten(weight.dim() - 1, -2)
-        return (rows @ weight[..., None]).view(features.shape[:-1])
+        # With the weights first, a task's bits do not depend on whether others are beside it.
+        return (weight[..., None, :] @ rows.mT).view(features.shape[:-1])
 
 
 def _solve_ridge(

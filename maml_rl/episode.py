@@ -1,7 +1,7 @@
 """Episodes of one task, padded to one length: the unit that samplers produce and learners consume."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, SupportsFloat, runtime_checkable
 
 import numpy as np
@@ -34,10 +34,6 @@ class EpisodeData(NamedTuple):
     """The observation after each episode's last step, where it is known."""
     truncated: Shaped[Tensor, "*N K"] | None = None
     """Whether the time limit ended the episode, where it is known."""
-
-    def map(self, function: Callable[[Tensor], Tensor]) -> "EpisodeData":
-        """Return the result of ``function`` for every tensor that is there."""
-        return EpisodeData(*(x if x is None else function(x) for x in self))  # type: ignore[arg-type]
 
 
 @runtime_checkable
@@ -90,12 +86,10 @@ class BatchEpisodes:
         data: EpisodeData,
         gamma: float,
         advantages: Float[Tensor, "T K"] | None = None,
-        device: torch.device | str = "cpu",
     ) -> "BatchEpisodes":
         """Wrap recorded tensors of one task, ``[T, K, ...]``."""
-        episodes = cls(data.rewards.shape[-1], gamma, device)
-        episodes._data = data.map(lambda x: x.to(device))
-        episodes._advantages = None if advantages is None else advantages.to(device)
+        episodes = cls(data.rewards.shape[-1], gamma, data.rewards.device)
+        episodes._data, episodes._advantages = data, advantages
         return episodes
 
     def append(

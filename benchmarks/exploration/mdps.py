@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from maml_rl.envs.tabular_mdp import next_state
+from maml_rl.envs.tabular_mdp import cumulative, next_state
 
 Array = NDArray[np.float64]
 
@@ -33,7 +33,7 @@ def total_rewards(
     num, states, actions = rewards_mean.shape
     experience = Experience(np.zeros((num, states, actions, states)), np.zeros((num, states, actions)))
     total = np.zeros(num)
-    mdps = np.arange(num)
+    mdps, distributions = np.arange(num), cumulative(transitions)
     for _ in range(episodes):
         policy = plan(experience, horizon, rng)
         state = np.zeros(num, np.int64)
@@ -41,7 +41,7 @@ def total_rewards(
             action = policy[t, mdps, state]
             here = (mdps, state, action)
             reward = rewards_mean[here] + rng.standard_normal(num)
-            following = next_state(transitions[here], rng.random(num))
+            following = next_state(distributions[here], rng.random(num))
             experience.transitions[(*here, following)] += 1
             experience.reward_sums[here] += reward
             total += reward

@@ -59,7 +59,9 @@ class Train:
 
     def run(self) -> None:
         """Train until the last batch, with checkpoints on the way."""
-        config = config_from(self.hyperparameters)
+        given = config_from(self.hyperparameters)
+        # Recorded, because it may change the rounding: the run can then go on with any number of workers.
+        config = given.model_copy(update={"tasks_per_item": given.share(self.num_workers)})
         if self.num_workers:
             from maml_rl import forkserver
 

@@ -10,10 +10,14 @@ from numpy.typing import NDArray
 from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv
 
 
-def next_state(probabilities: Array, uniform: Array | float) -> Array:
-    """Draw from categorical distributions ``[..., S]`` by inverting their distribution functions."""
-    cumulative = probabilities.cumsum(-1)[..., :-1]
-    return np.asarray((np.asarray(uniform)[..., None] >= cumulative).sum(-1))
+def cumulative(probabilities: Array) -> Array:
+    """Return the distribution functions ``[..., S - 1]`` of ``[..., S]``; the last entry, 1, is left out."""
+    return probabilities.cumsum(-1)[..., :-1]
+
+
+def next_state(distributions: Array, uniform: Array | float) -> Array:
+    """Draw from ``[..., S - 1]`` by inverting distribution functions."""
+    return np.asarray((np.asarray(uniform)[..., None] >= distributions).sum(-1))
 
 
 def one_hot(states: Array | int, num_states: int) -> NDArray[np.float32]:
@@ -53,7 +57,7 @@ class TabularMDPEnv(TaskEnv[Array, np.int64]):
     def reset_task(self, task: Task) -> None:
         """Set transitions and mean rewards."""
         self.task = task
-        self._transitions = np.asarray(task["transitions"])
+        self._cumulative = cumulative(np.asarray(task["transitions"]))
         self._rewards_mean = np.asarray(task["rewards_mean"])
 
     def reset(
@@ -69,7 +73,7 @@ class TabularMDPEnv(TaskEnv[Array, np.int64]):
         mean = self._rewards_mean[self._state, action]
         reward = float(mean + self.np_random.standard_normal())
         uniform = self.np_random.random()
-        self._state = int(next_state(self._transitions[self._state, action], uniform))
+        self._state = int(next_state(self._cumulative[self._state, action], uniform))
         return one_hot(self._state, self.num_states), reward, False, False, {}
 
 
@@ -86,20 +90,19 @@ class TabularMDPVectorEnv(TaskVectorEnv):
         observation_space = spaces.Box(0.0, 1.0, (num_states,), np.float32)
         super().__init__(num_envs, max_episode_steps, observation_space, spaces.Discrete(num_actions))
         self._one_hot = one_hot(np.arange(num_states), num_states)
-        shape = (num_envs, num_states, num_actions)
-        self._transitions = np.full((*shape, num_states), 1 / num_states)
-        self._rewards_mean = np.zeros(shape)
+        self._set_tasks([TabularMDPEnv(num_states, num_actions).task])
 
     def _set_tasks(self, tasks: Sequence[Task]) -> None:
-        self._transitions = self._per_env([task["transitions"] for task in tasks])
-        self._rewards_mean = self._per_env([task["rewards_mean"] for task in tasks])
+        self._task = self._per_env(range(len(tasks)))
+        self._cumulative = cumulative(np.stack([task["transitions"] for task in tasks]))
+        self._rewards_mean = np.stack([task["rewards_mean"] for task in tasks])
 
     def _start(self) -> Array:
         self._states = np.zeros(self.num_envs, np.int64)
         return self._one_hot[self._states]
 
     def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
-        here = (np.arange(self.num_envs), self._states, actions)
+        here = (self._task, self._states, actions)
         rewards = self._rewards_mean[here] + self._normal()
-        self._states = next_state(self._transitions[here], self._uniform())
+        self._states = next_state(self._cumulative[here], self._uniform())
         return self._one_hot[self._states], rewards, np.zeros(self.num_envs, bool)

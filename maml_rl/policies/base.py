@@ -70,8 +70,12 @@ class Policy(nn.Module, ABC):
         self.output_size = output_size
 
     @abstractmethod
+    def at(self, params: Params) -> Callable[[Float[Tensor, "*B O"]], ActionDistribution]:
+        """Return the policy under ``params``: observations to the action distribution's parameters."""
+
     def outputs(self, observations: Float[Tensor, "*B O"], params: Params) -> ActionDistribution:
         """Return the action distribution's parameters at ``observations``."""
+        return self.at(params)(observations)
 
     @abstractmethod
     def linearise(self, observations: Float[Tensor, "N M O"], params: Float[Tensor, "N P"]) -> Linearisation:

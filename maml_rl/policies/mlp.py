@@ -4,13 +4,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from maml_rl.policies.activations import FASTER
 from maml_rl.policies.base import Linearisation, Policy
 from maml_rl.policies.distributions import ActionDistribution
-from maml_rl.policies.network import NetworkLinearisation, Nonlinearity, Params, affine
+from maml_rl.policies.network import NetworkLinearisation, Nonlinearity, Params
 
 
 class MLPPolicy(Policy):
@@ -24,7 +24,7 @@ class MLPPolicy(Policy):
         output_size: int,
     ):
         super().__init__(input_size, output_size)
-        self.nonlinearity = nonlinearity
+        self.nonlinearity = FASTER.get(nonlinearity, nonlinearity)
         self.layer_names = tuple(layers)
         sizes = [input_size, *layers.values()]
         for name, fan_in, fan_out in zip(layers, sizes, sizes[1:], strict=False):
@@ -52,26 +52,27 @@ class MLPPolicy(Policy):
     def pull_head(self, cotangent: Sequence[Tensor], params: Params, out: Params) -> Float[Tensor, "N M A"]:
         """Return the part of ``cotangent`` that is the outputs'; write the parameters' own to ``out``."""
 
-    def outputs(self, observations: Float[Tensor, "*B O"], params: Params) -> ActionDistribution:
-        """Return the action distribution's parameters at ``observations``."""
-        return self.head(self.network(observations, params), params)
+    def at(self, params: Params) -> Callable[[Float[Tensor, "*B O"]], ActionDistribution]:
+        """Return the policy under ``params``; the last layer is linear."""
+        stacked = params[f"{self.layer_names[0]}.weight"].dim() == 3
+        layers = [_layer(params[f"{name}.weight"], params[f"{name}.bias"]) for name in self.layer_names]
+
+        def outputs(observations: Float[Tensor, "*B O"]) -> ActionDistribution:
+            tasks = observations.shape[:1] if stacked else (1,)
+            x = observations.reshape(*tasks, -1, self.input_size)
+            for weight, bias in layers[:-1]:
+                x = self.nonlinearity(torch.baddbmm(bias, x, weight))
+            weight, bias = layers[-1]
+            x = torch.baddbmm(bias, x, weight)
+            return self.head(x.view(*observations.shape[:-1], -1), params)
+
+        return outputs
 
     def linearise(
         self, observations: Float[Tensor, "N M O"], params: Float[Tensor, "N P"]
     ) -> "MLPLinearisation":
         """Return the policy's derivatives at ``params``."""
         return MLPLinearisation(self, observations, params)
-
-    def network(self, observations: Float[Tensor, "*B O"], params: Params) -> Float[Tensor, "*B A"]:
-        """Run the perceptron; the last layer is linear."""
-        stacked = params[f"{self.layer_names[0]}.weight"].dim() == 3
-        x = observations.reshape(observations.shape[0], -1, self.input_size) if stacked else observations
-        layer = affine if stacked else F.linear
-        for name in self.layer_names:
-            x = layer(x, params[f"{name}.weight"], params[f"{name}.bias"])
-            if name != self.layer_names[-1]:
-                x = self.nonlinearity(x)
-        return x.view(*observations.shape[:-1], -1) if stacked else x
 
 
 class MLPLinearisation(Linearisation):
@@ -127,3 +128,8 @@ class MLPLinearisation(Linearisation):
 def hidden_layers(hidden_sizes: Sequence[int]) -> dict[str, int]:
     """Name the hidden layers ``layer1``, ``layer2``, … as 2020 checkpoints do."""
     return {f"layer{i}": size for i, size in enumerate(hidden_sizes, start=1)}
+
+
+def _layer(weight: Float[Tensor, "*N O I"], bias: Float[Tensor, "*N O"]) -> tuple[Tensor, Tensor]:
+    """Return weights and bias as a batched product takes them: ``[N, I, O]`` and ``[N, 1, O]``."""
+    return weight.view(-1, *weight.shape[-2:]).mT, bias.view(-1, 1, bias.shape[-1])

@@ -1,11 +1,10 @@
 """Work items with the futures that wait for them."""
 
 import threading
-from operator import itemgetter
 
 import torch
 
-from maml_rl.episode import BatchEpisodes
+from maml_rl.episode import BatchEpisodes, EpisodeData
 from maml_rl.samplers.futures import EpisodesFuture
 from maml_rl.samplers.worker import Sample, WorkItem
 
@@ -44,12 +43,12 @@ class Job:
         """Resolve the futures of ``sample``. One that is resolved already keeps its (equal) episodes."""
         self._seconds_adapting.add(sample.seconds_adapting)
         futures = self._valid if sample.step is None else self._train[sample.step]
-        data, advantages = sample.data(), torch.from_numpy(sample.advantages)
-        for i, future in enumerate(futures):
+        recorded = [*sample.arrays, sample.advantages]
+        tasks = zip(*(torch.from_numpy(array).to(self._device).unbind() for array in recorded), strict=True)
+        for future, (*data, advantages) in zip(futures, tasks, strict=True):
             if not future.done():
-                one_task = data.map(itemgetter(i))
                 gamma = self.item.settings.gamma
-                future.set_result(BatchEpisodes.from_data(one_task, gamma, advantages[i], self._device))
+                future.set_result(BatchEpisodes.from_data(EpisodeData(*data), gamma, advantages))
 
     def fail(self, error: Exception) -> None:
         """Give ``error`` to the futures that are still waiting."""

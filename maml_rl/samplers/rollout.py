@@ -42,7 +42,7 @@ def rollout(
         seeds: of the environments, one per task.
     """
     shape = (params.shape[0], env.episodes_per_task)
-    named = policy.unflatten(params)
+    act = policy.at(policy.unflatten(params))
     observation, _ = env.reset(seed=seeds)
     truncated = np.zeros(env.num_envs, bool)
     lengths = np.zeros(env.num_envs, np.int64)
@@ -51,7 +51,7 @@ def rollout(
     rewards: list[Array] = []
     while env.running.any():
         lengths += env.running
-        pi = policy.outputs(torch.from_numpy(observation.reshape(*shape, -1)), named)
+        pi = act(torch.from_numpy(observation.reshape(*shape, -1)))
         action = pi.sample(torch.from_numpy(next(noise))).numpy()
         observations.append(observation.reshape(*shape, *observation.shape[1:]))
         actions.append(action)

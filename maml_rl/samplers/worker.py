@@ -66,10 +66,6 @@ class Sample(NamedTuple):
     seconds_adapting: float
     """Spent on the inner step that came before these episodes."""
 
-    def data(self) -> EpisodeData:
-        """Return the episodes as tensors ``[N, T, K, ...]`` that share the arrays' memory."""
-        return EpisodeData(*(torch.from_numpy(array) for array in self.arrays))
-
 
 class SamplerWorker:
     """Rolls out, adapts, and rolls out again, for the tasks of one work item at a time.

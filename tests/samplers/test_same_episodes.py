@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import itemgetter
 from typing import Any
 
 import pytest
@@ -69,7 +68,7 @@ def test_baselines_of_wide_observations_are_fitted_with_any_number_of_threads():
     with torch_threads(4):
         together.fit_data(data, 0.95)
         for task in range(3):
-            alone.fit_data(data.map(itemgetter(task)), 0.95)
+            alone.fit_data(EpisodeData(*(x[task] for x in data if x is not None)), 0.95)
             torch.testing.assert_close(together.weight[task], alone.weight, rtol=1e-4, atol=1e-6)
 
 
@@ -86,6 +85,19 @@ def test_more_tasks_to_an_item_change_the_rounding_alone():
             torch.testing.assert_close(one.actions, other.actions, rtol=1e-4, atol=1e-5)
             torch.testing.assert_close(one.rewards, other.rewards, rtol=1e-4, atol=1e-5)
             torch.testing.assert_close(one.advantages, other.advantages, rtol=1e-3, atol=1e-3)
+
+
+@each_kind
+def test_shares_of_any_size_give_the_same_bits(env_name: str):
+    """So that the number of workers, which chooses the shares where nobody does, changes nothing."""
+
+    def episodes(tasks_per_item: int):
+        with make_sampler(0, env_name, KINDS[env_name], 20, tasks_per_item=tasks_per_item) as sampler:
+            return sample(sampler, num_tasks=5, num_steps=2)
+
+    reference = episodes(5)
+    for tasks_per_item in (1, 2, 3):
+        assert identical(reference, episodes(tasks_per_item))
 
 
 @each_kind
