@@ -1,6 +1,5 @@
 """The one description of a training run: a validated set of hyperparameters, read from YAML or JSON."""
 
-import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,9 +13,6 @@ RUN_KEYS = frozenset({"config", "output-folder", "seed", "num-workers", "use-cud
 
 WORKER_TIMEOUT = 600.0
 """Seconds without an answer after which a sampler process counts as dead, unless told otherwise."""
-
-LARGEST_SHARE = 20
-"""Tasks that a worker is given at once, at most, unless told otherwise: larger batches gain little."""
 
 LoggerName = Literal["tensorboard", "wandb", "none"]
 """Where a run's numbers go besides its CSV files."""
@@ -81,16 +77,8 @@ class Config(BaseModel):
     """Step lengths that the line search tries."""
     ls_backtrack_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Each try of the line search over the one before it."""
-    tasks_per_item: Positive | None = None
-    """Tasks that a worker rolls out together, as one batch; even shares of at most 20 if not given."""
-
-    def share(self, num_workers: int) -> int:
-        """Return ``tasks_per_item``, or what gives all workers equal shares of a meta-batch."""
-        if self.tasks_per_item is not None:
-            return self.tasks_per_item
-        workers = max(1, num_workers)
-        rounds = math.ceil(self.meta_batch_size / (LARGEST_SHARE * workers))
-        return math.ceil(self.meta_batch_size / (rounds * workers))
+    tasks_per_item: Positive = 10
+    """Tasks that a worker rolls out together, as one batch of environments."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the config with its file spelling, ready for JSON or YAML."""

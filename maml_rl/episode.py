@@ -87,7 +87,7 @@ class BatchEpisodes:
         gamma: float,
         advantages: Float[Tensor, "T K"] | None = None,
     ) -> "BatchEpisodes":
-        """Wrap recorded tensors of one task, ``[T, K, ...]``."""
+        """Wrap recorded tensors of one task, ``[T, K, ...]``, which are not copied."""
         episodes = cls(data.rewards.shape[-1], gamma, data.rewards.device)
         episodes._data, episodes._advantages = data, advantages
         return episodes

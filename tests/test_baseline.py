@@ -138,24 +138,6 @@ def test_fitting_tasks_together_equals_fitting_each(size: int, num_tasks: int):
         torch.testing.assert_close(last_values[n], alone, rtol=1e-5, atol=1e-4)
 
 
-@pytest.mark.parametrize("size", [2, 20, 125])
-def test_a_task_has_the_same_values_to_the_bit_alone_and_beside_others(size: int):
-    generator = torch.Generator().manual_seed(size)
-    observations = torch.randn(5, 40, 4, size, generator=generator)
-    rewards = torch.randn(5, 40, 4, generator=generator)
-    data = EpisodeData(
-        observations, torch.zeros(5, 40, 4, 1), rewards, torch.full((5, 4), 40), observations[:, 0]
-    )
-    together, alone = LinearFeatureBaseline(size), LinearFeatureBaseline(size)
-    together.fit_data(data, 0.95)
-    for task in range(5):
-        one = EpisodeData(*(x[task : task + 1] for x in data if x is not None))
-        alone.fit_data(one, 0.95)
-        assert torch.equal(together.weight[task], alone.weight[0])
-        assert torch.equal(together.values(data)[task], alone.values(one)[0])
-        assert torch.equal(together.last_values(data)[task], alone.last_values(one)[0])
-
-
 def test_nearly_collinear_features_explain_as_much_as_the_reference():
     data = half_cheetah_like()
     x = oracle.design_matrix(episodes_of(data))

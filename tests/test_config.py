@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from maml_rl.config import LARGEST_SHARE, Config, load_config, parse_config
+from maml_rl.config import Config, load_config, parse_config
 from maml_rl.envs import make_env
 from maml_rl.errors import UsageError
 from maml_rl.policies.making import get_policy_for_env
@@ -268,16 +268,3 @@ def test_files_that_cannot_be_read(tmp_path: Path):
         load_config(tmp_path / "nowhere.yaml")
     with pytest.raises(UsageError, match=r"cannot read the config .*: Is a directory"):
         load_config(tmp_path)
-
-
-@given(st.integers(1, 300), st.integers(0, 64))
-def test_shares_are_equal_for_all_workers_and_not_too_large(tasks: int, workers: int):
-    share = Config(env_name="any", meta_batch_size=tasks).share(workers)
-    rounds = math.ceil(math.ceil(tasks / share) / max(1, workers))
-    assert 1 <= share <= LARGEST_SHARE
-    assert rounds == math.ceil(tasks / (LARGEST_SHARE * max(1, workers)))  # No worker is asked more often.
-    assert share == 1 or rounds * max(1, workers) * (share - 1) < tasks  # Nor could shares be smaller.
-
-
-def test_a_given_share_stays():
-    assert Config(env_name="any", meta_batch_size=40, tasks_per_item=7).share(2) == 7

@@ -59,9 +59,7 @@ class Train:
 
     def run(self) -> None:
         """Train until the last batch, with checkpoints on the way."""
-        given = config_from(self.hyperparameters)
-        # Recorded, because it may change the rounding: the run can then go on with any number of workers.
-        config = given.model_copy(update={"tasks_per_item": given.share(self.num_workers)})
+        config = config_from(self.hyperparameters)
         if self.num_workers:
             from maml_rl import forkserver
 

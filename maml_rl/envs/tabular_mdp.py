@@ -93,7 +93,7 @@ class TabularMDPVectorEnv(TaskVectorEnv):
         self._set_tasks([TabularMDPEnv(num_states, num_actions).task])
 
     def _set_tasks(self, tasks: Sequence[Task]) -> None:
-        self._task = self._per_env(range(len(tasks)))
+        self._task = self._per_env(range(len(tasks)))  # Indices, because copies of the tables are large.
         self._cumulative = cumulative(np.stack([task["transitions"] for task in tasks]))
         self._rewards_mean = np.stack([task["rewards_mean"] for task in tasks])
 

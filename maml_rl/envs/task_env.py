@@ -140,7 +140,7 @@ class TaskVectorEnv(VectorEnv[Array, Array, Array]):
 
     @abstractmethod
     def _set_tasks(self, tasks: Sequence[Task]) -> None:
-        """Store what the tasks determine, one entry per sub-environment."""
+        """Store what the tasks determine."""
 
     @abstractmethod
     def _start(self) -> Array:

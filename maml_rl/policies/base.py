@@ -74,7 +74,7 @@ class Policy(nn.Module, ABC):
         """Return the policy under ``params``: observations to the action distribution's parameters."""
 
     def outputs(self, observations: Float[Tensor, "*B O"], params: Params) -> ActionDistribution:
-        """Return the action distribution's parameters at ``observations``."""
+        """Return the action distribution's parameters at ``observations``; `at` is what to override."""
         return self.at(params)(observations)
 
     @abstractmethod

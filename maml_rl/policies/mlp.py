@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from maml_rl.policies.activations import FASTER
+from maml_rl.policies.activations import faster
 from maml_rl.policies.base import Linearisation, Policy
 from maml_rl.policies.distributions import ActionDistribution
 from maml_rl.policies.network import NetworkLinearisation, Nonlinearity, Params
@@ -24,7 +24,7 @@ class MLPPolicy(Policy):
         output_size: int,
     ):
         super().__init__(input_size, output_size)
-        self.nonlinearity = FASTER.get(nonlinearity, nonlinearity)
+        self.nonlinearity = faster(nonlinearity)
         self.layer_names = tuple(layers)
         sizes = [input_size, *layers.values()]
         for name, fan_in, fan_out in zip(layers, sizes, sizes[1:], strict=False):
@@ -64,7 +64,7 @@ class MLPPolicy(Policy):
                 x = self.nonlinearity(torch.baddbmm(bias, x, weight))
             weight, bias = layers[-1]
             x = torch.baddbmm(bias, x, weight)
-            return self.head(x.view(*observations.shape[:-1], -1), params)
+            return self.head(x.view(*observations.shape[:-1], x.shape[-1]), params)
 
         return outputs
 

@@ -62,17 +62,16 @@ class Run:
             *(config.env_name, config.env_kwargs, config.fast_batch_size),
             *(self.policy, baseline, self.env, settings.seed),
         )
-        tasks_per_item = config.share(settings.num_workers)
         self.sampler: Sampler
         if settings.num_workers:
             self.sampler = MultiTaskSampler(
                 *arguments,
                 settings.num_workers,
-                tasks_per_item=tasks_per_item,
+                tasks_per_item=config.tasks_per_item,
                 worker_timeout=settings.worker_timeout,
             )
         else:
-            self.sampler = InProcessSampler(*arguments, tasks_per_item=tasks_per_item)
+            self.sampler = InProcessSampler(*arguments, tasks_per_item=config.tasks_per_item)
 
     def __enter__(self) -> "Run":
         return self

@@ -38,8 +38,7 @@ def test_config_json_is_the_whole_effective_config(tabular_run: Path):
     run = {"config", "output_folder", "seed", "num_workers", "device", "version"}
     assert set(entries) == set(Config(env_name="a").to_dict()) | run
     expected, _ = load_config(TABULAR)
-    sizes = {"num_batches": 2, "meta_batch_size": 3, "fast_batch_size": 4, "tasks_per_item": 3}
-    expected = expected.model_copy(update=sizes)
+    expected = expected.model_copy(update={"num_batches": 2, "meta_batch_size": 3, "fast_batch_size": 4})
     config, described = load_config(tabular_run / "config.json")
     assert config == expected
     assert described == {
@@ -197,8 +196,8 @@ def test_a_config_file_is_not_needed(command: Command, tmp_path: Path):
     folder = tmp_path / "run"
     command.succeeds("train", "--env-name", "TabularMDP-v0", *TINY, "--output-folder", folder)
     config, _ = load_config(folder / "config.json")
-    sizes = {"num_batches": 2, "meta_batch_size": 3, "fast_batch_size": 4, "tasks_per_item": 3}
-    assert config == Config(env_name="TabularMDP-v0", **sizes)
+    expected = Config(env_name="TabularMDP-v0", num_batches=2, meta_batch_size=3, fast_batch_size=4)
+    assert config == expected
 
 
 def test_the_folder_is_named_after_environment_and_seed_unless_it_is_given(

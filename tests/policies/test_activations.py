@@ -1,8 +1,8 @@
+import pytest
 import torch
+import torch.nn.functional as F
 
-from maml_rl.policies.activations import FASTER
-
-tanh = FASTER[torch.tanh]
+from maml_rl.policies.activations import faster, tanh
 
 
 def test_it_is_tanh_to_a_rounding_error():
@@ -31,3 +31,23 @@ def test_first_and_second_derivatives():
     x = torch.linspace(-3, 3, 20, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(tanh, x)
     assert torch.autograd.gradgradcheck(tanh, x)
+
+
+def test_any_dtype_will_do():
+    x = torch.randn(10, dtype=torch.bfloat16)
+    assert torch.equal(tanh(x), torch.tanh(x))
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # torch.func's own.
+def test_it_can_be_transformed():
+    x = torch.randn(4, 3, dtype=torch.float64)
+    torch.testing.assert_close(torch.func.vmap(tanh, in_dims=1)(x), torch.tanh(x).mT)
+    found = torch.func.vmap(torch.func.grad(lambda row: tanh(row).sum()))(x)
+    torch.testing.assert_close(found, 1 - torch.tanh(x) ** 2)
+    _, found = torch.func.jvp(tanh, (x,), (torch.ones_like(x),))
+    torch.testing.assert_close(found, 1 - torch.tanh(x) ** 2)
+
+
+def test_it_replaces_tanh_alone():
+    assert faster(torch.tanh) is faster(F.tanh) is tanh
+    assert faster(F.relu) is F.relu

@@ -47,6 +47,14 @@ def test_policy_is_the_network_of_the_oracle(family: str, hidden_sizes: tuple[in
 
 
 @both_families
+def test_observations_of_another_size_are_refused(family: str):
+    """Not regrouped: three of twice the size are six of the right one."""
+    policy = make_policy(family, 0, (5,))
+    with pytest.raises(RuntimeError):
+        policy(torch.zeros(3, 2 * OBSERVATION_SIZE))
+
+
+@both_families
 @pytest.mark.parametrize("lead", [(), (1,), (4,), (5, 3)], ids=str)
 def test_stacked_parameters_equal_a_loop_over_tasks(family: str, lead: tuple[int, ...]):
     policy = make_policy(family, hidden_sizes=(4, 3))

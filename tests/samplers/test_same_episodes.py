@@ -88,19 +88,6 @@ def test_more_tasks_to_an_item_change_the_rounding_alone():
 
 
 @each_kind
-def test_shares_of_any_size_give_the_same_bits(env_name: str):
-    """So that the number of workers, which chooses the shares where nobody does, changes nothing."""
-
-    def episodes(tasks_per_item: int):
-        with make_sampler(0, env_name, KINDS[env_name], 20, tasks_per_item=tasks_per_item) as sampler:
-            return sample(sampler, num_tasks=5, num_steps=2)
-
-    reference = episodes(5)
-    for tasks_per_item in (1, 2, 3):
-        assert identical(reference, episodes(tasks_per_item))
-
-
-@each_kind
 def test_other_seeds_give_other_tasks_and_episodes(env_name: str):
     def episodes(seed: int):
         with make_sampler(0, env_name, KINDS[env_name], seed=seed) as sampler:
