@@ -133,7 +133,8 @@ def _value_and_slope(function: Nonlinearity, z: Tensor) -> tuple[Tensor, Tensor]
     with torch.enable_grad():
         z = z.detach().requires_grad_()
         value = function(z)
-        (slope,) = torch.autograd.grad(value, z, torch.ones_like(value))
+        # Of a sum, because torch imports sympy for gradients of anything but a number.
+        (slope,) = torch.autograd.grad(value.sum(), z)
     return value.detach(), slope
 
 

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -51,3 +54,19 @@ def test_it_can_be_transformed():
 def test_it_replaces_tanh_alone():
     assert faster(torch.tanh) is faster(F.tanh) is tanh
     assert faster(F.relu) is F.relu
+
+
+def test_the_first_use_imports_nothing():
+    """Each worker would: torch imports sympy when it is asked for gradients of anything but a number."""
+    code = """if True:
+        import sys, torch
+        import maml_rl.samplers.process  # As the fork server does.
+        from maml_rl.policies.normal_mlp import NormalMLPPolicy
+        policy = NormalMLPPolicy(2, 2, (3,), torch.tanh)
+        before = set(sys.modules)
+        policy.linearise(torch.zeros(1, 4, 2), policy.get_vector()[None])
+        policy.at(policy.unflatten(policy.get_vector()))(torch.zeros(4, 2))
+        sys.exit(" ".join(set(sys.modules) - before))
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.strip() == ""
