@@ -96,7 +96,7 @@ class LinearFeatureBaseline(nn.Module):
         # The weights are [F], or [N, F] when fitted on N tasks: then N leads the features too.
         weight = self.weight.to(features.device)
         rows = features.flatten(weight.dim() - 1, -2)
-        # BLAS is several times faster with the narrower factor first.
+        # BLAS is faster with the narrower factor first.
         return (weight[..., None, :] @ rows.mT).view(features.shape[:-1])
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from maml_rl.policies.activations import faster
 from maml_rl.policies.base import Linearisation, Policy
 from maml_rl.policies.distributions import ActionDistribution
-from maml_rl.policies.network import NetworkLinearisation, Nonlinearity, Params
+from maml_rl.policies.network import NetworkLinearisation, Nonlinearity, Params, as_factors
 
 
 class MLPPolicy(Policy):
@@ -55,7 +55,7 @@ class MLPPolicy(Policy):
     def at(self, params: Params) -> Callable[[Float[Tensor, "*B O"]], ActionDistribution]:
         """Return the policy under ``params``; the last layer is linear."""
         stacked = params[f"{self.layer_names[0]}.weight"].dim() == 3
-        layers = [_layer(params[f"{name}.weight"], params[f"{name}.bias"]) for name in self.layer_names]
+        layers = [as_factors(params[f"{name}.weight"], params[f"{name}.bias"]) for name in self.layer_names]
 
         def outputs(observations: Float[Tensor, "*B O"]) -> ActionDistribution:
             tasks = observations.shape[:1] if stacked else (1,)
@@ -128,8 +128,3 @@ class MLPLinearisation(Linearisation):
 def hidden_layers(hidden_sizes: Sequence[int]) -> dict[str, int]:
     """Name the hidden layers ``layer1``, ``layer2``, … as 2020 checkpoints do."""
     return {f"layer{i}": size for i, size in enumerate(hidden_sizes, start=1)}
-
-
-def _layer(weight: Float[Tensor, "*N O I"], bias: Float[Tensor, "*N O"]) -> tuple[Tensor, Tensor]:
-    """Return weights and bias as a batched product takes them: ``[N, I, O]`` and ``[N, 1, O]``."""
-    return weight.view(-1, *weight.shape[-2:]).mT, bias.view(-1, 1, bias.shape[-1])

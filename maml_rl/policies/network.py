@@ -120,7 +120,13 @@ def affine(
     x: Float[Tensor, "N M I"], weight: Float[Tensor, "N O I"], bias: Float[Tensor, "N O"]
 ) -> Float[Tensor, "N M O"]:
     """Return ``x Wᵀ + b`` for each task."""
-    return torch.baddbmm(bias[:, None, :], x, weight.mT)
+    factor, offset = as_factors(weight, bias)
+    return torch.baddbmm(offset, x, factor)
+
+
+def as_factors(weight: Float[Tensor, "*N O I"], bias: Float[Tensor, "*N O"]) -> tuple[Tensor, Tensor]:
+    """View a layer as a batched product takes it, ``[N, I, O]`` and ``[N, 1, O]``; without N, N is 1."""
+    return weight.view(-1, *weight.shape[-2:]).mT, bias.view(-1, 1, bias.shape[-1])
 
 
 def _gram(a: Float[Tensor, "N M P"], b: Float[Tensor, "N M Q"]) -> Float[Tensor, "N P Q"]:
