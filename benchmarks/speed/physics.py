@@ -16,7 +16,7 @@ class OpenLoop:
     """
 
     def __init__(self, config: Config, threads: int):
-        episodes = min(400, 2 * config.meta_batch_size * config.fast_batch_size)
+        episodes = min(200, 2 * config.meta_batch_size * config.fast_batch_size)
         env = make_task_vector_env(config.env_name, config.env_kwargs, episodes)
         env.reset(seed=0)
         self.model = env.model

@@ -16,24 +16,32 @@ def faster(function: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
 
 
 def tanh(x: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
-    """Return ``tanh(x)``: on a CPU by NumPy, whose vectorised loop is several times as fast as PyTorch's."""
-    if x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64):
-        result: Tensor = _NumPyTanh.apply(x)  # type: ignore[no-untyped-call]
-        return result
-    return torch.tanh(x)
+    """Return ``tanh(x)``: on a CPU by NumPy, whose vectorised loop is several times as fast as PyTorch's.
+
+    PyTorch's own serves inside torch.func, as for every other device and type of number.
+    """
+    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64) or _transformed():
+        return torch.tanh(x)
+    if torch.is_inference_mode_enabled():  # At a rollout's step, autograd's notes cost more than the tanh.
+        return torch.from_numpy(np.tanh(x.numpy()))
+    result: Tensor = _NumPyTanh.apply(x)  # type: ignore[no-untyped-call]
+    return result
+
+
+def _transformed() -> bool:
+    # What `torch.autograd.Function` asks; of a function that torch.func may transform, each call would
+    # inspect the signature, in more time than the function itself takes on a rollout's step.
+    return torch._C._are_functorch_transforms_active()
 
 
 class _NumPyTanh(torch.autograd.Function):
     @staticmethod
-    def forward(x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         y = torch.empty_like(x)
         np.tanh(x.detach().numpy(), out=y.numpy())
+        ctx.save_for_backward(y)
+        ctx.save_for_forward(y)
         return y
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(output)
-        ctx.save_for_forward(output)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Tensor:
@@ -43,7 +51,3 @@ class _NumPyTanh(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, tangent: Tensor) -> Tensor:
         return _NumPyTanh.backward(ctx, tangent)
-
-    @staticmethod
-    def vmap(info: Any, in_dims: tuple[int | None], x: Tensor) -> tuple[Tensor, int | None]:
-        return tanh(x), in_dims[0]

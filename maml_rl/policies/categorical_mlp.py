@@ -1,6 +1,6 @@
 """Policies for discrete actions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch.nn.functional as F
@@ -26,9 +26,9 @@ class CategoricalMLPPolicy(MLPPolicy):
         layers = hidden_layers([*hidden_sizes, output_size])
         super().__init__(input_size, layers, nonlinearity, output_size)
 
-    def head(self, outputs: Float[Tensor, "*B A"], params: Params) -> CategoricalLogits:
-        """Return logits ``[*B, A]``."""
-        return CategoricalLogits(outputs)
+    def head(self, params: Params) -> Callable[[Float[Tensor, "*B A"]], CategoricalLogits]:
+        """Return what calls the outputs logits."""
+        return CategoricalLogits
 
     def head_dot(
         self, outputs_dot: Float[Tensor, "N M A"], vectors: Params, params: Params

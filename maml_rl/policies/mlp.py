@@ -39,8 +39,8 @@ class MLPPolicy(Policy):
         self.get_parameter(f"{self.layer_names[-1]}.weight").mul_(factor)
 
     @abstractmethod
-    def head(self, outputs: Float[Tensor, "*B A"], params: Params) -> ActionDistribution:
-        """Return the action distribution for the network's outputs."""
+    def head(self, params: Params) -> Callable[[Float[Tensor, "*B A"]], ActionDistribution]:
+        """Return what makes the network's outputs an action distribution, under ``params``."""
 
     @abstractmethod
     def head_dot(
@@ -56,6 +56,7 @@ class MLPPolicy(Policy):
         """Return the policy under ``params``; the last layer is linear."""
         stacked = params[f"{self.layer_names[0]}.weight"].dim() == 3
         layers = [as_factors(params[f"{name}.weight"], params[f"{name}.bias"]) for name in self.layer_names]
+        head = self.head(params)
 
         def outputs(observations: Float[Tensor, "*B O"]) -> ActionDistribution:
             tasks = observations.shape[:1] if stacked else (1,)
@@ -64,7 +65,7 @@ class MLPPolicy(Policy):
                 x = self.nonlinearity(torch.baddbmm(bias, x, weight))
             weight, bias = layers[-1]
             x = torch.baddbmm(bias, x, weight)
-            return self.head(x.view(*observations.shape[:-1], x.shape[-1]), params)
+            return head(x.view(*observations.shape[:-1], x.shape[-1]))
 
         return outputs
 
@@ -85,7 +86,7 @@ class MLPLinearisation(Linearisation):
             policy.layer_names, policy.nonlinearity, observations, self._params
         )
         self._template = params
-        self.pi = policy.head(self._network.outputs, self._params)
+        self.pi = policy.head(self._params)(self._network.outputs)
 
     def push_forward(self, vectors: Float[Tensor, "N P"]) -> ActionDistribution:
         """Return ``J v``."""

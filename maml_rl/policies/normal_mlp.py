@@ -1,7 +1,7 @@
 """Gaussian policies for continuous actions."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -37,12 +37,15 @@ class NormalMLPPolicy(MLPPolicy):
         self.min_log_std = math.log(min_std)
         self.sigma = nn.Parameter(torch.full((output_size,), math.log(init_std)))
 
-    def head(self, outputs: Float[Tensor, "*B A"], params: Params) -> DiagonalNormal:
-        """Return mean ``[*B, A]`` and log-std ``[A]``, or ``[N, 1…, A]`` where parameters are stacked."""
+    def head(self, params: Params) -> Callable[[Float[Tensor, "*B A"]], DiagonalNormal]:
+        """Return what takes outputs as means, beside log-stds ``[A]``, or ``[N, 1…, A]`` where stacked."""
         log_std = params["sigma"].clamp(min=self.min_log_std)
-        if log_std.dim() == 2:
-            log_std = log_std.view(log_std.shape[0], *(1,) * (outputs.dim() - 2), -1)
-        return DiagonalNormal(outputs, log_std)
+
+        def normal(means: Tensor) -> DiagonalNormal:
+            between = (1,) * (means.dim() - 2) if log_std.dim() == 2 else ()
+            return DiagonalNormal(means, log_std.view(*log_std.shape[:-1], *between, -1))
+
+        return normal
 
     def head_dot(
         self, outputs_dot: Float[Tensor, "N M A"], vectors: Params, params: Params

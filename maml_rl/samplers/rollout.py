@@ -12,6 +12,9 @@ from maml_rl.envs.task_env import Array, TaskVectorEnv
 from maml_rl.episode import EpisodeData
 from maml_rl.policies.base import Policy
 
+Steps = tuple[list[Array], list[Array], list[Array]]
+"""Observations, actions and rewards per time step, ``[N, K, …]``; there is one observation more."""
+
 LARGEST_BLOCK = 64
 """Time steps of noise drawn at once, at most. It changes the speed alone: a stream's draws follow in time."""
 
@@ -26,7 +29,6 @@ def action_noise(
         block = min(2 * block, LARGEST_BLOCK)
 
 
-@torch.no_grad()
 def rollout(
     env: TaskVectorEnv,
     policy: Policy,
@@ -41,6 +43,19 @@ def rollout(
         noise: per time step, what the policy turns into N K actions.
         seeds: of the environments, one per task.
     """
+    # The episodes' tensors are made outside of inference mode, where autograd may meet them.
+    return _stack(*_run(env, policy, params, noise, seeds))
+
+
+@torch.inference_mode()
+def _run(
+    env: TaskVectorEnv,
+    policy: Policy,
+    params: Float[Tensor, "N P"],
+    noise: Iterator[NDArray[np.float32]],
+    seeds: Sequence[int],
+) -> tuple[Steps, NDArray[np.int64], NDArray[np.bool_]]:
+    """Return the steps, and the episodes' lengths and whether time cut them, ``[N, K]``."""
     shape = (params.shape[0], env.episodes_per_task)
     act = policy.at(policy.unflatten(params))
     observation, _ = env.reset(seed=seeds)
@@ -59,15 +74,11 @@ def rollout(
         rewards.append(reward.reshape(shape))
         truncated |= cut
     observations.append(observation.reshape(*shape, *observation.shape[1:]))
-    return _stack((observations, actions, rewards), lengths.reshape(shape), truncated.reshape(shape))
+    return (observations, actions, rewards), lengths.reshape(shape), truncated.reshape(shape)
 
 
-def _stack(
-    steps: tuple[list[Array], list[Array], list[Array]],
-    lengths: NDArray[np.int64],
-    truncated: NDArray[np.bool_],
-) -> EpisodeData:
-    """Return the steps, time second; there is one observation more than actions and rewards."""
+def _stack(steps: Steps, lengths: NDArray[np.int64], truncated: NDArray[np.bool_]) -> EpisodeData:
+    """Return the steps as episodes, time second."""
     all_observations, actions, rewards = (np.stack(arrays, axis=1) for arrays in steps)
     task, episode = np.indices(lengths.shape)
     last_observations = all_observations[task, lengths, episode]

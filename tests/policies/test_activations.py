@@ -4,6 +4,7 @@ import sys
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.autograd import forward_ad
 
 from maml_rl.policies.activations import faster, tanh
 
@@ -30,6 +31,17 @@ def test_the_argument_is_left_as_it_was():
     assert torch.equal(x, before)
 
 
+def test_it_is_the_same_in_inference_mode():
+    x = torch.nn.Parameter(torch.randn(4, 6, 5))
+    with torch.inference_mode():
+        found = [tanh(x), tanh(x.double()), tanh(x.bfloat16()), torch.func.vmap(tanh)(x)]
+    expected = [tanh(x), tanh(x.double()), tanh(x.bfloat16()), torch.tanh(x)]
+    assert [y.is_inference() for y in found] == [True] * 4
+    for ours, other in zip(found[:3], expected, strict=False):
+        assert torch.equal(ours, other)
+    torch.testing.assert_close(found[3], expected[3])
+
+
 def test_first_and_second_derivatives():
     x = torch.linspace(-3, 3, 20, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(tanh, x)
@@ -49,6 +61,13 @@ def test_it_can_be_transformed():
     torch.testing.assert_close(found, 1 - torch.tanh(x) ** 2)
     _, found = torch.func.jvp(tanh, (x,), (torch.ones_like(x),))
     torch.testing.assert_close(found, 1 - torch.tanh(x) ** 2)
+
+
+def test_forward_derivatives():
+    x = torch.randn(20, dtype=torch.float64)
+    with forward_ad.dual_level():
+        _, found = forward_ad.unpack_dual(tanh(forward_ad.make_dual(x, torch.full_like(x, 2.0))))
+    torch.testing.assert_close(found, 2 * (1 - torch.tanh(x) ** 2))
 
 
 def test_it_replaces_tanh_alone():
