@@ -49,7 +49,8 @@ class LinearFeatureBaseline(nn.Module):
         features = self._step_features(data).mul_(mask[..., None]).flatten(-3, -2)
         targets = (discounted_returns(data.rewards.double(), gamma) * mask).flatten(-2, -1)
         gram = features.mT @ features
-        moments = (features.mT @ targets[..., None])[..., 0]
+        # BLAS is faster with the narrow factor first.
+        moments = (targets[..., None, :] @ features)[..., 0, :]
         self.weight = _solve_ridge(gram, moments, self.reg_coeff)
 
     def values(self, data: EpisodeData) -> Float[Tensor, "*N T K"]:
@@ -96,7 +97,7 @@ class LinearFeatureBaseline(nn.Module):
         # The weights are [F], or [N, F] when fitted on N tasks: then N leads the features too.
         weight = self.weight.to(features.device)
         rows = features.flatten(weight.dim() - 1, -2)
-        # BLAS is faster with the narrower factor first.
+        # The narrow factor first, as above.
         return (weight[..., None, :] @ rows.mT).view(features.shape[:-1])
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from benchmarks.speed.measure import Row, against, take_turns
+from benchmarks.speed.measure import REPETITIONS, Row, against, take_turns
 from benchmarks.speed.physics import OpenLoop
 from maml_rl.config import Config, load_config
 from maml_rl.episode import BatchEpisodes
@@ -54,13 +54,15 @@ def sampling(config: Config) -> Iterator[Sampling]:
         yield Sampling(run)
 
 
-def against_physics(number: str, config: Config, bar: float, note: str = "") -> Row:
+def against_physics(
+    number: str, config: Config, bar: float, note: str = "", repetitions: int = REPETITIONS
+) -> Row:
     """Compare with the open loop on as many threads as there are workers."""
     open_loop = OpenLoop(config, WORKERS)
     with sampling(config) as sample:
         sample()
         open_loop()
-        pairs = against(sample, open_loop)
+        pairs = against(sample, open_loop, repetitions)
     rates = [n / ours for n, (ours, _) in zip(sample.env_steps[1:], pairs, strict=True)]
     limits = [open_loop.env_steps / physics for _, physics in pairs]
     return Row(
