@@ -7,6 +7,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from maml_rl.config import MeanOver
+
 EPSILON = 1e-8
 """Added to the standard deviation when advantages are normalised."""
 
@@ -18,16 +20,23 @@ def step_mask(lengths: Int[Tensor, "*N K"], horizon: int) -> Bool[Tensor, "*N {h
 
 
 def step_weights(
-    lengths: Int[Tensor, "*N K"], horizon: int, dtype: torch.dtype = torch.float32
+    lengths: Int[Tensor, "*N K"],
+    horizon: int,
+    mean_over: MeanOver = "episodes",
+    dtype: torch.dtype = torch.float32,
 ) -> Float[Tensor, "*N {horizon} K"]:
-    """Return the weights ``1 / (K length_k)`` of real steps, and 0 behind an episode's end.
+    """Return the weights of real steps, and 0 behind an episode's end: ``(weights * x).sum()`` is a mean.
 
-    ``(weights * x).sum()`` is the mean of ``x`` over each episode's own steps, then over episodes.
-    Episodes without a step do not count among the K.
+    Over ``episodes``, as in the 2020 code, it is the mean over each episode's own steps, then over episodes,
+    with weights ``1 / (K length_k)``; those without a step do not count among the K. Over ``steps``, as in
+    rllab, on which Finn et al. 2017 ran, all steps are alike, with weights ``1 / sum(lengths)``.
     """
-    episodes = (lengths > 0).sum(-1, keepdim=True).clamp(min=1)
-    per_episode = 1.0 / (lengths.clamp(min=1) * episodes).to(dtype)
-    return step_mask(lengths, horizon) * per_episode[..., None, :]
+    if mean_over == "steps":
+        counts = lengths.sum(-1, keepdim=True).expand_as(lengths)
+    else:
+        counts = lengths * (lengths > 0).sum(-1, keepdim=True)
+    per_step = 1.0 / counts.clamp(min=1).to(dtype)
+    return step_mask(lengths, horizon) * per_step[..., None, :]
 
 
 def discounted_returns(rewards: Float[Tensor, "*N T K"], gamma: float) -> Float[Tensor, "*N T K"]:
@@ -60,12 +69,10 @@ def generalized_advantages(
     return _discounted_sums(deltas, gamma * gae_lambda)
 
 
-def normalize(advantages: Float[Tensor, "*N T K"], lengths: Int[Tensor, "*N K"]) -> Float[Tensor, "*N T K"]:
-    """Shift and scale to mean 0 and standard deviation 1 per task.
-
-    The moments are over real steps only, every episode with equal weight whatever its length.
-    """
-    weights = step_weights(lengths, advantages.shape[-2], advantages.dtype)
+def normalize(
+    advantages: Float[Tensor, "*N T K"], weights: Float[Tensor, "*N T K"]
+) -> Float[Tensor, "*N T K"]:
+    """Shift and scale to mean 0 and standard deviation 1 per task, under `step_weights`."""
     mean = (weights * advantages).sum((-2, -1), keepdim=True)
     centred = (advantages - mean) * (weights > 0)
     variance = (weights * centred**2).sum((-2, -1), keepdim=True)

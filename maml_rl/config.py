@@ -14,6 +14,9 @@ RUN_KEYS = frozenset({"config", "output-folder", "seed", "num-workers", "use-cud
 WORKER_TIMEOUT = 600.0
 """Seconds without an answer after which a sampler process counts as dead, unless told otherwise."""
 
+MeanOver = Literal["episodes", "steps"]
+"""What losses are means over: each episode's own steps and then episodes, or all steps alike."""
+
 LoggerName = Literal["tensorboard", "wandb", "none"]
 """Where a run's numbers go besides its CSV files."""
 
@@ -47,6 +50,8 @@ class Config(BaseModel):
     """Lambda of generalized advantage estimation."""
     bootstrap_truncated: bool = False
     """Value of the last observation follows an episode cut by the time limit (2020: always 0)."""
+    mean_over: MeanOver = "episodes"
+    """Losses are means over each episode's steps, then episodes (2020); or over all steps alike."""
     first_order: bool = False
     """Drop the second derivatives of the inner step (first-order MAML)."""
     hidden_sizes: tuple[Positive, ...] = (64, 64)

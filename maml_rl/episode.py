@@ -17,6 +17,7 @@ from maml_rl.advantages import (
     step_mask,
     step_weights,
 )
+from maml_rl.config import MeanOver
 
 Step = tuple[NDArray[Any], NDArray[Any], float]
 """Observation, action and reward."""
@@ -52,7 +53,7 @@ class Baseline(Protocol):
 class StackedEpisodes(NamedTuple):
     """Tasks side by side, as losses take them; time and episodes are one dimension of M steps.
 
-    ``(weights * x).sum(-1)`` is each task's mean of ``x`` over an episode's steps, then over episodes.
+    ``(weights * x).sum(-1)`` is each task's mean of ``x`` over its real steps, see `step_weights`.
     """
 
     observations: Float[Tensor, "N M O"]
@@ -70,12 +71,21 @@ class BatchEpisodes:
         batch_size: number of episodes, K.
         gamma: discount factor of `returns`.
         device: where the tensors live.
+        mean_over: what losses of these episodes are means over.
     """
 
-    def __init__(self, batch_size: int, gamma: float = 0.95, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        batch_size: int,
+        gamma: float = 0.95,
+        device: torch.device | str = "cpu",
+        *,
+        mean_over: MeanOver = "episodes",
+    ):
         self.batch_size = batch_size
         self.gamma = gamma
         self.device = torch.device(device)
+        self.mean_over: MeanOver = mean_over
         self._steps: defaultdict[int, list[Step]] = defaultdict(list)
         self._data: EpisodeData | None = None
         self._advantages: Tensor | None = None
@@ -86,9 +96,11 @@ class BatchEpisodes:
         data: EpisodeData,
         gamma: float,
         advantages: Float[Tensor, "T K"] | None = None,
+        *,
+        mean_over: MeanOver = "episodes",
     ) -> "BatchEpisodes":
         """Wrap recorded tensors of one task, ``[T, K, ...]``, which are not copied."""
-        episodes = cls(data.rewards.shape[-1], gamma, data.rewards.device)
+        episodes = cls(data.rewards.shape[-1], gamma, data.rewards.device, mean_over=mean_over)
         episodes._data, episodes._advantages = data, advantages
         return episodes
 
@@ -157,6 +169,11 @@ class BatchEpisodes:
         return step_mask(self.data.lengths, len(self)).float()
 
     @property
+    def weights(self) -> Float[Tensor, "T K"]:
+        """What each step counts in a mean over the episodes; 0 behind an episode's end."""
+        return step_weights(self.data.lengths, len(self), self.mean_over)
+
+    @property
     def returns(self) -> Float[Tensor, "T K"]:
         """Discounted sum of the rewards from each step on, over real steps."""
         return discounted_returns(self.rewards, self.gamma) * self.mask
@@ -186,7 +203,7 @@ class BatchEpisodes:
     ) -> Float[Tensor, "T K"]:
         """Set and return GAE advantages over ``baseline``, which must have been fitted."""
         self._advantages = compute_advantages(
-            self.data, baseline, self.gamma, gae_lambda, normalize, bootstrap_truncated
+            self.data, baseline, self.gamma, gae_lambda, normalize, bootstrap_truncated, self.mean_over
         )
         return self._advantages
 
@@ -201,6 +218,7 @@ def compute_advantages(
     gae_lambda: float,
     normalized: bool = True,
     bootstrap_truncated: bool = False,
+    mean_over: MeanOver = "episodes",
 ) -> Float[Tensor, "*N T K"]:
     """Return the advantages of ``data`` over a fitted ``baseline`` as float32.
 
@@ -219,17 +237,20 @@ def compute_advantages(
         data.rewards, baseline.values(data), data.lengths, gamma, gae_lambda, last_values
     )
     if normalized:
-        advantages = normalize(advantages, data.lengths)
+        weights = step_weights(data.lengths, data.rewards.shape[-2], mean_over, advantages.dtype)
+        advantages = normalize(advantages, weights)
     return advantages.float()
 
 
-def stack_data(data: EpisodeData, advantages: Float[Tensor, "N T K"]) -> StackedEpisodes:
+def stack_data(
+    data: EpisodeData, advantages: Float[Tensor, "N T K"], mean_over: MeanOver = "episodes"
+) -> StackedEpisodes:
     """Merge time and episodes of tasks that were recorded side by side."""
     return StackedEpisodes(
         data.observations.flatten(1, 2).flatten(2),
         data.actions.flatten(1, 2),
         advantages.flatten(1),
-        step_weights(data.lengths, data.rewards.shape[-2]).flatten(1),
+        step_weights(data.lengths, data.rewards.shape[-2], mean_over).flatten(1),
     )
 
 
@@ -245,7 +266,7 @@ def stack_episodes(episodes: Sequence[BatchEpisodes], device: torch.device | str
         observations=stack(batch.observations.flatten(2) for batch in episodes),
         actions=stack(batch.actions for batch in episodes),
         advantages=stack(batch.advantages for batch in episodes),
-        weights=stack(step_weights(batch.data.lengths, len(batch)) for batch in episodes),
+        weights=stack(batch.weights for batch in episodes),
     )
 
 

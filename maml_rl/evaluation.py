@@ -152,6 +152,7 @@ def sample_adaptation(
         gamma=config.gamma,
         gae_lambda=config.gae_lambda,
         bootstrap_truncated=config.bootstrap_truncated,
+        mean_over=config.mean_over,
         iteration=iteration,
     )
     return list(tasks), [*train, valid]

@@ -1,7 +1,6 @@
 """The scalars that MAML-TRPO differentiates, one per task: pure functions of weighted steps.
 
-Every sum over time is a mean over the episode's own steps, then over episodes; the weights of
-`StackedEpisodes` hold both divisions.
+Every sum over time is a mean over real steps; the weights of `StackedEpisodes` hold the divisions.
 """
 
 from jaxtyping import Float

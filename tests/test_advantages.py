@@ -1,4 +1,4 @@
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pytest
@@ -6,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torch import Tensor
 
 from maml_rl.advantages import (
     discounted_returns,
@@ -14,10 +15,12 @@ from maml_rl.advantages import (
     step_mask,
     step_weights,
 )
+from maml_rl.config import MeanOver
 from tests.builders import repeatable
 from tests.oracles import advantages as oracle
 
 fractions = st.floats(0, 1)
+kinds_of_mean = st.sampled_from(get_args(MeanOver))
 
 
 class Recording(NamedTuple):
@@ -48,10 +51,10 @@ def test_mask_is_true_at_real_steps_only(recording: Recording):
 
 
 @repeatable
-@given(recordings)
-def test_weighted_sum_is_mean_over_steps_then_episodes(recording: Recording):
-    weights = step_weights(torch.tensor(recording.lengths), max(recording.lengths))
-    mean, _ = oracle.moments(recording.values, recording.lengths)
+@given(recordings, kinds_of_mean)
+def test_weighted_sum_is_a_mean_over_real_steps(recording: Recording, mean_over: MeanOver):
+    weights = step_weights(torch.tensor(recording.lengths), max(recording.lengths), mean_over)
+    mean, _ = oracle.moments(recording.values, recording.lengths, mean_over)
     assert (weights.numpy() * recording.values).sum() == pytest.approx(mean, abs=1e-6)
     assert weights.sum() == pytest.approx(1)
 
@@ -98,28 +101,28 @@ def test_lambda_one_is_return_minus_value(recording: Recording, gamma: float):
 
 
 @repeatable
-@given(recordings)
-def test_normalize(recording: Recording):
+@given(recordings, kinds_of_mean)
+def test_normalize(recording: Recording, mean_over: MeanOver):
     lengths = recording.lengths
-    _, std = oracle.moments(recording.values, lengths)
-    normalized = normalize(torch.from_numpy(recording.values), torch.tensor(lengths)).numpy()
+    _, std = oracle.moments(recording.values, lengths, mean_over)
+    normalized = normalize(torch.from_numpy(recording.values), weights_of(lengths, mean_over)).numpy()
     if sum(lengths) == 1:
         assert not normalized.any()  # one step has no spread
         return
     assert std > 1e-3
-    np.testing.assert_allclose(normalized, oracle.normalized(recording.values, lengths), atol=1e-4)
-    np.testing.assert_allclose(oracle.moments(normalized, lengths), (0, 1), atol=1e-4)
+    np.testing.assert_allclose(normalized, oracle.normalized(recording.values, lengths, mean_over), atol=1e-4)
+    np.testing.assert_allclose(oracle.moments(normalized, lengths, mean_over), (0, 1), atol=1e-4)
 
 
 def test_equal_advantages_normalize_to_zero():
-    normalized = normalize(torch.full((7, 3), 100.0, dtype=torch.float64), torch.tensor([7, 3, 1]))
+    normalized = normalize(torch.full((7, 3), 100.0, dtype=torch.float64), weights_of([7, 3, 1]))
     assert normalized.abs().max() < 1e-4
 
 
 def test_rounding_of_weights_does_not_shift_advantages_far_from_zero():
     advantages = torch.tensor([[1e6, 1e6], [1e6 + 1, 1e6], [1e6, 1e6]], dtype=torch.float64)
     lengths = [3, 3]
-    normalized = normalize(advantages, torch.tensor(lengths))
+    normalized = normalize(advantages, weights_of(lengths))
     np.testing.assert_allclose(normalized, oracle.normalized(advantages.numpy(), lengths), atol=1e-6)
 
 
@@ -129,12 +132,20 @@ def test_tasks_side_by_side_equal_tasks_alone():
     values = torch.from_numpy(np.stack([r.values for r in recordings]))
     last_values = torch.from_numpy(np.stack([r.last_values for r in recordings]))
     lengths = torch.tensor([r.lengths for r in recordings])
-    together = normalize(generalized_advantages(rewards, values, lengths, 0.9, 0.8, last_values), lengths)
-    for n in range(2):
-        alone = generalized_advantages(rewards[n], values[n], lengths[n], 0.9, 0.8, last_values[n])
-        torch.testing.assert_close(together[n], normalize(alone, lengths[n]), rtol=1e-12, atol=1e-12)
+    for mean_over in get_args(MeanOver):
+        weights = step_weights(lengths, 5, mean_over, torch.float64)
+        together = generalized_advantages(rewards, values, lengths, 0.9, 0.8, last_values)
+        for n in range(2):
+            alone = generalized_advantages(rewards[n], values[n], lengths[n], 0.9, 0.8, last_values[n])
+            own = normalize(alone, weights_of(recordings[n].lengths, mean_over))
+            torch.testing.assert_close(normalize(together, weights)[n], own, rtol=1e-12, atol=1e-12)
 
 
-def test_episodes_without_steps_do_not_count():
-    weights = step_weights(torch.tensor([2, 0]), 2)
+@pytest.mark.parametrize("mean_over", get_args(MeanOver))
+def test_episodes_without_steps_do_not_count(mean_over: MeanOver):
+    weights = step_weights(torch.tensor([2, 0]), 2, mean_over)
     assert weights.tolist() == [[0.5, 0.0], [0.5, 0.0]]
+
+
+def weights_of(lengths: list[int], mean_over: MeanOver = "episodes") -> Tensor:
+    return step_weights(torch.tensor(lengths), max(lengths), mean_over, torch.float64)

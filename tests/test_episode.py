@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from maml_rl.config import MeanOver
 from maml_rl.episode import (
     BatchEpisodes,
     EpisodeData,
@@ -157,15 +158,18 @@ def test_advantages_can_be_set():
     assert episodes.advantages.unique().tolist() == [2.0]
 
 
-def test_computed_advantages_are_kept():
+@pytest.mark.parametrize("mean_over", ["episodes", "steps"])
+def test_computed_advantages_are_kept(mean_over: MeanOver):
     episodes = appended_episodes()
+    episodes.mean_over = mean_over
     values = torch.arange(9.0).reshape(3, 3)
     advantages = episodes.compute_advantages(TableBaseline(values, torch.zeros(3)), gae_lambda=0.7)
     assert episodes.advantages is advantages
     raw = oracle.generalized_advantages(
         episodes.rewards.double().numpy(), values.double().numpy(), episodes.lengths, GAMMA, 0.7
     )
-    np.testing.assert_allclose(advantages, oracle.normalized(raw, episodes.lengths), atol=1e-5)
+    expected = oracle.normalized(raw, episodes.lengths, mean_over)
+    np.testing.assert_allclose(advantages, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -221,10 +225,12 @@ def test_stacked_episodes_hold_real_steps_with_weights_that_sum_to_one():
     assert not stack.advantages[stack.weights == 0].any()
 
 
-def test_data_side_by_side_weighs_as_separate_tasks_do():
+@pytest.mark.parametrize("mean_over", ["episodes", "steps"])
+def test_data_side_by_side_weighs_as_separate_tasks_do(mean_over: MeanOver):
     first, second = batch_pair()
+    first.mean_over = second.mean_over = mean_over
     together = EpisodeData(*(torch.stack(pair) for pair in zip(first.data[:4], second.data[:4], strict=True)))
-    side_by_side = stack_data(together, torch.stack([first.advantages, second.advantages]))
+    side_by_side = stack_data(together, torch.stack([first.advantages, second.advantages]), mean_over)
     separate = stack_episodes([first, second])
     assert side_by_side.weights.sum(-1).tolist() == pytest.approx([1, 1])
     for stack in (side_by_side, separate):
@@ -242,6 +248,15 @@ def batch_pair() -> tuple[BatchEpisodes, BatchEpisodes]:
     policy = make_policy("normal")
     rng = np.random.default_rng(1)
     return batch(random_episodes(policy, (4, 2), rng)), batch(random_episodes(policy, (1, 4), rng))
+
+
+def test_steps_may_all_weigh_alike():
+    first, second = batch_pair()
+    first.mean_over = "steps"
+    stack = stack_episodes([first, second])
+    assert stack.weights[0].tolist() == pytest.approx([1 / 6] * 6)
+    assert sorted(set(stack.weights[1].tolist())) == pytest.approx([0, 1 / 8, 1 / 2])
+    assert first.weights.tolist() == (first.mask / 6).tolist()
 
 
 def test_image_observations_are_flattened_when_stacked():

@@ -62,16 +62,15 @@ def test_evaluating_repeats_and_does_not_depend_on_what_was_sampled_before():
 
 
 def test_a_batch_and_its_settings():
-    config = CONFIG.model_copy(update={"gamma": 0.5, "gae_lambda": 0.7, "bootstrap_truncated": True})
+    settings = {"gamma": 0.5, "gae_lambda": 0.7, "bootstrap_truncated": True, "mean_over": "steps"}
+    config = CONFIG.model_copy(update=settings)
     with make_sampler() as sampler:
         tasks, rounds = sample_adaptation(sampler, config, (0.2, 0.1), batch=1)
         train, valid = sampler.sample(
             tasks,
             num_steps=2,
             fast_lr=(0.2, 0.1),
-            gamma=0.5,
-            gae_lambda=0.7,
-            bootstrap_truncated=True,
+            **settings,
             iteration=FIRST_EVALUATION + 1,
         )
     assert identical((rounds[:2], rounds[2]), (train, valid))

@@ -10,6 +10,7 @@ import gymnasium as gym
 import torch
 
 from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.config import MeanOver
 from maml_rl.envs import Task, make_env
 from maml_rl.envs.making import find_spec
 from maml_rl.episode import BatchEpisodes
@@ -83,6 +84,7 @@ class Sampler(ABC):
         gae_lambda: float = 1.0,
         device: torch.device | str = "cpu",
         bootstrap_truncated: bool = False,
+        mean_over: MeanOver = "episodes",
         iteration: int | None = None,
     ) -> Futures:
         """Start sampling, from the policy's present parameters; return at once.
@@ -108,7 +110,7 @@ class Sampler(ABC):
         step_sizes = tuple(fast_lr) if isinstance(fast_lr, Sequence) else (fast_lr,) * num_steps
         if len(step_sizes) != num_steps:
             raise ValueError(f"fast_lr has {len(step_sizes)} entries for {num_steps} steps")
-        settings = SamplingSettings(step_sizes, gamma, gae_lambda, bootstrap_truncated)
+        settings = SamplingSettings(step_sizes, gamma, gae_lambda, bootstrap_truncated, mean_over)
         theta = self.policy.get_vector().cpu().numpy()
         train: list[list[EpisodesFuture]] = [[EpisodesFuture() for _ in tasks] for _ in step_sizes]
         valid = [EpisodesFuture() for _ in tasks]

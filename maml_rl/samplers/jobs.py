@@ -43,12 +43,15 @@ class Job:
         """Resolve the futures of ``sample``. One that is resolved already keeps its (equal) episodes."""
         self._seconds_adapting.add(sample.seconds_adapting)
         futures = self._valid if sample.step is None else self._train[sample.step]
+        settings = self.item.settings
         recorded = [*sample.arrays, sample.advantages]
         tasks = zip(*(torch.from_numpy(array).to(self._device).unbind() for array in recorded), strict=True)
         for future, (*data, advantages) in zip(futures, tasks, strict=True):
             if not future.done():
-                gamma = self.item.settings.gamma
-                future.set_result(BatchEpisodes.from_data(EpisodeData(*data), gamma, advantages))
+                episodes = BatchEpisodes.from_data(
+                    EpisodeData(*data), settings.gamma, advantages, mean_over=settings.mean_over
+                )
+                future.set_result(episodes)
 
     def fail(self, error: Exception) -> None:
         """Give ``error`` to the futures that are still waiting."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from maml_rl.adaptation import adapt
 from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.config import MeanOver
 from maml_rl.envs import Task, TaskVectorEnv, make_task_vector_env
 from maml_rl.episode import EpisodeData, compute_advantages, stack_data
 from maml_rl.finite import check_finite
@@ -30,12 +31,14 @@ class SamplingSettings:
         step_sizes: one per inner step.
         gamma, gae_lambda: of the advantages.
         bootstrap_truncated: whether a value follows the last step of an episode that time cut.
+        mean_over: what the inner losses are means over.
     """
 
     step_sizes: tuple[float, ...]
     gamma: float
     gae_lambda: float
     bootstrap_truncated: bool
+    mean_over: MeanOver
 
 
 @dataclass(frozen=True)
@@ -99,7 +102,8 @@ class SamplerWorker:
             data, advantages = self.create_episodes(item, params, step)
             yield _to_sample(step, data, advantages, seconds)
             started = time.perf_counter()
-            params = adapt(self._policy, [stack_data(data, advantages)], params, step_size)
+            episodes = stack_data(data, advantages, settings.mean_over)
+            params = adapt(self._policy, [episodes], params, step_size)
             seconds = time.perf_counter() - started
         data, advantages = self.create_episodes(item, params, len(settings.step_sizes))
         yield _to_sample(None, data, advantages, seconds)
@@ -123,6 +127,7 @@ class SamplerWorker:
             settings.gamma,
             settings.gae_lambda,
             bootstrap_truncated=settings.bootstrap_truncated,
+            mean_over=settings.mean_over,
         )
         return data, advantages
 

@@ -63,6 +63,7 @@ def _iterate(
         gamma=config.gamma,
         gae_lambda=config.gae_lambda,
         bootstrap_truncated=config.bootstrap_truncated,
+        mean_over=config.mean_over,
         iteration=iteration,
     )
     arrivals = _arrival_times(futures[1])

@@ -95,6 +95,7 @@ OVERRIDES: dict[str, tuple[str, Any]] = {
     "gamma": ("0.9", 0.9),
     "gae-lambda": ("0.8", 0.8),
     "bootstrap-truncated": ("True", True),
+    "mean-over": ("steps", "steps"),
     "first-order": ("True", True),
     "hidden-sizes": ("5 6 7", [5, 6, 7]),
     "nonlinearity": ("elu", "elu"),
@@ -157,7 +158,7 @@ def test_every_key_reaches_what_it_is_for(command: Command, tmp_path: Path, monk
     keys = {
         "learner": ("fast-lr", "first-order"),
         "step": ("max-kl", "cg-iters", "cg-damping", "ls-max-steps", "ls-backtrack-ratio"),
-        "sampler": ("num-steps", "fast-lr", "gamma", "gae-lambda", "bootstrap-truncated"),
+        "sampler": ("num-steps", "fast-lr", "gamma", "gae-lambda", "bootstrap-truncated", "mean-over"),
         "sizes": ("fast-batch-size", "meta-batch-size"),
     }
     for part, names in keys.items():

@@ -37,16 +37,18 @@ def generalized_advantages(
     return advantages
 
 
-def moments(x: Array, lengths: Sequence[int]) -> tuple[float, float]:
-    """Mean and standard deviation over real steps, every episode with the same weight."""
-    episodes = [[x[t, k] for t in range(length)] for k, length in enumerate(lengths)]
-    mean = sum(sum(e) / len(e) for e in episodes) / len(episodes)
-    variance = sum(sum((v - mean) ** 2 for v in e) / len(e) for e in episodes) / len(episodes)
+def moments(x: Array, lengths: Sequence[int], mean_over: str = "episodes") -> tuple[float, float]:
+    """Mean and standard deviation over real steps: every episode with the same weight, or every step."""
+    groups = [[x[t, k] for t in range(length)] for k, length in enumerate(lengths)]
+    if mean_over == "steps":
+        groups = [[v for episode in groups for v in episode]]
+    mean = sum(sum(g) / len(g) for g in groups) / len(groups)
+    variance = sum(sum((v - mean) ** 2 for v in g) / len(g) for g in groups) / len(groups)
     return mean, variance**0.5
 
 
-def normalized(advantages: Array, lengths: Sequence[int]) -> Array:
-    mean, std = moments(advantages, lengths)
+def normalized(advantages: Array, lengths: Sequence[int], mean_over: str = "episodes") -> Array:
+    mean, std = moments(advantages, lengths, mean_over)
     result = np.zeros(advantages.shape)
     for k, length in enumerate(lengths):
         for t in range(length):

@@ -10,8 +10,10 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.config import MeanOver
 from maml_rl.episode import BatchEpisodes
 from maml_rl.policies import NormalMLPPolicy
+from tests.oracles import advantages as oracle
 from tests.samplers.helpers import NAVIGATION, flat, identical, make_sampler, sample
 
 ACTIONS = 1
@@ -95,10 +97,13 @@ def adapted(policy: NormalMLPPolicy, train: list[BatchEpisodes], fast_lr: list[f
         params = {name: p.detach().requires_grad_() for name, p in params.items()}
         pi = Normal(mean_actions(params, episodes.observations), params["sigma"].exp())
         log_probs = pi.log_prob(episodes.actions).sum(-1)
-        loss = torch.stack([
-            -(log_probs[:length, k] * episodes.advantages[:length, k]).mean()
+        gains = [
+            log_probs[:length, k] * episodes.advantages[:length, k]
             for k, length in enumerate(episodes.lengths)
-        ]).mean()  # fmt: skip
+        ]
+        if episodes.mean_over == "steps":
+            gains = [torch.cat(gains)]
+        loss = -torch.stack([gain.mean() for gain in gains]).mean()
         grads = torch.autograd.grad(loss, list(params.values()))
         params = {n: p - step_size * g for (n, p), g in zip(params.items(), grads, strict=True)}
     return {name: p.detach() for name, p in params.items()}
@@ -131,6 +136,34 @@ def test_episodes_come_from_the_parameters_adapted_so_far(fast_lr: list[float]):
             if step:
                 unadapted = adapted(policy, batches[: step - 1], fast_lr[: step - 1])
                 assert (mean_actions(unadapted, episodes.observations) - means).abs().max() > 0.02
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+@pytest.mark.parametrize("mean_over", ["episodes", "steps"])
+def test_long_and_short_episodes_count_as_asked(num_workers: int, mean_over: MeanOver):
+    """Walks that meet the goal end there."""
+    kwargs = {"max_episode_steps": 30}
+    with make_sampler(num_workers, env_kwargs=kwargs, batch_size=20) as sampler:
+        tasks = [{"goal": np.array([0.1, 0.1])}, {"goal": np.array([0.2, 0.0])}]
+        train, valid = sampler.sample(tasks, fast_lr=0.5, mean_over=mean_over, iteration=7)
+        policy = sampler.policy
+    assert isinstance(policy, NormalMLPPolicy)
+    other = {"episodes": "steps", "steps": "episodes"}[mean_over]
+    for task in range(2):
+        before, after = train[0][task], valid[task]
+        assert min(before.lengths) < 15
+        assert max(before.lengths) == 30
+        assert before.mean_over == after.mean_over == mean_over
+        moments = oracle.moments(before.advantages.double().numpy(), before.lengths, mean_over)
+        np.testing.assert_allclose(moments, (0, 1), atol=1e-5)
+        first = after.observations[0], after.actions[0]
+        noise = drawn_noise(0, 7, task, 1, 1, 20)[0]
+        params = adapted(policy, [before], [0.5])
+        actions = mean_actions(params, first[0]) + params["sigma"].exp() * noise
+        torch.testing.assert_close(first[1], actions, rtol=1e-4, atol=1e-4)
+        before.mean_over = other
+        params = adapted(policy, [before], [0.5])
+        assert ((mean_actions(params, first[0]) + params["sigma"].exp() * noise) - actions).abs().max() > 1e-3
 
 
 def test_one_step_size_stands_for_all_steps():
