@@ -1,6 +1,5 @@
 """A `SamplerWorker` in a process of its own, at the other end of a pipe."""
 
-import ctypes
 import signal
 import sys
 import traceback
@@ -15,10 +14,8 @@ import torch
 
 from maml_rl.errors import WorkerError
 from maml_rl.forkserver import worker_context
+from maml_rl.memory import keep_freed_memory
 from maml_rl.samplers.worker import Sample, SamplerWorker, WorkItem
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""Names of glibc's malloc.h, for `mallopt`."""
 
 
 class WorkerDiedError(Exception):
@@ -92,7 +89,7 @@ def _serve(connection: Connection, payload: bytes) -> None:
     """Answer each work item with its samples and None, or with a traceback as a string."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
     torch.set_num_threads(1)
-    _keep_freed_memory()
+    keep_freed_memory()
     worker: SamplerWorker | None = None
     failure = ""
     try:
@@ -115,15 +112,6 @@ def _serve(connection: Connection, payload: bytes) -> None:
             connection.send(FloatingPointError(str(error)))
         except Exception:  # As above; the loop goes on, for the caller decides what follows.
             connection.send(traceback.format_exc())
-
-
-def _keep_freed_memory() -> None:
-    """Have glibc keep what is freed: every rollout would ask the kernel for the same pages anew."""
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # Other C libraries have none.
-        if mallopt is not None:
-            mallopt(M_MMAP_THRESHOLD, 32 << 20)  # The most that it takes.
-            mallopt(M_TRIM_THRESHOLD, 1 << 30)
 
 
 @contextmanager

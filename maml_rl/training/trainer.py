@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from maml_rl.episode import BatchEpisodes, get_returns
+from maml_rl.memory import hand_back_free_memory, keep_freed_memory
 from maml_rl.metalearners import MAMLTRPO, StepResult
 from maml_rl.samplers.futures import EpisodesFuture
 from maml_rl.training.checkpoints import Progress
-from maml_rl.training.memory import hand_back_free_memory
 from maml_rl.training.metrics import Iteration, Metrics
 from maml_rl.training.run import Run
 
@@ -33,6 +33,7 @@ def train(run: Run, done: Progress | None = None) -> Iterator[Iteration]:
         rebuild=run.settings.rebuild_graphs,
     )
     done = done or Progress()
+    keep_freed_memory()
     env_steps = done.env_steps
     for iteration in range(done.iteration, config.num_batches):
         try:
