@@ -30,11 +30,16 @@ def step_weights(
     Over ``episodes``, as in the 2020 code, it is the mean over each episode's own steps, then over episodes,
     with weights ``1 / (K length_k)``; those without a step do not count among the K. Over ``steps``, as in
     rllab, on which Finn et al. 2017 ran, all steps are alike, with weights ``1 / sum(lengths)``.
+
+    Raises:
+        ValueError: ``mean_over`` is something else.
     """
     if mean_over == "steps":
         counts = lengths.sum(-1, keepdim=True).expand_as(lengths)
-    else:
+    elif mean_over == "episodes":
         counts = lengths * (lengths > 0).sum(-1, keepdim=True)
+    else:
+        raise ValueError(f"mean_over: expected 'episodes' or 'steps', got {mean_over!r}")
     per_step = 1.0 / counts.clamp(min=1).to(dtype)
     return step_mask(lengths, horizon) * per_step[..., None, :]
 

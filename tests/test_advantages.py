@@ -1,3 +1,4 @@
+import inspect
 from typing import NamedTuple, get_args
 
 import numpy as np
@@ -145,6 +146,13 @@ def test_tasks_side_by_side_equal_tasks_alone():
 def test_episodes_without_steps_do_not_count(mean_over: MeanOver):
     weights = step_weights(torch.tensor([2, 0]), 2, mean_over)
     assert weights.tolist() == [[0.5, 0.0], [0.5, 0.0]]
+
+
+def test_nothing_else_can_be_averaged_over():
+    # The tests' type checker would complain first.
+    weigh = inspect.unwrap(step_weights)
+    with pytest.raises(ValueError, match="expected 'episodes' or 'steps', got 'step'"):
+        weigh(torch.tensor([2, 1]), 2, "step")
 
 
 def weights_of(lengths: list[int], mean_over: MeanOver = "episodes") -> Tensor:

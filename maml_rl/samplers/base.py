@@ -93,6 +93,7 @@ class Sampler(ABC):
             num_steps: inner gradient steps.
             fast_lr: their step size, or one for each.
             device: where the episodes' tensors shall live.
+            mean_over: what losses are means over, see `maml_rl.advantages.step_weights`.
             iteration: names the random streams; counts the calls if it is not given.
 
         Returns:
