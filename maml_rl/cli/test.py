@@ -88,7 +88,11 @@ class Test:
                     load_policy(run.policy, path)
                 results[name] = evaluate(run.sampler, config, self.step_size_schedule, tasks)
         _print_table(results)
-        if self.output is not None:
+        if not self.step_size_schedule:
+            _advise(results)
+        if self.output is None:
+            print(f"seed {seed}")
+        else:
             self._write(results)
             print(f"seed {seed}; returns and tasks are in {self.output}")
 
@@ -155,3 +159,15 @@ def _print_table(results: dict[str, "AdaptationResults"]) -> None:
             )
         table.add_section()
     Console().print(table)
+
+
+def _advise(results: dict[str, "AdaptationResults"]) -> None:
+    """Say where steps after the first undo what it did, by more than twice the standard error."""
+    for name, result in results.items():
+        least = result.means + 2 * result.standard_errors
+        falls = [step for step in range(2, len(least)) if least[step] < result.means[step - 1]]
+        if falls:
+            print(
+                f"{name}: the return falls with step {falls[0]}; if later steps are too long, "
+                "shorten them: --step-size-schedule 1 0.5"
+            )

@@ -138,6 +138,16 @@ def test_the_table_tells_the_returns_after_each_step(command: Command, navigatio
     assert "over 6 tasks, 4 episodes each" in out
 
 
+def test_steps_that_undo_the_first_are_named(command: Command):
+    arguments = ("test", "--policy", "maml-rl://paper/navigation", "--num-steps", 3, "--num-batches", 1)
+    said = command.succeeds(*arguments, "--num-workers", 0, "--seed", 5)
+    advice = "navigation: the return falls with step 2; if later steps are too long, shorten them: "
+    assert said.splitlines()[-2:] == [advice + "--step-size-schedule 1 0.5", "seed 5"]
+    shorter = ("--step-size-schedule", 1, 0.4, 0.2)
+    said = command.succeeds(*arguments, *shorter, "--num-workers", 0, "--seed", 5)
+    assert "falls" not in said
+
+
 def test_a_state_dict_of_2020_loads(command: Command, tmp_path: Path):
     """Names, shapes and the legacy format of ``torch.save`` as the 2020 code wrote them."""
     torch.manual_seed(0)
