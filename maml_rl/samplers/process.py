@@ -12,8 +12,8 @@ from typing import Any
 import cloudpickle
 import torch
 
+from maml_rl import forkserver
 from maml_rl.errors import WorkerError
-from maml_rl.forkserver import worker_context
 from maml_rl.memory import keep_freed_memory
 from maml_rl.samplers.worker import Sample, SamplerWorker, WorkItem
 
@@ -33,7 +33,7 @@ class WorkerProcess:
 
     def __init__(self, make_worker: Callable[[], SamplerWorker], timeout: float):
         self._timeout = timeout
-        context = worker_context()
+        context = forkserver.start()
         self._connection, theirs = context.Pipe()
         payload = cloudpickle.dumps(make_worker)
         self._process: Any = context.Process(  # type: ignore[attr-defined]
@@ -87,7 +87,7 @@ class WorkerProcess:
 
 def _serve(connection: Connection, payload: bytes) -> None:
     """Answer each work item with its samples and None, or with a traceback as a string."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # A spawned process has no fork server's mask.
     torch.set_num_threads(1)
     keep_freed_memory()
     worker: SamplerWorker | None = None

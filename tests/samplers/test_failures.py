@@ -9,6 +9,7 @@ from pathlib import Path
 import gymnasium as gym
 import pytest
 
+from maml_rl import forkserver
 from maml_rl.errors import WorkerError
 from tests.samplers.helpers import (
     assert_gone,
@@ -182,3 +183,11 @@ def test_tasks_that_kill_every_worker_are_blamed():
 def test_a_missing_environment_is_noticed_before_any_worker_starts():
     with pytest.raises(ValueError, match=r"environment 'Fragil-v0': .* doesn't exist"):
         make_sampler(1, "Fragil-v0", {}, env=good_env())
+
+
+def test_ctrl_c_does_not_reach_a_worker_even_while_it_starts():
+    """As in the lines that run before those of the worker: the process itself does nothing about signals."""
+    process = forkserver.start().Process(target=signal.raise_signal, args=(signal.SIGINT,))
+    process.start()
+    process.join(PATIENCE)
+    assert process.exitcode == 0
