@@ -4,10 +4,10 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import cloudpickle
 import torch
@@ -16,6 +16,9 @@ from maml_rl import forkserver
 from maml_rl.errors import WorkerError
 from maml_rl.memory import keep_freed_memory
 from maml_rl.samplers.worker import Sample, SamplerWorker, WorkItem
+
+Answer: TypeAlias = Sample | FloatingPointError | str | None
+"""A sample of the item, its end, numbers that are not finite, or the traceback of another exception."""
 
 
 class WorkerDiedError(Exception):
@@ -69,10 +72,10 @@ class WorkerProcess:
         alive: bool = self._process.is_alive()
         return alive
 
-    def _receive(self) -> Sample | FloatingPointError | str | None:
+    def _receive(self) -> Answer:
         if not self._connection.poll(self._timeout):
             raise WorkerDiedError(f"no answer for {self._timeout:g} s")
-        answer: Sample | FloatingPointError | str | None = self._connection.recv()
+        answer: Answer = self._connection.recv()
         return answer
 
     def close(self) -> None:
@@ -86,32 +89,33 @@ class WorkerProcess:
 
 
 def _serve(connection: Connection, payload: bytes) -> None:
-    """Answer each work item with its samples and None, or with a traceback as a string."""
+    """Answer work items until the caller is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # A spawned process has no fork server's mask.
     torch.set_num_threads(1)
     keep_freed_memory()
-    worker: SamplerWorker | None = None
-    failure = ""
+    worker: SamplerWorker | str
     try:
         worker = cloudpickle.loads(payload)()
     except Exception:  # Whatever a user's environment raises is for the caller to see.
-        failure = traceback.format_exc()
-    while True:
-        try:
-            item = connection.recv()
-        except EOFError:
-            return
-        if worker is None:
-            connection.send(failure)
-            continue
-        try:
-            for sample in worker.sample(item):
-                connection.send(sample)
-            connection.send(None)
-        except FloatingPointError as error:
-            connection.send(FloatingPointError(str(error)))
-        except Exception:  # As above; the loop goes on, for the caller decides what follows.
-            connection.send(traceback.format_exc())
+        worker = traceback.format_exc()
+    with suppress(EOFError, ConnectionError):  # The caller ended, perhaps at once by a second Ctrl-C.
+        while True:
+            for answer in _answers(worker, connection.recv()):
+                connection.send(answer)
+
+
+def _answers(worker: SamplerWorker | str, item: WorkItem) -> Iterator[Answer]:
+    """Yield the samples of an item and None, or a traceback: the one of making the worker if that failed."""
+    if isinstance(worker, str):
+        yield worker
+        return
+    try:
+        yield from worker.sample(item)
+        yield None
+    except FloatingPointError as error:
+        yield FloatingPointError(str(error))
+    except Exception:  # As above; the worker goes on, for the caller decides what follows.
+        yield traceback.format_exc()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from maml_rl import forkserver
 from maml_rl.errors import WorkerError
+from maml_rl.samplers.process import WorkerProcess
 from tests.samplers.helpers import (
     assert_gone,
     fragile_registered,
@@ -191,3 +192,24 @@ def test_ctrl_c_does_not_reach_a_worker_even_while_it_starts():
     process.start()
     process.join(PATIENCE)
     assert process.exitcode == 0
+
+
+class Talkative:
+    """Stands for a `SamplerWorker` that is in the middle of an answer: pipes hold less than this."""
+
+    def sample(self, item: str) -> Iterator[bytes]:
+        yield b"the first"
+        yield bytes(2**22)
+
+
+@pytest.mark.parametrize("place", ["idle", "in an answer", "before an item"])
+def test_a_worker_whose_caller_is_gone_ends_quietly(place: str):
+    """Multiprocessing prints an exception that leaves a process, and gives it another exit code."""
+    worker = WorkerProcess(Talkative, timeout=1.0)
+    if place != "idle":
+        worker._connection.send("an item")
+    if place == "in an answer":
+        assert worker._connection.poll(PATIENCE)
+    worker._connection.close()
+    worker._process.join(PATIENCE)
+    assert worker._process.exitcode == 0
