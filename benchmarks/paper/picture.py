@@ -17,8 +17,7 @@ def adaptation_curves() -> Figure:
     for ax, (task, described) in zip(axes, TASKS.items(), strict=True):
         for method, color in zip(METHODS, COLORS, strict=False):
             _draw(ax, task, method, color)
-        untrained = not ours(task, "maml")
-        ax.set_title(described.title + "\n(MAML: published only)" * untrained, fontsize=10)
+        ax.set_title(described.title, fontsize=10)
         ax.set(xticks=STEPS, xlabel="gradient steps")
         ax.grid(alpha=0.25)
     axes[0].set_ylabel("mean return over 40 tasks")

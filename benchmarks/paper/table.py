@@ -1,6 +1,7 @@
 """Ours beside the published values, as Markdown, and drawn: ``python -m benchmarks.paper.table``."""
 
 from collections.abc import Sequence
+from math import nan
 from statistics import mean, stdev
 
 from benchmarks.paper.methods import HERE, METHODS, TASKS
@@ -33,10 +34,24 @@ def comparison(task: str) -> str:
 
 
 def over_seeds(curves: Sequence[Curve]) -> Curve:
-    """Return the mean of the curves' means, and its standard error over the curves: two or more."""
+    """Return the mean of the curves' means, and its standard error over the curves: NaN for one alone."""
     means = list(zip(*(curve.means for curve in curves), strict=True))
-    errors = (stdev(values) / len(values) ** 0.5 for values in means)
+    errors = (stdev(values) / len(values) ** 0.5 if len(values) > 1 else nan for values in means)
     return Curve(tuple(map(mean, means)), tuple(errors))
+
+
+def scores(maml: Curve, random: Curve, oracle: Curve) -> list[float]:
+    """Return how much of the way from the untrained policy to the oracle MAML has gone, after 0 … 3 steps."""
+    nothing, everything = random.means[0], oracle.means[0]
+    return [(value - nothing) / (everything - nothing) for value in maml.means]
+
+
+def scores_row(task: str) -> str:
+    """Return a Markdown row: our scores, in the mean of the seeds, and the published ones in parentheses."""
+    methods = ("maml", "random", "oracle")
+    here = scores(*(over_seeds(list(ours(task, method).values())) for method in methods))
+    theirs = scores(*(published(task, method) for method in methods))
+    return _row(task, [f"{a:.2f} ({b:.2f})" for a, b in zip(here, theirs, strict=True)])
 
 
 def passed(curve: Curve, bar: Curve) -> list[bool]:
@@ -54,11 +69,9 @@ def _row(name: str, cells: list[str]) -> str:
 
 
 def main() -> None:
-    """Print every row that has results, and draw the picture."""
-    print(HEAD)
-    for task in TASKS:
-        if any(ours(task, method) for method in METHODS):
-            print(comparison(task))
+    """Print every row that has results, and how far MAML goes towards the oracle; draw the picture."""
+    print(HEAD, *map(comparison, TASKS), sep="\n")
+    print("", HEAD, *map(scores_row, TASKS), sep="\n")
     save_figure(adaptation_curves(), HERE / "adaptation.png")
 
 
