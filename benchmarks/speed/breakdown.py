@@ -23,7 +23,7 @@ from maml_rl.training import Run, RunSettings, train
 STAGES: dict[str, list[tuple[Any, str]]] = {
     "physics": [(MujocoTaskVectorEnv, "_step_physics")],
     "environment, physics included": [(TaskVectorEnv, "step")],
-    "policy": [(MLPPolicy, "outputs")],
+    "policy": [(MLPPolicy, "at")],
     "baseline and advantages": [(LinearFeatureBaseline, "fit_data"), (worker, "compute_advantages")],
     "inner adaptation": [(worker, "adapt")],
     "sampling, all of it": [(worker.SamplerWorker, "create_episodes"), (worker, "adapt")],
@@ -35,12 +35,13 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
 
 
 def measured(total: dict[str, float], stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what ``function`` takes to the stage's total, and what the function that it may return takes."""
+
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         started = time.thread_time()
-        try:
-            return function(*args, **kwargs)
-        finally:
-            total[stage] += time.thread_time() - started
+        result = function(*args, **kwargs)
+        total[stage] += time.thread_time() - started
+        return measured(total, stage, result) if callable(result) else result
 
     return wrapper
 
