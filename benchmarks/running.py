@@ -47,11 +47,9 @@ def parse_names(doc: str, known: Collection[str], default: Sequence[str], runs: 
 
 
 def train(run: Path, seed: int, options: Sequence[object]) -> None:
-    """Train into the folder ``run``, or go on where it stopped."""
-    if (run / "config.json").exists():
-        maml_rl("train", "--resume", run)
-    else:
-        maml_rl("train", *options, "--output-folder", run, "--seed", seed)
+    """Train into the folder ``run``, or go on where it stopped, which fails if the options are others."""
+    where = "--resume" if (run / "config.json").exists() else "--output-folder"
+    maml_rl("train", *options, where, run, "--seed", seed)
 
 
 def keep(run: Path, target: Path, names: Sequence[str]) -> None:

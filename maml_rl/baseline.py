@@ -107,7 +107,8 @@ def _solve_ridge(
     """Solve ``(gram + ridge I) w = moments`` in float64, raising the ridge where ``w`` is not finite.
 
     Raises:
-        FloatingPointError: no solution is finite, because the observations or rewards are not.
+        FloatingPointError: no solution is finite, because the observations or rewards are not, or the ridge
+            is too small for a singular Gram matrix.
     """
     identity = torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
     weight = torch.full_like(moments, torch.nan)
@@ -117,7 +118,9 @@ def _solve_ridge(
         weight = torch.where(solved, weight, solution)
         if bool(weight.isfinite().all()):
             return weight
-    raise FloatingPointError("the baseline cannot be fitted: observations or rewards are NaN or infinite")
+    finite = bool(gram.isfinite().all() and moments.isfinite().all())
+    reason = "reg_coeff is too small" if finite else "observations or rewards are NaN or infinite"
+    raise FloatingPointError(f"the baseline cannot be fitted: {reason}")
 
 
 def _solve(matrices: Float[Tensor, "*N F F"], vectors: Float[Tensor, "*N F"]) -> Float[Tensor, "*N F"]:

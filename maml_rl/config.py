@@ -1,5 +1,6 @@
 """The one description of a training run: a validated set of hyperparameters, read from YAML or JSON."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -89,13 +90,19 @@ class Config(BaseModel):
         """Return the config with its file spelling, ready for JSON or YAML."""
         return self.model_dump(by_alias=True, mode="json")
 
+    def advantages(self) -> dict[str, Any]:
+        """Return the keyword arguments of `Sampler.sample_async` for advantages, and means over them."""
+        return self.model_dump(include={"gamma", "gae_lambda", "bootstrap_truncated", "mean_over"})
+
 
 def parse_config(entries: dict[str, Any], source: str) -> Config:
     """Validate ``entries`` (dashed keys; those of a 2020 ``config.json`` too) that came from ``source``.
 
     Raises:
-        UsageError: an unknown key, a missing one, or a value out of range.
+        UsageError: an unknown key, a missing one, one that is there twice, or a value out of range.
     """
+    if twice := [key for key, times in Counter(_kebab(str(key)) for key in entries).items() if times > 1]:
+        raise UsageError(f"{source}: '{twice[0]}' is given twice, with a dash and with an underscore")
     given = {_kebab(str(key)): value for key, value in entries.items()}
     options = {key: value for key, value in given.items() if key not in RUN_KEYS}
     if options.get("env-kwargs", ...) is None:  # YAML's "env-kwargs:" with nothing behind it

@@ -232,7 +232,7 @@ def compute_advantages(
     if bootstrap_truncated:
         last_values = baseline.last_values(data)
         if data.truncated is not None:
-            last_values = last_values * data.truncated
+            last_values = torch.where(data.truncated, last_values, 0.0)
     advantages = generalized_advantages(
         data.rewards, baseline.values(data), data.lengths, gamma, gae_lambda, last_values
     )

@@ -1,6 +1,7 @@
 """Mistakes that a user can mend: one line that says what was wrong, what was expected, what to do."""
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -10,6 +11,17 @@ class UsageError(ValueError):
 
 class WorkerError(RuntimeError):
     """A sampler worker failed; the message ends with the worker's own traceback."""
+
+
+def check_number(name: str, value: int | float, least: int | float, most: int | float = math.inf) -> None:
+    """Check that the option ``name`` is in ``[least, most]``.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if not least <= value <= most:
+        expected = f"{least} or more" if most == math.inf else f"{least} to {most}"
+        raise UsageError(f"{name}: expected {expected}, got {value}")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

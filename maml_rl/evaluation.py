@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from maml_rl.config import Config
 from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes, get_returns
+from maml_rl.errors import check_number
 from maml_rl.intervals import bootstrap_interval, interquartile_mean, mean
 from maml_rl.samplers import Sampler
 from maml_rl.seeding import FIRST_EVALUATION
@@ -106,7 +108,14 @@ class AdaptationResults:
 
 
 def step_sizes(fast_lr: float, num_steps: int, schedule: Sequence[float] = ()) -> tuple[float, ...]:
-    """Return the size of each step: ``fast_lr`` times the schedule's entry, whose last one is repeated."""
+    """Return the size of each step: ``fast_lr`` times the schedule's entry, whose last one is repeated.
+
+    Raises:
+        UsageError: there are fewer than 0 steps, or a factor is negative or not finite.
+    """
+    check_number("num-steps", num_steps, 0)
+    for factor in schedule:
+        check_number("step-size-schedule", factor, 0, sys.float_info.max)
     factors = [*schedule[:num_steps]] or [1.0]
     factors += [factors[-1]] * (num_steps - len(factors))
     return tuple(fast_lr * factor for factor in factors[:num_steps])
@@ -149,11 +158,8 @@ def sample_adaptation(
         tasks,
         num_steps=len(sizes),
         fast_lr=tuple(sizes),
-        gamma=config.gamma,
-        gae_lambda=config.gae_lambda,
-        bootstrap_truncated=config.bootstrap_truncated,
-        mean_over=config.mean_over,
         iteration=iteration,
+        **config.advantages(),
     )
     return list(tasks), [*train, valid]
 

@@ -199,6 +199,13 @@ def test_non_finite_data_is_refused(wrong: float, field: str):
         LinearFeatureBaseline(2).fit_data(data, GAMMA)
 
 
+def test_a_ridge_of_nothing_is_blamed_where_it_is_to_blame():
+    data = random_data([4, 3], size=2)
+    data.observations[:] = 0.0  # Makes their columns of the Gram matrix 0.
+    with pytest.raises(FloatingPointError, match="cannot be fitted: reg_coeff is too small"):
+        LinearFeatureBaseline(2, reg_coeff=0.0).fit_data(data, GAMMA)
+
+
 def test_observations_of_another_size_are_refused():
     with pytest.raises(ValueError, match="size 3, got 2"):
         LinearFeatureBaseline(3).fit_data(random_data([4, 3], size=2), GAMMA)

@@ -54,6 +54,14 @@ def dumped(folder: Path, entries: dict[str, Any], ending: str) -> Path:
     return written(folder, text, f"config.{ending}")
 
 
+def test_a_key_that_is_spelled_in_both_ways():
+    entries = {"env-name": "TabularMDP-v0", "fast-lr": 0.1, "fast_lr": 0.2}
+    with pytest.raises(
+        UsageError, match="mine: 'fast-lr' is given twice, with a dash and with an underscore"
+    ):
+        parse_config(entries, "mine")
+
+
 def test_configs_are_shipped_for_every_benchmark():
     names = {path.stem for path in SHIPPED if path.parent.name in ("maml", "bandit")}
     bandits = {f"bandit-k{k}-n{n}" for k in (5, 10, 50) for n in (10, 100, 500)}

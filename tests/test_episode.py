@@ -187,6 +187,12 @@ def test_only_truncated_episodes_are_bootstrapped(truncated: list[bool], followe
     np.testing.assert_allclose(advantages, expected, rtol=1e-6)
 
 
+def test_a_terminal_observation_that_is_not_finite_has_no_value_to_spoil():
+    data = recorded([True, False], torch.zeros(2, 1))
+    baseline = TableBaseline(torch.full((3, 2), 0.5), torch.tensor([5.0, torch.inf]))
+    assert compute_advantages(data, baseline, GAMMA, 0.8, bootstrap_truncated=True).isfinite().all()
+
+
 def test_zero_follows_truncated_episodes_by_default():
     data = recorded([True, True], torch.zeros(2, 1))
     baseline = TableBaseline(torch.zeros(3, 2), torch.tensor([5.0, 6.0]))

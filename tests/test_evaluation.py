@@ -6,6 +6,7 @@ import pytest
 
 from maml_rl.config import Config
 from maml_rl.episode import get_returns
+from maml_rl.errors import UsageError
 from maml_rl.evaluation import AdaptationResults, evaluate, sample_adaptation, step_sizes
 from maml_rl.seeding import FIRST_EVALUATION
 from tests.samplers.helpers import identical, make_sampler
@@ -20,6 +21,20 @@ def some_results(num_tasks: int = 4) -> AdaptationResults:
     returns = rng.standard_normal((3, num_tasks, 5)).astype(np.float32)
     tasks = [{"goal": rng.standard_normal(2), "mass": float(i)} for i in range(num_tasks)]
     return AdaptationResults(returns, tasks, (0.1, 0.05), seed=9)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((0.1, -1), "num-steps: expected 0 or more, got -1"),
+        ((0.1, 2, (1.0, -0.5)), "step-size-schedule: .* got -0.5"),
+        ((0.1, 2, (float("nan"),)), "step-size-schedule: .* got nan"),
+        ((0.1, 2, (float("inf"),)), "step-size-schedule: .* got inf"),
+    ],
+)
+def test_steps_that_cannot_be_taken(arguments: tuple[Any, ...], complaint: str):
+    with pytest.raises(UsageError, match=complaint):
+        step_sizes(*arguments)
 
 
 def test_returns_after_every_step_of_every_task():

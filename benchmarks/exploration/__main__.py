@@ -20,8 +20,7 @@ from benchmarks.exploration.settings import HERE, SETTINGS, Setting
 from benchmarks.running import keep, parse_names, train
 from maml_rl.config import load_config
 from maml_rl.evaluation import evaluate
-from maml_rl.training import Run, RunSettings
-from maml_rl.training.files import load_policy
+from maml_rl.training import RunSettings, trained_run
 
 TASKS = 1000
 TEST_SEED, VALIDATION_SEED = 2, 77
@@ -77,12 +76,10 @@ def maml(setting: Setting, seed: int, run: Path) -> dict[str, Array]:
 
 def totals(folder: Path, episodes: int, steps: int, size: float, seed: int) -> Array:
     """Return the total reward of ``episodes`` before and after each gradient step, ``[steps + 1, TASKS]``."""
-    config, _ = load_config(folder / "config.json")
-    tested = {"num_batches": 10, "meta_batch_size": TASKS // 10, "fast_batch_size": episodes}
-    config = config.model_copy(update=tested | {"num_steps": steps, "fast_lr": size})
-    with Run(config, RunSettings(seed, num_workers=2)) as run:
-        load_policy(run.policy, folder / "policy.th")
-        return evaluate(run.sampler, config).returns.sum(2).astype(np.float64)
+    changes = {"num_batches": 10, "meta_batch_size": TASKS // 10, "fast_batch_size": episodes}
+    changes |= {"num_steps": steps, "fast_lr": size}
+    with trained_run(folder, RunSettings(seed, num_workers=2), **changes) as run:
+        return evaluate(run.sampler, run.config).returns.sum(2).astype(np.float64)
 
 
 def write_totals(path: Path, gained: dict[str, Array]) -> None:

@@ -17,12 +17,10 @@ from torch import Tensor
 
 from benchmarks.paper.results import trained_row
 from maml_rl.adaptation import adapt
-from maml_rl.config import load_config
 from maml_rl.envs import Task
 from maml_rl.episode import stack_episodes
 from maml_rl.seeding import FIRST_EVALUATION
-from maml_rl.training import Run, RunSettings
-from maml_rl.training.files import load_policy
+from maml_rl.training import Run, RunSettings, trained_run
 
 KINDS: dict[str, tuple[Task, ...]] = {
     "cheetah-vel": ({"velocity": 0.4}, {"velocity": 1.6}),
@@ -39,9 +37,8 @@ def gradients(run: Run, task: Task, gae_lambda: float) -> Tensor:
     _, batches = run.sampler.sample(
         [task] * BATCHES,
         num_steps=0,
-        gamma=run.config.gamma,
-        gae_lambda=gae_lambda,
         iteration=FIRST_EVALUATION,  # The same episodes each time.
+        **run.config.advantages() | {"gae_lambda": gae_lambda},
     )
     theta = run.policy.get_vector()[None]
     pieces = [adapt(run.policy, [stack_episodes([batch])], theta, fast_lr=1.0) - theta for batch in batches]
@@ -56,10 +53,8 @@ def alike(batches: Tensor) -> float:
 
 def measure(task: str, row: Path) -> list[list[str]]:
     """Return the table's lines."""
-    config, _ = load_config(row / "config.json")
     lines: list[list[str]] = []
-    with Run(config, RunSettings(SEED, num_workers=2)) as run:
-        load_policy(run.policy, row / "policy.th")
+    with trained_run(row, RunSettings(SEED, num_workers=2)) as run:
         for kind in KINDS[task]:
             name = " ".join(f"{key} {value}" for key, value in kind.items())
             batches = {gae_lambda: gradients(run, kind, gae_lambda) for gae_lambda in LAMBDAS}

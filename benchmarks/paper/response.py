@@ -15,12 +15,10 @@ from numpy.typing import NDArray
 
 from benchmarks.paper.methods import TASKS
 from benchmarks.paper.results import trained_row
-from maml_rl.config import load_config
+from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes
-from maml_rl.evaluation import step_sizes
-from maml_rl.seeding import FIRST_EVALUATION
-from maml_rl.training import Run, RunSettings
-from maml_rl.training.files import load_policy
+from maml_rl.evaluation import sample_adaptation, step_sizes
+from maml_rl.training import RunSettings, trained_run
 from maml_rl.viz.style import new_figure, save_figure
 
 GOALS = np.linspace(0.05, 1.95, 20)
@@ -31,20 +29,13 @@ SEED = 77
 
 def velocities(row: Path) -> NDArray[np.float64]:
     """Return mean velocities in the second half of the episodes, m/s, ``[steps + 1, GOALS]``."""
-    config, _ = load_config(row / "config.json")
     task = TASKS["cheetah-vel"]
-    config = config.model_copy(update={"fast_batch_size": task.test_episodes})
-    with Run(config, RunSettings(SEED, num_workers=2)) as run:
-        load_policy(run.policy, row / "policy.th")
-        train, valid = run.sampler.sample(
-            [{"velocity": goal} for goal in GOALS],
-            num_steps=len(task.schedule),
-            fast_lr=step_sizes(config.fast_lr, len(task.schedule), task.schedule),
-            gamma=config.gamma,
-            gae_lambda=config.gae_lambda,
-            iteration=FIRST_EVALUATION,
-        )
-    return np.array([[late_velocity(episodes) for episodes in tasks] for tasks in (*train, valid)])
+    settings = RunSettings(SEED, num_workers=2)
+    with trained_run(row, settings, fast_batch_size=task.test_episodes) as run:
+        sizes = step_sizes(run.config.fast_lr, len(task.schedule), task.schedule)
+        goals: list[Task] = [{"velocity": goal} for goal in GOALS]
+        _, rounds = sample_adaptation(run.sampler, run.config, sizes, tasks=goals)
+    return np.array([[late_velocity(episodes) for episodes in tasks] for tasks in rounds])
 
 
 def late_velocity(episodes: BatchEpisodes) -> float:

@@ -50,6 +50,8 @@ def main() -> None:
         "9": lambda: iterating.help_time("9", bar=0.5),
         "10": lambda: iterating.first_iteration("10", bar=8.0),
     }
+    if unknown := set(numbers) - set(measurements):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}; expected some of {', '.join(measurements)}")
     rows: list[Row] = []
     for number in numbers or measurements:
         answer = measurements[number]()

@@ -39,8 +39,7 @@ class Sampling:
             self.tasks,
             num_steps=config.num_steps,
             fast_lr=config.fast_lr,
-            gamma=config.gamma,
-            gae_lambda=config.gae_lambda,
+            **config.advantages(),
         )
 
 

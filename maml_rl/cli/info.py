@@ -17,11 +17,12 @@ class Info:
         """Print the summary."""
         from rich.console import Console
         from rich.table import Table
+        from rich.text import Text
 
         from maml_rl.training.summary import summarise
 
         for title, entries in summarise(self.folder).items():
             table = Table(title=title, title_justify="left", box=None, show_header=False, min_width=40)
             for key, value in entries.items():
-                table.add_row(f"  {key}", value)
+                table.add_row(f"  {key}", Text(value))  # As it is: brackets would be markup.
             Console(soft_wrap=True).print(table)

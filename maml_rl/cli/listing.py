@@ -42,13 +42,13 @@ class Configs:
 
 def _described(spec: "EnvSpec") -> str:
     from maml_rl.envs import make_env
-    from maml_rl.envs.making import keyword_arguments
+    from maml_rl.envs.making import shared_arguments
 
     env = make_env(spec)
     env.reset(seed=0)
     (task,) = env.unwrapped.sample_tasks(1)  # type: ignore[attr-defined]
     limit = "1 step" if spec.max_episode_steps is None else f"{spec.max_episode_steps} steps"
-    kwargs = ", ".join(f"{name}={value}" for name, value in (keyword_arguments(spec) or {}).items())
+    kwargs = ", ".join(f"{name}={value}" for name, value in (shared_arguments(spec) or {}).items())
     lines = (
         spec.id,
         f"  task          {', '.join(_entry(key, value) for key, value in task.items())}",

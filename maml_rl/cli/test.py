@@ -74,18 +74,19 @@ class Test:
         from maml_rl.training.files import load_policy
 
         seed = draw_seed() if self.seed is None else self.seed
-        policies = {self.policy.stem: self._file(), **self._others()}
+        policies = {self.policy.stem: _file(self.policy), **self._others()}
         self._check_free()
         results: dict[str, AdaptationResults] = {}
         settings = RunSettings(seed, self.num_workers, worker_timeout=self.worker_timeout)
         with Run(config, settings) as run:
             tasks = None if self.tasks is None else load_tasks(self.tasks, run.sampler.sample_tasks(1)[0])
-            untrained = run.policy.get_vector()
-            for name, path in policies.items():
-                if path is None:
-                    run.policy.set_vector(untrained)
-                else:
+            parameters = {name: run.policy.get_vector() for name in policies}
+            for name, path in policies.items():  # All of them before the first test, which takes long.
+                if path is not None:
                     load_policy(run.policy, path)
+                    parameters[name] = run.policy.get_vector()
+            for name, vector in parameters.items():
+                run.policy.set_vector(vector)
                 results[name] = evaluate(run.sampler, config, self.step_size_schedule, tasks)
         _print_table(results)
         if not self.step_size_schedule:
@@ -96,13 +97,6 @@ class Test:
             self._write(results)
             print(f"seed {seed}; returns and tasks are in {self.output}")
 
-    def _file(self) -> Path | None:
-        """Return the file of the policy to test; the untrained one has none."""
-        shipped = policy_folder(self.policy)
-        if shipped is not None:
-            return shipped / "policy.th"
-        return None if self.policy == Path(RANDOM) else self.policy
-
     def _others(self) -> dict[str, Path | None]:
         """Return the policies to compare with, by name; the untrained one has no file."""
         others: dict[str, Path | None] = {}
@@ -112,18 +106,18 @@ class Test:
                 raise UsageError(
                     f"compare: expected different names, each as NAME=POLICY or '{RANDOM}', got '{entry}'"
                 )
-            others[name] = Path(path) if equals else None
+            others[name] = _file(Path(path or RANDOM))
         return others
 
     def _check_free(self) -> None:
         if self.output is None:
             return
-        if self.output.suffix in (".csv", ".png"):
+        if not self.output.name or self.output.suffix in (".csv", ".png"):
             raise UsageError(f"'{self.output}': expected an .npz; the .csv and .png come beside it")
-        if self.overwrite:
-            return
         for path in (self.output, *map(self.output.with_suffix, (".csv", ".png"))):
-            if path.exists():
+            if path.is_dir():
+                raise UsageError(f"'{path}' is a folder: expected the name of a file")
+            if path.exists() and not self.overwrite:
                 raise UsageError(f"'{path}' exists: choose another --output, or pass --overwrite")
 
     def _write(self, results: dict[str, "AdaptationResults"]) -> None:
@@ -137,9 +131,18 @@ class Test:
         save_figure(plot_adaptation_curves(results), self.output.with_suffix(".png"))
 
 
+def _file(policy: Path) -> Path | None:
+    """Return the file of a policy, which may be one that ships; the untrained one has none."""
+    shipped = policy_folder(policy)
+    if shipped is not None:
+        return shipped / "policy.th"
+    return None if policy == Path(RANDOM) else policy
+
+
 def _print_table(results: dict[str, "AdaptationResults"]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     _, tasks, episodes = next(iter(results.values())).returns.shape
     table = Table(title=f"return over {tasks} tasks, {episodes} episodes each")
@@ -150,7 +153,7 @@ def _print_table(results: dict[str, "AdaptationResults"]) -> None:
         for row in result.summary():
             low, high = row.interval
             table.add_row(
-                "" if row.gradient_steps else name,
+                "" if row.gradient_steps else Text(name),  # As it is: brackets would be markup.
                 str(row.gradient_steps),
                 "" if row.step_size is None else f"{row.step_size:g}",
                 f"{row.mean:.2f} ± {row.standard_error:.2f}",

@@ -66,11 +66,12 @@ class Train:
             forkserver.start()
         # Imported here: PyTorch and MuJoCo take seconds, and "--help" must not.
         from maml_rl.training import Run, RunFolder, RunSettings, train
-        from maml_rl.training.loggers import make_logger
+        from maml_rl.training.loggers import check_logger, make_logger
         from maml_rl.training.progress import ProgressReport
 
         if self.quiet and self.verbose:
             raise UsageError("--quiet and --verbose: choose one")
+        check_logger(self.logger)
         detail: Detail = "quiet" if self.quiet else "verbose" if self.verbose else "normal"
         seed, path, source = self._origin(config)
         device = "cuda" if self.use_cuda else self.device

@@ -8,6 +8,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv
+from maml_rl.errors import check_number
 
 OBSERVATIONS = spaces.Box(0.0, 1.0, (1,), np.float32)
 
@@ -57,6 +58,7 @@ class GaussianBanditEnv(BernoulliBanditEnv):
     """Pulling arm ``a`` pays ``Normal(mean[a], std)``."""
 
     def __init__(self, k: int, std: float = 1.0, task: Task | None = None):
+        check_number("std", std, 0)
         super().__init__(k, task)
         self.std = std
 

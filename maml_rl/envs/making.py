@@ -3,8 +3,8 @@
 import dataclasses
 import importlib
 import inspect
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any, cast
 
 import gymnasium as gym
@@ -26,6 +26,9 @@ def find_spec(env_name: str) -> EnvSpec:
         UsageError: there is none.
     """
     module_name, _, name = env_name.rpartition(":")
+    if "/" in module_name or module_name.startswith("."):
+        dotted = module_name.removesuffix(".py").strip("./").replace("/", ".")
+        raise UsageError(f"environment '{env_name}': expected a module, as in '{dotted}:{name}', not a file")
     try:
         module = importlib.import_module(module_name) if module_name else None
         entry = getattr(module, name, None)
@@ -51,16 +54,9 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
     """
     spec = find_spec(env) if isinstance(env, str) else env
     observe_task, kwargs = _split(env_kwargs)
-    _check_kwargs(spec, kwargs)
-    try:
+    _check_kwargs(spec, kwargs, keyword_arguments(spec))
+    with _making(spec, kwargs):
         made: gym.Env[Any, Any] = gym.make(spec, **kwargs)
-    except UsageError:
-        raise
-    except (TypeError, ValueError, ZeroDivisionError) as error:
-        if not kwargs:
-            raise
-        reason = " ".join(str(error).split())
-        raise UsageError(f"environment '{spec.id}' cannot be made with {kwargs}: {reason}") from error
     for method in ("sample_tasks", "reset_task"):
         if not callable(getattr(made.unwrapped, method, None)):
             made.close()
@@ -80,12 +76,18 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
 def make_task_vector_env(
     env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None, num_envs: int
 ) -> TaskVectorEnv:
-    """Make ``num_envs`` environments that step as one: natively where there is a batched version."""
+    """Make ``num_envs`` environments that step as one: natively where there is a batched version.
+
+    Raises:
+        UsageError: as `make_env`; the batched version takes no task and nothing that is for rendering.
+    """
     spec = find_spec(env) if isinstance(env, str) else env
     if spec.vector_entry_point is None:
         return GymTaskVectorEnv(lambda: make_env(spec, env_kwargs), num_envs)
     observe_task, kwargs = _split(env_kwargs)
-    made = gym.make_vec(spec, num_envs=num_envs, **kwargs)
+    _check_kwargs(spec, kwargs, shared_arguments(spec))
+    with _making(spec, kwargs):
+        made = gym.make_vec(spec, num_envs=num_envs, **kwargs)
     if not isinstance(made, TaskVectorEnv):
         raise UsageError(
             f"environment '{spec.id}': its vector_entry_point makes a {type(made).__name__}, "
@@ -105,9 +107,25 @@ def registered() -> list[EnvSpec]:
 
 def keyword_arguments(spec: EnvSpec) -> dict[str, Any] | None:
     """Return the keyword arguments that an environment takes, with their defaults; None if it takes any."""
-    if spec.entry_point is None:
+    arguments = _arguments(spec.entry_point)
+    if arguments is None:
         return None
-    creator = spec.entry_point if callable(spec.entry_point) else load_env_creator(spec.entry_point)
+    # gym.make takes the time limit for itself; the task is shown by make_env.
+    return {**arguments, **spec.kwargs, "max_episode_steps": spec.max_episode_steps, "observe_task": False}
+
+
+def shared_arguments(spec: EnvSpec) -> dict[str, Any] | None:
+    """Return those that the batched version takes too, if there is one: what a config can give."""
+    single, batched = keyword_arguments(spec), _arguments(spec.vector_entry_point)
+    if single is None or batched is None:
+        return single
+    return {name: single[name] for name in single if name in {*batched, "observe_task"}}
+
+
+def _arguments(entry_point: Any) -> dict[str, Any] | None:
+    if entry_point is None:
+        return None
+    creator = entry_point if callable(entry_point) else load_env_creator(entry_point)
     family = getattr(creator, "family", None)
     defaults = {field.name: field.default for field in dataclasses.fields(family)} if family else {}
     for parameter in inspect.signature(creator).parameters.values():
@@ -116,27 +134,49 @@ def keyword_arguments(spec: EnvSpec) -> dict[str, Any] | None:
                 return None
         else:
             defaults[parameter.name] = parameter.default
-    # gym.make takes the time limit for itself; the task is shown by make_env.
-    return {**defaults, **spec.kwargs, "max_episode_steps": spec.max_episode_steps, "observe_task": False}
+    return defaults
 
 
 def _split(env_kwargs: Mapping[str, Any] | None) -> tuple[bool, dict[str, Any]]:
     """Return ``observe_task``, and the arguments of the environment itself.
 
     Raises:
-        UsageError: ``observe_task`` is neither true nor false.
+        UsageError: ``observe_task`` is neither true nor false, or ``max_episode_steps`` no number of steps.
     """
     kwargs = dict(env_kwargs or {})
     observe_task = kwargs.pop("observe_task", False)
     if not isinstance(observe_task, bool):
         raise UsageError(f"observe_task: expected true or false, got {observe_task!r}")
+    steps = kwargs.get("max_episode_steps", 1)
+    if steps is None:  # The registered limit, as gym.make understands it; gym.make_vec does not.
+        del kwargs["max_episode_steps"]
+    elif not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
+        raise UsageError(f"max_episode_steps: expected 1 or more, got {steps!r}")
     return observe_task, kwargs
 
 
-def _check_kwargs(spec: EnvSpec, kwargs: Mapping[str, Any]) -> None:
-    accepted = keyword_arguments(spec)
+def _check_kwargs(spec: EnvSpec, kwargs: Mapping[str, Any], accepted: Mapping[str, Any] | None) -> None:
+    if accepted is None:
+        return
     for name in kwargs:
-        if accepted is not None and name not in accepted:
+        if name not in accepted:
             raise UsageError(
                 f"environment '{spec.id}' takes no argument '{name}'; it takes: {', '.join(sorted(accepted))}"
             )
+    for name, default in accepted.items():
+        if default is inspect.Parameter.empty and name not in kwargs:
+            raise UsageError(f"environment '{spec.id}' needs the argument '{name}': give it in env-kwargs")
+
+
+@contextmanager
+def _making(spec: EnvSpec, kwargs: Mapping[str, Any]) -> Iterator[None]:
+    """Say of arguments that the environment cannot have what they are. Without any, the fault is its own."""
+    try:
+        yield
+    except UsageError:
+        raise
+    except (TypeError, ValueError, ZeroDivisionError, AssertionError) as error:
+        if not kwargs:
+            raise
+        reason = " ".join(str(error).split())
+        raise UsageError(f"environment '{spec.id}' cannot be made with {kwargs}: {reason}") from error

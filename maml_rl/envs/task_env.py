@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -21,13 +21,17 @@ ObsType = TypeVar("ObsType")
 ActType = TypeVar("ActType")
 
 
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, Number) and not isinstance(value, bool)  # Python's bool is an int.
+
+
 def check_range(low: object, high: object) -> None:
     """Check that tasks can be uniform in ``[low, high]``.
 
     Raises:
         UsageError: one is not a finite number, or ``low`` is above ``high``.
     """
-    if not (isinstance(low, Number) and isinstance(high, Number) and -np.inf < low <= high < np.inf):
+    if not (_is_number(low) and _is_number(high) and -np.inf < low <= high < np.inf):
         raise UsageError(f"low and high: expected numbers with low not above high, got {low!r} and {high!r}")
 
 
@@ -37,7 +41,7 @@ def check_positive(name: str, value: object) -> None:
     Raises:
         UsageError: it is not.
     """
-    if not (isinstance(value, Number) and 0 < value < np.inf):
+    if not (_is_number(value) and 0 < value < np.inf):
         raise UsageError(f"{name}: expected a number above 0, got {value!r}")
 
 

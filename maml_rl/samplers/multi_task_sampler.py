@@ -58,6 +58,8 @@ class MultiTaskSampler(Sampler):
     ):
         if num_workers < 1:
             raise ValueError(f"num_workers: expected at least 1, got {num_workers}")
+        if not worker_timeout > 0:
+            raise ValueError(f"worker_timeout: expected more than 0 seconds, got {worker_timeout}")
         super().__init__(
             env_name,
             env_kwargs,
@@ -135,12 +137,14 @@ class _Crew:
                 job.fail(self._error)
 
     def _consume(self, index: int) -> None:
-        while (job := self._next_job(index)) is not None:
-            try:
+        job = None
+        try:
+            while (job := self._next_job(index)) is not None:
                 self._do(job, index)
-            except Exception as error:
+        except Exception as error:  # Of the job, or of starting another worker while none was there.
+            if job is not None:
                 job.fail(self._error or error)
-                self.close(error)
+            self.close(error)
 
     def _next_job(self, index: int) -> Job | None:
         """Wait for a job; a worker that dies meanwhile is replaced before it is needed."""
@@ -158,18 +162,15 @@ class _Crew:
                     job.deliver(sample)
                 return
             except WorkerDiedError as death:
-                if not self._replace(index, str(death)):
-                    assert self._error is not None
-                    raise self._error from None
+                self._replace(index, str(death))
         raise WorkerError(f"{MAX_DEATHS} workers died one after another on the same tasks: {job.item.tasks}")
 
-    def _replace(self, index: int, death: str) -> bool:
-        """Start another worker in place of a dead one, unless the crew is closed."""
+    def _replace(self, index: int, death: str) -> None:
+        """Start another worker in place of a dead one; raise why the crew is closed, if it is."""
         with self._lock:
             if self._error is not None:
-                return False
+                raise self._error
             logger.warning("sampler worker %d died (%s); starting another", index, death)
             self._workers[index].close()
             self._workers[index] = self._start_worker()
             self.restarts += 1
-            return True

@@ -1,7 +1,10 @@
 """A `SamplerWorker` in a process of its own, at the other end of a pipe."""
 
 import signal
+import socket
+import struct
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +24,13 @@ Answer: TypeAlias = Sample | FloatingPointError | str | None
 """A sample of the item, its end, numbers that are not finite, or the traceback of another exception."""
 
 
+LONGEST_TIMEOUT = 1e9
+"""Seconds that the operating system can count; who asks for more means never."""
+
+_starting = threading.Lock()
+"""Held while the main module is hidden."""
+
+
 class WorkerDiedError(Exception):
     """The process ended without an answer (killed, or crashed outside Python), or hangs."""
 
@@ -38,6 +48,7 @@ class WorkerProcess:
         self._timeout = timeout
         context = forkserver.start()
         self._connection, theirs = context.Pipe()
+        _limit(self._connection, timeout)
         payload = cloudpickle.dumps(make_worker)
         self._process: Any = context.Process(  # type: ignore[attr-defined]
             target=_serve, args=(theirs, payload), daemon=True, name="maml-rl-worker"
@@ -55,13 +66,15 @@ class WorkerProcess:
             FloatingPointError: an episode's numbers are NaN or infinite.
         """
         try:
-            self._connection.send(item)
+            self._connection.send(cloudpickle.dumps(item))
             while (answer := self._receive()) is not None:
                 if isinstance(answer, FloatingPointError):
                     raise answer
                 if isinstance(answer, str):
                     raise WorkerError(f"a sampler worker failed; its traceback was:\n\n{answer.rstrip()}")
                 yield answer
+        except BlockingIOError:
+            raise WorkerDiedError(f"no answer for {self._timeout:g} s") from None
         except (EOFError, OSError):
             self._process.join(timeout=1.0)
             raise WorkerDiedError(f"exit code {self._process.exitcode}") from None
@@ -73,8 +86,6 @@ class WorkerProcess:
         return alive
 
     def _receive(self) -> Answer:
-        if not self._connection.poll(self._timeout):
-            raise WorkerDiedError(f"no answer for {self._timeout:g} s")
         answer: Answer = self._connection.recv()
         return answer
 
@@ -104,18 +115,36 @@ def _serve(connection: Connection, payload: bytes) -> None:
                 connection.send(answer)
 
 
-def _answers(worker: SamplerWorker | str, item: WorkItem) -> Iterator[Answer]:
-    """Yield the samples of an item and None, or a traceback: the one of making the worker if that failed."""
+def _answers(worker: SamplerWorker | str, item: bytes) -> Iterator[Answer]:
+    """Yield the samples of an item and None, or a traceback: the one of making the worker if that failed.
+
+    Args:
+        item: a pickled `WorkItem`; its tasks may hold what is defined in the caller's script.
+    """
     if isinstance(worker, str):
         yield worker
         return
     try:
-        yield from worker.sample(item)
+        yield from worker.sample(cloudpickle.loads(item))
         yield None
     except FloatingPointError as error:
         yield FloatingPointError(str(error))
     except Exception:  # As above; the worker goes on, for the caller decides what follows.
         yield traceback.format_exc()
+
+
+def _limit(connection: Connection, seconds: float) -> None:
+    """Have the connection raise `BlockingIOError` when the other end keeps it waiting for longer.
+
+    Looking for an answer before reading it would not do: a worker may hang in the middle of one, or before it
+    reads what it is sent.
+    """
+    end = socket.socket(fileno=connection.fileno())
+    microseconds = max(round(min(seconds, LONGEST_TIMEOUT) * 1e6), 1)  # 0 would be no limit.
+    limit = struct.pack("@ll", *divmod(microseconds, 10**6))  # C's struct timeval.
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    end.detach()
 
 
 @contextmanager
@@ -125,9 +154,10 @@ def _without_main_module() -> Iterator[None]:
     Nothing of it is needed there, and scripts without an ``if __name__ == "__main__"`` guard, as many
     written for the 2020 API are, would start workers in their workers.
     """
-    main = sys.modules["__main__"]
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
+    with _starting:
+        main = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main

@@ -64,16 +64,21 @@ def _run(
     observations: list[Array] = []
     actions: list[Array] = []
     rewards: list[Array] = []
+
+    def record(observation: Array) -> Array:
+        # Copies, of actions too: what an environment is given or returns it may write to later.
+        observations.append(np.array(observation, np.float32).reshape(*shape, *observation.shape[1:]))
+        return observations[-1]
+
     while env.running.any():
         lengths += env.running
-        pi = act(torch.from_numpy(observation.reshape(*shape, -1)))
+        pi = act(torch.from_numpy(record(observation).reshape(*shape, -1)))
         action = pi.sample(torch.from_numpy(next(noise))).numpy()
-        observations.append(observation.reshape(*shape, *observation.shape[1:]))
         actions.append(action)
-        observation, reward, _, cut, _ = env.step(action.reshape(-1, *action.shape[2:]))
-        rewards.append(reward.reshape(shape))
+        observation, reward, _, cut, _ = env.step(action.reshape(-1, *action.shape[2:]).copy())
+        rewards.append(np.array(reward).reshape(shape))
         truncated |= cut
-    observations.append(observation.reshape(*shape, *observation.shape[1:]))
+    record(observation)
     return (observations, actions, rewards), lengths.reshape(shape), truncated.reshape(shape)
 
 

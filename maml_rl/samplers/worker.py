@@ -114,11 +114,16 @@ class SamplerWorker:
         """Roll out each task under its parameters; return the episodes and their advantages.
 
         Raises:
-            FloatingPointError: observations or rewards are NaN or infinite.
+            FloatingPointError: parameters, observations or rewards are NaN or infinite.
         """
-        data = self.sample_trajectories(item, params, step)
-        for name, values in {"observations": data.observations, "rewards": data.rewards}.items():
+
+        def check(name: str, values: Tensor) -> None:
             check_finite(name, values, item.first_task, f" after {step} inner steps")
+
+        check("parameters", params)
+        data = self.sample_trajectories(item, params, step)
+        check("observations", data.observations)
+        check("rewards", data.rewards)
         settings = item.settings
         self._baseline.fit_data(data, settings.gamma)
         advantages = compute_advantages(

@@ -7,14 +7,14 @@ the seed and of the update's number.
 import hashlib
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
-from maml_rl.training.files import State, load_policy, save_state, write_atomically
+from maml_rl.training.files import State, load_policy, save_state, write_atomically, writing
 
 BEST = "best"
 
@@ -55,15 +55,17 @@ class Checkpoints:
         self._origin = origin
 
     def save(self, state: State, progress: Progress) -> None:
-        """Write a checkpoint, and remove those that are older than the last few.
+        """Write a checkpoint, and remove others but for the last few before it.
+
+        One that is named by a later update is damaged, for the run would have gone on from it.
 
         Raises:
             UsageError: the folder cannot be written to, or the disk is full.
         """
         self._write(f"{progress.iteration:06d}", state, progress)
-        for path in self._manifests()[: -self._keep]:
-            path.unlink()
-            path.with_suffix(".th").unlink(missing_ok=True)
+        manifests = self._manifests()
+        kept = [path for path in manifests if int(path.stem) <= progress.iteration][-self._keep :]
+        self._remove(path for path in manifests if path not in kept)
 
     def save_best(self, state: State, progress: Progress) -> None:
         """Write ``best``, which is never removed."""
@@ -83,9 +85,18 @@ class Checkpoints:
         raise UsageError(f"'{self.folder}' holds no whole checkpoint to resume from")
 
     def remove(self) -> None:
-        """Remove every checkpoint."""
-        for path in (*self.folder.glob("*.json"), *self.folder.glob("*.th")):
-            path.unlink()
+        """Remove every checkpoint, and nothing else that the folder holds.
+
+        Raises:
+            UsageError: one cannot be removed.
+        """
+        self._remove([*self._manifests(), self.folder / f"{BEST}.json"])
+
+    def _remove(self, manifests: Iterable[Path]) -> None:
+        with writing(self.folder):
+            for path in manifests:
+                path.unlink(missing_ok=True)
+                path.with_suffix(".th").unlink(missing_ok=True)
 
     def _manifests(self) -> list[Path]:
         """Return the manifests of iterations, oldest first."""

@@ -3,12 +3,15 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from maml_rl import __version__
 from maml_rl.config import Config, load_config
-from maml_rl.errors import UsageError
+from maml_rl.errors import UsageError, check_number
 from maml_rl.policies.base import Policy
 from maml_rl.training.checkpoints import Checkpoints, Progress
 from maml_rl.training.files import State, save_state, state_of, write_atomically, writing
@@ -16,13 +19,15 @@ from maml_rl.training.metrics import Iteration
 from maml_rl.training.tables import CSVLogger
 
 CONFIG, POLICY, METRICS, TIMINGS = "config.json", "policy.th", "metrics.csv", "timings.csv"
-CHECKPOINTS = "checkpoints"
+CHECKPOINTS, LOCK = "checkpoints", ".lock"
 MAY_CHANGE = {"num_batches"}
 """Keys that a resumed run may have other values of than the run had before."""
 
 
 class RunFolder:
     """Keeps what comes of a run. Nothing changes in the folder before `start` or `resume`.
+
+    From then on until `close` or the process's end, no other process can start or resume a run there.
 
     Args:
         path: the folder.
@@ -40,16 +45,13 @@ class RunFolder:
         checkpoint_every: int = 10,
         keep_checkpoints: int = 3,
     ):
-        for name, value in {
-            "checkpoint-every": checkpoint_every,
-            "keep-checkpoints": keep_checkpoints,
-        }.items():
-            if value < 1:
-                raise UsageError(f"{name}: expected 1 or more, got {value}")
+        check_number("checkpoint-every", checkpoint_every, 1)
+        check_number("keep-checkpoints", keep_checkpoints, 1)
         self.path = path
         self._config, self._execution = config, execution
         origin = {"version": __version__, "config": config.to_dict() | {"seed": execution["seed"]}}
         self.checkpoints = Checkpoints(path / CHECKPOINTS, keep_checkpoints, origin)
+        self._lock = FileLock(path / LOCK, blocking=False)
         self._every = checkpoint_every
         self._last: tuple[State, Progress] | None = None
         self._saved: Progress | None = None
@@ -68,12 +70,11 @@ class RunFolder:
         """Begin a run in place of what is there: write the whole, effective config and the initial policy.
 
         Raises:
-            UsageError: the folder cannot be made or written to.
+            UsageError: the folder cannot be made or written to, or another process has it.
         """
         with writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
-        if not os.access(self.path, os.W_OK):
-            raise UsageError(f"cannot write to the folder '{self.path}'")
+        self._take()
         self.checkpoints.remove()
         self._write_config()
         self._begin(policy, Progress())
@@ -83,7 +84,8 @@ class RunFolder:
         """Go on from the newest whole checkpoint, which is loaded into ``policy``.
 
         Raises:
-            UsageError: the config or the seed is another than the run's, or there is no whole checkpoint.
+            UsageError: the config or the seed is another than the run's, there is no whole checkpoint, or
+                another process has the folder.
         """
         old, run = load_config(self.path / CONFIG)
         before, after = old.model_dump(), self._config.model_dump()
@@ -95,6 +97,7 @@ class RunFolder:
         ]
         if changed:
             raise UsageError(f"'{self.path}' cannot be resumed with another config: {'; '.join(changed)}")
+        self._take()
         progress = self.checkpoints.load_newest(policy)
         if progress.iteration > self._config.num_batches:
             raise UsageError(
@@ -137,6 +140,16 @@ class RunFolder:
             self.checkpoint()
             self._metrics.close()
             self._timings.close()
+        self._lock.release()
+
+    def _take(self) -> None:
+        if not os.access(self.path, os.W_OK):
+            raise UsageError(f"cannot write to the folder '{self.path}'")
+        with writing(self.path / LOCK), suppress(NotImplementedError):  # Some file systems have no locks.
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise UsageError(f"'{self.path}' is in use: another process trains there") from None
 
     def _begin(self, policy: Policy, progress: Progress) -> None:
         self._metrics = CSVLogger(self.path / METRICS, progress.iteration)

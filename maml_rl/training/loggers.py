@@ -1,6 +1,7 @@
 """Where a run's numbers go besides its CSV files."""
 
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ class Logger:
         """Write what is left."""
 
 
+def check_logger(name: LoggerName) -> None:
+    """Check that there is a logger called ``name``, before a run is begun for it.
+
+    Raises:
+        UsageError: the logger's package is not installed.
+    """
+    if name == "wandb" and find_spec("wandb") is None:
+        raise UsageError("logger wandb: not installed here; try pip install 'maml-rl[wandb]'")
+
+
 def make_logger(name: LoggerName, folder: Path, config: dict[str, Any], done: int) -> Logger:
     """Return the logger called ``name``.
 
@@ -27,9 +38,6 @@ def make_logger(name: LoggerName, folder: Path, config: dict[str, Any], done: in
         folder: of the run.
         config: the effective config, for loggers that keep it.
         done: meta-updates made before; what was logged behind them is taken back where that is possible.
-
-    Raises:
-        UsageError: the logger's package is not installed.
     """
     if name == "tensorboard":
         return TensorBoardLogger(folder / "tensorboard", done)
@@ -49,8 +57,9 @@ class TensorBoardLogger(Logger):
         from torch.utils.tensorboard import SummaryWriter
 
         if not done:
-            for path in folder.glob("events.out.tfevents.*"):
-                path.unlink()
+            with writing(folder):
+                for path in folder.glob("events.out.tfevents.*"):
+                    path.unlink()
         self._folder = folder
         self._excepthook = threading.excepthook
         threading.excepthook = self._report
@@ -74,22 +83,17 @@ class TensorBoardLogger(Logger):
 
     def _report(self, error: threading.ExceptHookArgs) -> None:
         # TensorBoard writes in a thread of its own; what goes wrong there comes up again in our next call.
-        if not isinstance(error.exc_value, OSError):
+        its_own = type(error.thread).__module__.startswith("tensorboard")
+        if not (its_own and isinstance(error.exc_value, OSError)):
             self._excepthook(error)
 
 
 class WandbLogger(Logger):
-    """A run at Weights & Biases; ``WANDB_MODE=offline`` keeps it in the folder.
-
-    Raises:
-        UsageError: wandb is not installed.
-    """
+    """A run at Weights & Biases; ``WANDB_MODE=offline`` keeps it in the folder."""
 
     def __init__(self, folder: Path, config: dict[str, Any], resume: bool):
-        try:
-            import wandb
-        except ImportError:
-            raise UsageError("logger wandb: not installed here; try pip install 'maml-rl[wandb]'") from None
+        import wandb
+
         self._run = wandb.init(
             project="maml_rl",
             name=folder.name,

@@ -1,19 +1,27 @@
 """A run: what a config and the settings of this execution bring to life."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import torch
 
 from maml_rl.baseline import LinearFeatureBaseline
-from maml_rl.config import WORKER_TIMEOUT, Config
-from maml_rl.envs import make_env
-from maml_rl.errors import UsageError
+from maml_rl.config import WORKER_TIMEOUT, Config, load_config
+from maml_rl.envs import make_env, make_task_vector_env
+from maml_rl.errors import UsageError, check_number
 from maml_rl.policies.base import Policy
 from maml_rl.policies.making import get_input_size, get_policy_for_env
 from maml_rl.samplers import InProcessSampler, MultiTaskSampler, Sampler
 from maml_rl.seeding import Purpose, integer_seed, seed_sequence
+from maml_rl.training.files import load_policy
+from maml_rl.training.folder import CONFIG, POLICY
+
+LARGEST_SEED = 2**63 - 1
+"""That an array of results holds."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +36,7 @@ class RunSettings:
         rebuild_graphs: bound their memory, see `MAMLTRPO`.
 
     Raises:
-        UsageError: the seed or the number of workers is negative, or the timeout is not positive.
+        UsageError: the seed, the number of workers or the timeout is out of range.
     """
 
     seed: int
@@ -38,9 +46,8 @@ class RunSettings:
     rebuild_graphs: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in {"seed": self.seed, "num-workers": self.num_workers}.items():
-            if value < 0:
-                raise UsageError(f"{name}: expected 0 or more, got {value}")
+        check_number("seed", self.seed, 0, LARGEST_SEED)
+        check_number("num-workers", self.num_workers, 0)
         if not self.worker_timeout > 0:
             raise UsageError(f"worker-timeout: expected more than 0 seconds, got {self.worker_timeout}")
 
@@ -56,6 +63,8 @@ class Run:
         self.config, self.settings = config, settings
         self.device = _device(settings.device)
         self.env = make_env(config.env_name, config.env_kwargs)
+        # What only the batched environment complains of shall be said before anything is written.
+        make_task_vector_env(config.env_name, config.env_kwargs, 1).close()
         self.policy = initial_policy(config, self.env, settings.seed)
         baseline = LinearFeatureBaseline(get_input_size(self.env))
         arguments = (
@@ -85,6 +94,22 @@ class Run:
         self.env.close()
 
 
+@contextmanager
+def trained_run(folder: Path, settings: RunSettings, **changes: Any) -> Iterator[Run]:
+    """Open the run that a folder keeps, with the policy that came of it.
+
+    Args:
+        changes: values of the config in place of its own.
+
+    Raises:
+        UsageError: the folder has no readable config or policy, or `Run` raises it.
+    """
+    config, _ = load_config(folder / CONFIG)
+    with Run(config.model_copy(update=changes), settings) as run:
+        load_policy(run.policy, folder / POLICY)
+        yield run
+
+
 def initial_policy(config: Config, env: gym.Env[Any, Any], seed: int) -> Policy:
     """Return the untrained policy of ``seed``. The global generator of torch is left as it was."""
     with torch.random.fork_rng(devices=[]):
@@ -98,6 +123,8 @@ def _device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
+        if device.type not in ("cpu", "cuda"):  # Float64 is missing elsewhere, as on 'mps'.
+            raise RuntimeError
     except (RuntimeError, AssertionError):
         usable = "cpu, cuda" if torch.cuda.is_available() else "cpu (torch finds no GPU)"
         raise UsageError(f"device '{name}' cannot be used here; usable: {usable}") from None

@@ -66,7 +66,8 @@ class CSVLogger:
 
     def sync(self) -> None:
         """Have the rows survive a power cut."""
-        os.fsync(self._file.fileno())
+        with writing(self._path):
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
@@ -89,17 +90,21 @@ def read_columns(path: Path, needed: Collection[str]) -> Columns:
     """Read a table that `CSVLogger` wrote.
 
     Raises:
-        UsageError: the file is missing, empty, no table of numbers, or lacks a ``needed`` column.
+        UsageError: the file is missing, no table of numbers, lacks a ``needed`` column or has no row yet.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
+        if not rows:
+            raise UsageError(f"'{path}' has no row: the run has not made a meta-update yet")
         columns = {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}
         if missing := set(needed) - columns.keys():
             raise ValueError(missing)
     except OSError as error:
         raise UsageError(f"cannot read '{path}': {error.strerror}") from None
-    except (IndexError, ValueError, TypeError):
+    except UsageError:
+        raise
+    except (ValueError, TypeError, csv.Error):
         raise UsageError(f"'{path}' is not a table of metrics, as 'maml-rl train' writes it") from None
     return columns
 

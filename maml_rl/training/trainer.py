@@ -61,11 +61,8 @@ def _iterate(
         tasks,
         num_steps=config.num_steps,
         fast_lr=config.fast_lr,
-        gamma=config.gamma,
-        gae_lambda=config.gae_lambda,
-        bootstrap_truncated=config.bootstrap_truncated,
-        mean_over=config.mean_over,
         iteration=iteration,
+        **config.advantages(),
     )
     arrivals = _arrival_times(futures[1])
     result = metalearner.step(

@@ -12,18 +12,19 @@ from maml_rl.adaptation import adapt
 from maml_rl.config import load_config
 from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes, stack_episodes
-from maml_rl.errors import UsageError
+from maml_rl.errors import check_number
 from maml_rl.evaluation import sample_adaptation, step_sizes
 from maml_rl.policies.base import Policy
 from maml_rl.threads import one_intra_op_thread
-from maml_rl.training.files import load_policy
-from maml_rl.training.folder import CONFIG, POLICY
-from maml_rl.training.run import Run, RunSettings
+from maml_rl.training.folder import CONFIG
+from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.viz.rendering import check_renderable, record_episodes
 from maml_rl.viz.video import check_format, default_format, side_by_side, write_video
 
 DEFAULT_FPS, MOST_FPS = 20, 50
 """Frames per second of an environment that names none, and the most that a gif can show."""
+FPS = 0.1, 1000.0
+"""Least and most that can be asked for: video files have no slower ones, and no screen shows more."""
 SMALLEST = 200
 """Pixels; in narrower panels the titles cannot be read."""
 
@@ -52,15 +53,11 @@ class VideoSettings:
     size: int = 320
 
     def __post_init__(self) -> None:
-        for name, value, least in (
-            ("num-steps", self.num_steps, 0),
-            ("task", self.task, 0),
-            ("size", self.size, SMALLEST),
-        ):
-            if value < least:
-                raise UsageError(f"{name}: expected {least} or more, got {value}")
-        if self.fps is not None and not self.fps > 0:
-            raise UsageError(f"fps: expected more than 0, got {self.fps}")
+        check_number("num-steps", self.num_steps, 0)
+        check_number("task", self.task, 0)
+        check_number("size", self.size, SMALLEST)
+        if self.fps is not None:
+            check_number("fps", self.fps, *FPS)
 
 
 def adaptation_video(folder: Path, path: Path | None, settings: VideoSettings) -> Path:
@@ -77,13 +74,12 @@ def adaptation_video(folder: Path, path: Path | None, settings: VideoSettings) -
     path = path or folder / f"adaptation{default_format()}"
     check_format(path)
     config, _ = load_config(folder / CONFIG)
-    # Adapting to the tasks before it too makes the steps those of 'maml-rl test' with the same seed.
-    config = config.model_copy(update={"meta_batch_size": settings.task + 1})
     sizes = step_sizes(config.fast_lr, settings.num_steps, settings.schedule)
-    with Run(config, RunSettings(settings.seed)) as run, one_intra_op_thread():
+    # Adapting to the tasks before it too makes the steps those of 'maml-rl test' with the same seed.
+    adapted = trained_run(folder, RunSettings(settings.seed), meta_batch_size=settings.task + 1)
+    with adapted as run, one_intra_op_thread():
         check_renderable(run.env)
-        load_policy(run.policy, folder / POLICY)
-        tasks, rounds = sample_adaptation(run.sampler, config, sizes)
+        tasks, rounds = sample_adaptation(run.sampler, run.config, sizes)
         task = tasks[settings.task]
         params = adapted_parameters(run.policy, [batch[settings.task] for batch in rounds], sizes)
         recordings = record_episodes(run, task, settings.task, params, settings.size)
@@ -114,6 +110,12 @@ def describe(task: Task) -> str:
     """Return the task in words: ``velocity 1.34``, ``goal (0.31, −0.2)``."""
     words = []
     for name, value in task.items():
-        numbers = [f"{round(float(x), 2) + 0.0:g}".replace("-", "−") for x in np.ravel(value)]
+        numbers = [_short(x) for x in np.ravel(value)]
         words.append(f"{name} {numbers[0]}" if len(numbers) == 1 else f"{name} ({', '.join(numbers)})")
     return ", ".join(words)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, int | float | np.number):
+        return f"{round(float(value), 2) + 0.0:g}".replace("-", "−")
+    return str(value)

@@ -45,7 +45,7 @@ def plot_paths(tasks: Sequence[Task], rounds: Sequence[Sequence[BatchEpisodes]])
 
 def _draw_round(ax: Axes, episodes: BatchEpisodes, step: int, rounds: int) -> None:
     label = "before adaptation" if step == 0 else f"after {step} step{'s' if step > 1 else ''}"
-    style = {"color": MUTED if step == 0 else COLORS[step - 1], "lw": 1.1, "zorder": 1 + step}
+    style = {"color": MUTED if step == 0 else COLORS[(step - 1) % len(COLORS)], "lw": 1.1, "zorder": 1 + step}
     for k in range(min(PATHS_SHOWN, episodes.batch_size)):
         path = _path(episodes, k)
         ax.plot(path[:, 0], path[:, 1], alpha=0.75, label=label if k == 0 else None, **style)  # type: ignore[arg-type]

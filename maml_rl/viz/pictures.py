@@ -6,9 +6,8 @@ from pathlib import Path
 
 from maml_rl.config import Config, load_config
 from maml_rl.evaluation import sample_adaptation, step_sizes
-from maml_rl.training.files import load_policy
 from maml_rl.training.folder import CONFIG, METRICS, POLICY
-from maml_rl.training.run import Run, RunSettings
+from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.training.tables import read_columns
 from maml_rl.viz.learning_curve import AXES, Axis, plot_learning_curves
 from maml_rl.viz.navigation import plot_paths
@@ -73,11 +72,8 @@ def paths_picture(
     config, _ = load_config(folder / CONFIG)
     if config.env_name != NAVIGATION or not (folder / POLICY).exists():
         return False
-    config = config.model_copy(update={"meta_batch_size": GOALS_SHOWN})
-    with Run(config, RunSettings(seed)) as run:
-        load_policy(run.policy, folder / POLICY)
-        tasks, rounds = sample_adaptation(
-            run.sampler, config, step_sizes(config.fast_lr, num_steps, schedule)
-        )
+    sizes = step_sizes(config.fast_lr, num_steps, schedule)
+    with trained_run(folder, RunSettings(seed), meta_batch_size=GOALS_SHOWN) as run:
+        tasks, rounds = sample_adaptation(run.sampler, run.config, sizes)
     save_figure(plot_paths(tasks, rounds), path)
     return True

@@ -88,3 +88,11 @@ def test_a_failing_worker_ends_the_run_with_its_traceback(tmp_path: Path):
     assert done.stderr.startswith("maml-rl: a sampler worker failed; its traceback was:")
     assert "ArithmeticError: the step broke" in done.stderr
     assert done.stderr.count("Traceback") == 1
+
+
+def test_an_argument_of_the_wrong_kind_in_a_process_without_type_checks(tmp_path: Path):
+    options = ("--env-name", "AntVel-v2", "--env-kwargs", "{contact_forces: 'no'}", "--num-workers", 0)
+    done = run("maml-rl", "train", *options, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "maml-rl: contact_forces: expected true or false, got 'no'\n"
+    assert list(tmp_path.iterdir()) == []

@@ -220,6 +220,41 @@ def test_a_table_and_a_picture_come_with_the_results(command: Command, navigatio
     assert_picture(tmp_path / "r.png")
 
 
+@pytest.mark.parametrize(
+    ("output", "complaint"),
+    [
+        (".", "'.': expected an .npz"),
+        ("r.csv", "expected an .npz"),
+        ("folder", "is a folder: expected the name of a file"),
+        ("taken.npz", "taken.png' is a folder"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_told_before_the_test(
+    command: Command, tabular_run: Path, tmp_path: Path, output: str, complaint: str
+):
+    for folder in ("folder", "taken.png"):
+        (tmp_path / folder).mkdir()
+    path = tmp_path / output if output != "." else Path(output)
+    arguments = ("--config", tabular_run / "config.json", "--policy", "random", "--overwrite")
+    assert complaint in command.fails("test", *arguments, *SMALL, "--output", path)
+
+
+def test_policies_that_ship_are_compared_too(command: Command):
+    shipped = "maml-rl://paper/navigation"
+    small = (*SMALL, "--fast-batch-size", 2, "--env-kwargs", "{max_episode_steps: 5}")
+    out = command.succeeds("test", "--policy", shipped, "--compare", f"[same]={shipped}", *small)
+    assert "[same]" in out  # Not swallowed as markup.
+
+
+def test_a_policy_to_compare_that_is_missing_is_told_before_the_test(
+    command: Command, tabular_run: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("maml_rl.evaluation.evaluate", None)
+    arguments = ("--config", tabular_run / "config.json", "--policy", "random")
+    line = command.fails("test", *arguments, *SMALL, "--compare", "b=typo.th")
+    assert "cannot read the policy 'typo.th'" in line
+
+
 def test_policies_are_compared_on_the_same_tasks(command: Command, navigation_run: Path, tmp_path: Path):
     arguments = ("--config", navigation_run / "config.json", "--policy", navigation_run / "policy.th")
     first = navigation_run / "checkpoints" / "000000.th"

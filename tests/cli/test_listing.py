@@ -1,5 +1,7 @@
 """What there is to choose from, and what a run came to."""
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -52,3 +54,10 @@ def test_a_run_summed_up(command: Command, tabular_run: Path):
 
 def test_what_is_no_run(command: Command, tmp_path: Path):
     assert "cannot read the config" in command.fails("info", tmp_path)
+
+
+def test_brackets_in_a_name_are_no_markup(command: Command, tabular_run: Path, tmp_path: Path):
+    config = json.loads((tabular_run / "config.json").read_text()) | {"output_folder": "sweep[lr=0.1]"}
+    shutil.copytree(tabular_run, tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    assert "sweep[lr=0.1]" in command.succeeds("info", tmp_path / "run")

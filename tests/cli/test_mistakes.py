@@ -2,10 +2,13 @@
 
 import json
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 import torch
+from filelock import FileLock
 
 from maml_rl.errors import UsageError
 from maml_rl.policies import NormalMLPPolicy
@@ -68,10 +71,13 @@ def test_missing_and_damaged_configs(command: Command, tmp_path: Path, nowhere: 
         (["--fast-lr", -1], "command line: 'fast-lr': input should be greater than 0, got -1.0"),
         (["--num-steps", -1], "command line: 'num-steps'"),
         (["--hidden-sizes", 8, 0], "command line: 'hidden-sizes.1'"),
-        (["--seed", -1], "seed: expected 0 or more, got -1"),
+        (["--seed", -1], "seed: expected 0 to 9223372036854775807, got -1"),
+        (["--seed", 2**63], "seed: expected 0 to 9223372036854775807, got 9223372036854775808"),
         (["--num-workers", -1], "num-workers: expected 0 or more, got -1"),
         (["--env-name", "TabularMDP-v9"], "did you mean 'TabularMDP-v0'?"),
         (["--env-kwargs", "{low: 1}"], "takes no argument 'low'"),
+        (["--env-kwargs", "{task: {}}"], "takes no argument 'task'"),
+        (["--device", "meta"], "device 'meta' cannot be used here; usable: cpu"),
         (["--device", "warp"], "device 'warp' cannot be used here"),
         (["--device", "cuda:99"], "device 'cuda:99' cannot be used here; usable: cpu"),
         (["--output-folder", "/dev/null/run"], "cannot write '/dev/null/run'"),
@@ -109,6 +115,28 @@ def test_an_output_folder_that_holds_a_run(command: Command, tabular_run: Path):
     assert "holds another run (config.json, policy.th, metrics.csv, checkpoints)" in line
     assert "pass --overwrite" in line
     assert contents(tabular_run) == before
+
+
+def test_a_mistake_beside_overwrite_leaves_the_run_as_it_was(
+    command: Command, tabular_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    shutil.copytree(tabular_run, tmp_path / "run")
+    train = ("train", "--config", TABULAR, *TINY, "--output-folder", tmp_path / "run", "--overwrite")
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    assert "logger wandb: not installed here" in command.fails(*train, "--logger", "wandb")
+    assert "takes no argument 'task'" in command.fails(*train, "--env-kwargs", "{task: {}}")
+    assert contents(tmp_path / "run") == contents(tabular_run)
+
+
+def test_a_run_that_another_process_has(command: Command, tabular_run: Path, tmp_path: Path):
+    shutil.copytree(tabular_run, tmp_path / "run")
+    with FileLock(tmp_path / "run" / ".lock"):
+        for how in (("--resume",), ("--overwrite", "--output-folder")):
+            before = contents(tmp_path / "run")
+            line = command.fails("train", "--config", TABULAR, *TINY, "--seed", 1, *how, tmp_path / "run")
+            assert "is in use: another process trains there" in line
+            assert contents(tmp_path / "run") == before
+    command.succeeds("train", "--config", TABULAR, *TINY, "--seed", 1, "--resume", tmp_path / "run")
 
 
 @pytest.mark.parametrize("left", ["config.json", "policy.th", "metrics.csv"])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from maml_rl.viz.learning_curve import Axis, plot_learning_curves
+from maml_rl.viz.style import COLORS
 from tests.cli.helpers import Command, contents
 from tests.viz.files import assert_picture
 
@@ -26,6 +27,13 @@ def test_navigation_has_paths_too(command: Command, navigation_run: Path, tmp_pa
     assert out.split() == [str(path) for path in pictures]
     for picture in pictures:
         assert_picture(picture)
+
+
+def test_there_may_be_more_gradient_steps_than_colours(
+    command: Command, navigation_run: Path, tmp_path: Path
+):
+    command.succeeds("plot", navigation_run, "--output", tmp_path, "--num-steps", len(COLORS) + 1)
+    assert_picture(tmp_path / "paths.png")
 
 
 def test_the_pictures_go_to_the_runs_folder_unless_told_otherwise(

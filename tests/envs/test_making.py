@@ -7,7 +7,8 @@ import gymnasium as gym
 import pytest
 
 from maml_rl.envs import make_env, make_task_vector_env
-from maml_rl.envs.task_env import TaskVectorEnv
+from maml_rl.envs.making import find_spec
+from maml_rl.envs.task_env import TaskVectorEnv, check_positive, check_range
 from maml_rl.errors import UsageError
 
 
@@ -73,13 +74,55 @@ def test_directions_have_no_range(id: str):
         ("AntDir-v2", {"normalization_scale": 0.0}, "normalization_scale: expected a number above 0"),
         ("TabularMDP-v0", {"num_states": 0}, "cannot be made with {'num_states': 0}"),
         ("Bandit-K5-v0", {"k": -1}, "cannot be made with {'k': -1}"),
-        ("2DNavigation-v0", {"max_episode_steps": 0}, "cannot be made with {'max_episode_steps': 0}"),
+        ("2DNavigation-v0", {"max_episode_steps": 0}, "max_episode_steps: expected 1 or more, got 0"),
+        ("2DNavigation-v0", {"max_episode_steps": -1}, "max_episode_steps: expected 1 or more, got -1"),
+        ("2DNavigation-v0", {"max_episode_steps": 2.5}, "max_episode_steps: expected 1 or more, got 2.5"),
+        ("2DNavigation-v0", {"max_episode_steps": True}, "max_episode_steps: expected 1 or more, got True"),
+        ("GaussianBandit-K5-v0", {"std": -1.0}, "std: expected 0 or more, got -1.0"),
+        ("GaussianBandit-K5-v0", {"std": "wide"}, "cannot be made with {'std': 'wide'}"),
+        ("AntVel-v0", {"low": 9.0}, "low not above high, got 9.0 and 3.0"),
     ],
 )
 def test_a_value_that_an_argument_cannot_have(id: str, kwargs: dict[str, Any], complaint: str):
     with pytest.raises(UsageError) as caught:
         make_env(id, kwargs)
     assert complaint in str(caught.value)
+
+
+def test_true_is_no_number():
+    with pytest.raises(UsageError, match="low and high: expected numbers"):
+        check_range(0.0, True)
+    with pytest.raises(UsageError, match="scale: expected a number above 0, got True"):
+        check_positive("scale", True)
+
+
+@pytest.mark.parametrize("kwargs", [{"task": {"goal": [0.0, 0.0]}}, {"render_mode": "rgb_array"}])
+def test_what_one_environment_takes_alone_a_batch_refuses(kwargs: dict[str, Any]):
+    (name,) = kwargs
+    taken = "high, low, max_episode_steps, normalization_scale, observe_task"
+    with pytest.raises(UsageError, match=f"takes no argument '{name}'; it takes: {taken}"):
+        make_task_vector_env("2DNavigation-v0", kwargs, 2)
+
+
+@pytest.mark.parametrize("id", ["2DNavigation-v0", "HalfCheetahVel-v2"])
+def test_no_time_limit_means_the_registered_one(id: str):
+    limit = find_spec(id).max_episode_steps
+    made = make_env(id, {"max_episode_steps": None})
+    batch = make_task_vector_env(id, {"max_episode_steps": None}, 2)
+    assert made.get_wrapper_attr("_max_episode_steps") == batch.max_episode_steps == limit
+    made.close()
+    batch.close()
+
+
+def test_an_argument_that_is_missing_is_named():
+    with pytest.raises(UsageError, match="needs the argument 'k': give it in env-kwargs"):
+        make_env("maml_rl.envs.bandit:BernoulliBanditEnv")
+
+
+@pytest.mark.parametrize("path", ["./examples/custom_env.py:SpringEnv", "examples/custom_env:SpringEnv"])
+def test_a_file_in_place_of_a_module(path: str):
+    with pytest.raises(UsageError, match=r"a module, as in 'examples\.custom_env:SpringEnv', not a file"):
+        make_env(path)
 
 
 def test_an_environment_without_tasks_says_what_is_missing():

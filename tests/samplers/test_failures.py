@@ -8,10 +8,10 @@ from pathlib import Path
 
 import gymnasium as gym
 import pytest
+import torch
 
 from maml_rl import forkserver
 from maml_rl.errors import WorkerError
-from maml_rl.samplers.process import WorkerProcess
 from tests.samplers.helpers import (
     assert_gone,
     fragile_registered,
@@ -194,22 +194,34 @@ def test_ctrl_c_does_not_reach_a_worker_even_while_it_starts():
     assert process.exitcode == 0
 
 
-class Talkative:
-    """Stands for a `SamplerWorker` that is in the middle of an answer: pipes hold less than this."""
+def test_a_worker_that_cannot_be_replaced_ends_the_waiting(monkeypatch: pytest.MonkeyPatch):
+    """Else the thread would end alone, and whoever waits for its episodes would wait for ever."""
 
-    def sample(self, item: str) -> Iterator[bytes]:
-        yield b"the first"
-        yield bytes(2**22)
+    def refuse() -> None:
+        raise OSError("too many open files")
+
+    with make_sampler(1) as sampler:
+        monkeypatch.setattr(sampler._crew, "_start_worker", refuse)  # type: ignore[attr-defined]
+        (victim,) = workers_of(sampler)
+        victim.kill()
+        (thread,) = sampler._crew._threads  # type: ignore[attr-defined]
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+        with pytest.raises(OSError, match="too many open files"):
+            sample(sampler)
 
 
-@pytest.mark.parametrize("place", ["idle", "in an answer", "before an item"])
-def test_a_worker_whose_caller_is_gone_ends_quietly(place: str):
-    """Multiprocessing prints an exception that leaves a process, and gives it another exit code."""
-    worker = WorkerProcess(Talkative, timeout=1.0)
-    if place != "idle":
-        worker._connection.send("an item")
-    if place == "in an answer":
-        assert worker._connection.poll(PATIENCE)
-    worker._connection.close()
-    worker._process.join(PATIENCE)
-    assert worker._process.exitcode == 0
+def test_parameters_that_are_not_finite_are_named():
+    """With NaN logits a categorical policy would quietly take action 0."""
+    with make_sampler(0, "TabularMDP-v0") as sampler:
+        sampler.policy.set_vector(torch.full_like(sampler.policy.get_vector(), torch.nan))
+        with pytest.raises(
+            FloatingPointError, match=r"parameters are NaN .* in tasks \[0, 1\] after 0 inner"
+        ):
+            sample(sampler)
+
+
+@pytest.mark.parametrize("timeout", [0.0, float("nan")])
+def test_a_timeout_that_is_none_is_refused(timeout: float):
+    with pytest.raises(ValueError, match="worker_timeout: expected more than 0"):
+        make_sampler(1, worker_timeout=timeout)

@@ -9,7 +9,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from maml_rl.errors import UsageError
-from maml_rl.training.loggers import make_logger
+from maml_rl.training.loggers import check_logger, make_logger
 from maml_rl.training.metrics import Iteration
 
 
@@ -83,7 +83,7 @@ def test_wandb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, done: int, resum
     assert run.finished
 
 
-def test_wandb_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+def test_wandb_that_is_not_installed(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(UsageError, match="pip install"):
-        make_logger("wandb", tmp_path, {}, 0)
+        check_logger("wandb")

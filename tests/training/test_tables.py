@@ -23,12 +23,20 @@ def test_metrics_are_read_as_columns_of_numbers(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "iteration,kl\n", "iteration,kl\n1\n", "iteration,kl\n1,high\n", "a,b\n1,2\n"]
+    "text", ["iteration,kl\n1\n", "iteration,kl\n1,high\n", "a,b\n1,2\n", "kl\n" + "1" * 200_000]
 )
 def test_what_is_no_table_of_metrics(tmp_path: Path, text: str):
     path = tmp_path / "metrics.csv"
     path.write_text(text)
     with pytest.raises(UsageError, match="is not a table of metrics"):
+        read_columns(path, NEEDED)
+
+
+@pytest.mark.parametrize("text", ["", "iteration,kl\n"])
+def test_a_run_without_a_meta_update_yet(tmp_path: Path, text: str):
+    path = tmp_path / "metrics.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError, match="has no row: the run has not made a meta-update yet"):
         read_columns(path, NEEDED)
 
 

@@ -107,6 +107,7 @@ def test_formats(monkeypatch: pytest.MonkeyPatch):
 def test_tasks_in_words():
     assert describe({"velocity": np.float64(1.337)}) == "velocity 1.34"
     assert describe({"direction": -1.0}) == "direction −1"
+    assert describe({"side": "left"}) == "side left"
     assert describe({"goal": np.array([0.3149, -0.001])}) == "goal (0.31, 0)"
 
 
@@ -116,8 +117,9 @@ def test_tasks_in_words():
         ({"num_steps": -1}, "num-steps: expected 0 or more, got -1"),
         ({"task": -1}, "task: expected 0 or more, got -1"),
         ({"size": 10}, "size: expected 200 or more, got 10"),
-        ({"fps": 0.0}, "fps: expected more than 0, got 0.0"),
-        ({"fps": float("nan")}, "fps: expected more than 0, got nan"),
+        ({"fps": 0.0}, r"fps: expected 0\.1 to 1000\.0, got 0\.0"),
+        ({"fps": float("nan")}, "fps: .* got nan"),
+        ({"fps": float("inf")}, "fps: .* got inf"),
     ],
 )
 def test_settings_out_of_range(option: dict[str, Any], message: str):

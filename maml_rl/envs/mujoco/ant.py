@@ -12,6 +12,7 @@ from maml_rl.envs.mujoco.locomotion import BodyState, Locomotion
 from maml_rl.envs.mujoco.tasks import DirectionTasks, PositionTasks, VelocityTasks
 from maml_rl.envs.mujoco.vector_env import MujocoTaskVectorEnv
 from maml_rl.envs.task_env import Array
+from maml_rl.errors import UsageError
 
 HEALTHY_HEIGHT = (0.2, 1.0)
 """Range of the torso's height, in metres, outside of which the episode ends."""
@@ -28,6 +29,11 @@ class Ant(Locomotion):
 
     model_file: ClassVar[str] = "ant.xml"
     contact_forces: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.contact_forces, bool):
+            raise UsageError(f"contact_forces: expected true or false, got {self.contact_forces!r}")
 
     @property
     def uses_contact_forces(self) -> bool:

@@ -57,6 +57,13 @@ class Locomotion(ABC):
     uses_centre_of_mass: ClassVar[bool] = False
     """Whether `BodyState.com` and ``com_velocity`` have to be measured."""
 
+    def __post_init__(self) -> None:  # noqa: B027 (likewise)
+        """Check the fields: nothing, unless overridden.
+
+        Raises:
+            UsageError: one has a value that it cannot have.
+        """
+
     @property
     def uses_contact_forces(self) -> bool:
         """Whether `BodyState.cfrc_ext` has to be measured."""

@@ -19,6 +19,7 @@ class VelocityTasks(Locomotion):
     high: float = 2.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range(self.low, self.high)
 
     def sample_tasks(self, rng: np.random.Generator, num_tasks: int) -> list[Task]:
@@ -48,6 +49,7 @@ class PositionTasks(Locomotion):
     high: float = 3.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_range(self.low, self.high)
 
     def sample_tasks(self, rng: np.random.Generator, num_tasks: int) -> list[Task]:

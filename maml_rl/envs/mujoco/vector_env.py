@@ -65,11 +65,7 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
 
     def _set_tasks(self, tasks: Sequence[Task]) -> None:
         key = self.locomotion.task_key
-        self._goals = np.repeat(
-            np.asarray([task[key] for task in tasks], np.float64),
-            self.num_envs // len(tasks),
-            axis=0,
-        )
+        self._goals = self._per_env([np.asarray(task[key], np.float64) for task in tasks])
 
     def _start(self) -> Array:
         qpos, qvel = self.locomotion.initial_state(self.model, self._uniform, self._normal)
