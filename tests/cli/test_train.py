@@ -30,7 +30,7 @@ from tests.cli.helpers import (
 
 def test_a_run_leaves_its_config_policy_and_metrics(tabular_run: Path):
     written = {name.partition("/")[0] for name in contents(tabular_run)} - {"checkpoints"}
-    assert written == {"config.json", "policy.th", "metrics.csv", "timings.csv", "tensorboard"}
+    assert written == {"config.json", "policy.th", "metrics.csv", "timings.csv", "tensorboard", ".lock"}
 
 
 def test_config_json_is_the_whole_effective_config(tabular_run: Path):
