@@ -15,7 +15,7 @@ from maml_rl.config import Config
 from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes, get_returns
 from maml_rl.errors import check_number
-from maml_rl.intervals import bootstrap_interval, interquartile_mean, mean
+from maml_rl.intervals import bootstrap_interval, interquartile_mean, mean, standard_error
 from maml_rl.samplers import Sampler
 from maml_rl.seeding import FIRST_EVALUATION
 from maml_rl.training.files import write_atomically
@@ -60,10 +60,7 @@ class AdaptationResults:
     @property
     def standard_errors(self) -> NDArray[np.float32]:
         """Standard error over tasks of `means` (NaN for a single task), ``[steps + 1]``."""
-        per_task = self.returns.mean(2)
-        if per_task.shape[1] < 2:
-            return np.full(len(per_task), np.nan, np.float32)
-        errors: NDArray[np.float32] = per_task.std(1, ddof=1) / per_task.shape[1] ** 0.5
+        errors: NDArray[np.float32] = standard_error(self.returns.mean(2))
         return errors
 
     def summary(self) -> list["Summary"]:

@@ -18,6 +18,14 @@ def mean(values: Values) -> Values:
     return np.asarray(values.mean(-1))
 
 
+def standard_error(values: Values) -> Values:
+    """Return the standard error of `mean`; NaN for a single value."""
+    number = values.shape[-1]
+    if number < 2:
+        return np.full(values.shape[:-1], np.nan, values.dtype)
+    return np.asarray(values.std(-1, ddof=1) / number**0.5)
+
+
 def interquartile_mean(values: Values) -> Values:
     """Return the mean of the middle half, over the last dimension (Agarwal et al. 2021).
 

@@ -1,9 +1,11 @@
 """Averages over tasks against obvious loops."""
 
+from statistics import stdev
+
 import numpy as np
 import pytest
 
-from maml_rl.intervals import bootstrap_interval, interquartile_mean, mean
+from maml_rl.intervals import bootstrap_interval, interquartile_mean, mean, standard_error
 
 
 @pytest.mark.parametrize(
@@ -40,3 +42,9 @@ def test_the_same_values_have_the_same_interval():
 
 def test_a_single_task_is_its_own_interval():
     assert bootstrap_interval(np.array([2.5]), mean) == (2.5, 2.5)
+
+
+def test_the_standard_error_is_that_of_the_mean():
+    values = np.random.default_rng(0).standard_normal((3, 7))
+    np.testing.assert_allclose(standard_error(values), [stdev(row) / 7**0.5 for row in values])
+    assert np.isnan(standard_error(values[:, :1])).all()

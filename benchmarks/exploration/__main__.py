@@ -20,6 +20,7 @@ from benchmarks.exploration.settings import HERE, SETTINGS, Setting
 from benchmarks.running import keep, parse_names, train
 from maml_rl.config import load_config
 from maml_rl.evaluation import evaluate
+from maml_rl.intervals import standard_error
 from maml_rl.training import RunSettings, trained_run
 
 TASKS = 1000
@@ -88,8 +89,8 @@ def write_totals(path: Path, gained: dict[str, Array]) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("strategy", "tasks", "mean_total", "standard_error"))
         for name, values in gained.items():
-            error = values.std(ddof=1) / len(values) ** 0.5
-            writer.writerow((name, len(values), f"{values.mean():.2f}", f"{error:.2f}"))
+            numbers = (f"{values.mean():.2f}", f"{standard_error(values):.2f}")
+            writer.writerow((name, len(values), *numbers))
 
 
 def main() -> None:

@@ -1,12 +1,13 @@
 """Ours beside the published values, as Markdown, and drawn: ``python -m benchmarks.paper.table``."""
 
 from collections.abc import Sequence
-from math import nan
-from statistics import mean, stdev
+
+import numpy as np
 
 from benchmarks.paper.methods import HERE, METHODS, TASKS
 from benchmarks.paper.picture import adaptation_curves
 from benchmarks.paper.results import Curve, ours, published
+from maml_rl.intervals import mean, standard_error
 from maml_rl.viz.style import save_figure
 
 HEAD = "| | 0 steps | 1 step | 2 steps | 3 steps |\n| --- | --- | --- | --- | --- |"
@@ -35,9 +36,8 @@ def comparison(task: str) -> str:
 
 def over_seeds(curves: Sequence[Curve]) -> Curve:
     """Return the mean of the curves' means, and its standard error over the curves: NaN for one alone."""
-    means = list(zip(*(curve.means for curve in curves), strict=True))
-    errors = (stdev(values) / len(values) ** 0.5 if len(values) > 1 else nan for values in means)
-    return Curve(tuple(map(mean, means)), tuple(errors))
+    means = np.array([curve.means for curve in curves]).T
+    return Curve(tuple(mean(means).tolist()), tuple(standard_error(means).tolist()))
 
 
 def scores(maml: Curve, random: Curve, oracle: Curve) -> list[float]:

@@ -3,9 +3,8 @@
 import time
 from collections.abc import Iterator
 
-import numpy as np
-
 from maml_rl.episode import BatchEpisodes, get_returns
+from maml_rl.intervals import standard_error
 from maml_rl.memory import hand_back_free_memory, keep_freed_memory
 from maml_rl.metalearners import MAMLTRPO, StepResult
 from maml_rl.samplers.futures import EpisodesFuture
@@ -97,10 +96,7 @@ def _returns(rounds: list[list[BatchEpisodes]]) -> dict[str, float]:
     """Return mean and standard error over tasks of the return after 0, 1, … inner steps."""
     per_task = [get_returns(episodes).mean(-1) for episodes in rounds]
     means = {f"return_{step}": float(x.mean()) for step, x in enumerate(per_task)}
-    errors = {
-        f"stderr_{step}": float(x.std(ddof=1) / np.sqrt(len(x))) if len(x) > 1 else 0.0
-        for step, x in enumerate(per_task)
-    }
+    errors = {f"stderr_{step}": float(standard_error(x)) for step, x in enumerate(per_task)}
     return means | errors
 
 

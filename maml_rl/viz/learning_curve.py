@@ -5,12 +5,11 @@ from typing import Literal
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from maml_rl.intervals import Values, standard_error
 from maml_rl.training.tables import Columns
 from maml_rl.viz.style import COLORS, new_figure
 
-Values = NDArray[np.float64]
 Axis = Literal["iteration", "env_steps"]
 AXES: dict[Axis, str] = {"iteration": "meta-updates", "env_steps": "env steps"}
 
@@ -47,4 +46,4 @@ def _mean_and_error(runs: Sequence[Columns], step: int, axis: Axis) -> tuple[Val
         return first[axis], first[f"return_{step}"], first[f"stderr_{step}"]
     x = first[axis][first[axis] <= min(run[axis][-1] for run in runs)]
     curves = np.stack([np.interp(x, run[axis], run[f"return_{step}"]) for run in runs])
-    return x, curves.mean(0), curves.std(0, ddof=1) / len(runs) ** 0.5
+    return x, curves.mean(0), standard_error(curves.T)
