@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 from maml_rl.config import Config, load_config, parse_config
 from maml_rl.shipped import policy_folder
 
+logger = logging.getLogger(__name__)
 registry = ConstructorRegistry()
 """How tyro parses what is particular to configs."""
 
@@ -95,7 +97,13 @@ def config_named_in(arguments: Sequence[str]) -> Config | None:
     run = named.resume or (named.policy and policy_folder(named.policy))
     if named.config is None and run is not None:
         named.config = run / "config.json"
-    return None if named.config is None else load_config(named.config)[0]
+    if named.config is None:
+        return None
+    config, of_a_run = load_config(named.config)
+    if of_a_run and named.config.suffix != ".json":  # Written by hand, and so meant.
+        options = " ".join(f"--{key} {value}" for key, value in of_a_run.items())
+        logger.warning("'%s': what is of a run and not of a config is passed over: %s", named.config, options)
+    return config
 
 
 def default_workers() -> int:

@@ -193,6 +193,16 @@ def test_what_the_command_line_does_not_say_comes_from_the_file(command: Command
     assert {key: found[key] for key in entries} == entries | {"fast-lr": 0.75}
 
 
+@pytest.mark.parametrize(("name", "warned"), [("mine.yaml", True), ("config.json", False)])
+def test_a_seed_in_a_config_by_hand_is_not_passed_over_in_silence(
+    command: Command, tmp_path: Path, name: str, warned: bool, caplog: pytest.LogCaptureFixture
+):
+    (tmp_path / name).write_text('{"env-name": "TabularMDP-v0", "seed": 5}')
+    command.succeeds("train", "--config", tmp_path / name, *TINY, "--output-folder", tmp_path / "run")
+    assert ("is passed over: --seed 5" in caplog.text) == warned
+    assert read_config(tmp_path / "run")["seed"] != 5
+
+
 def test_a_config_file_is_not_needed(command: Command, tmp_path: Path):
     folder = tmp_path / "run"
     command.succeeds("train", "--env-name", "TabularMDP-v0", *TINY, "--output-folder", folder)
