@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +144,7 @@ class RunFolder:
     def _take(self) -> None:
         if not os.access(self.path, os.W_OK):
             raise UsageError(f"cannot write to the folder '{self.path}'")
-        with writing(self.path / LOCK), suppress(NotImplementedError):  # Some file systems have no locks.
+        with writing(self.path / LOCK):
             try:
                 self._lock.acquire()
             except Timeout:
