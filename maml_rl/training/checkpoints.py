@@ -90,12 +90,15 @@ class Checkpoints:
         Raises:
             UsageError: one cannot be removed.
         """
-        self._remove([*self._manifests(), self.folder / f"{BEST}.json"])
+        # Both, for a crash leaves one without the other.
+        files = [*self.folder.glob("*.json"), *self.folder.glob("*.th")]
+        self._remove(path for path in files if path.stem.isdecimal() or path.stem == BEST)
 
-    def _remove(self, manifests: Iterable[Path]) -> None:
+    def _remove(self, paths: Iterable[Path]) -> None:
+        """Remove both files of the checkpoints that ``paths`` name, first what makes them look whole."""
         with writing(self.folder):
-            for path in manifests:
-                path.unlink(missing_ok=True)
+            for path in paths:
+                path.with_suffix(".json").unlink(missing_ok=True)
                 path.with_suffix(".th").unlink(missing_ok=True)
 
     def _manifests(self) -> list[Path]:
