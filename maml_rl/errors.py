@@ -3,6 +3,8 @@
 import difflib
 import math
 from collections.abc import Iterable
+from numbers import Real
+from typing import Any, TypeGuard
 
 
 class UsageError(ValueError):
@@ -13,15 +15,23 @@ class WorkerError(RuntimeError):
     """A sampler worker failed; the message ends with the worker's own traceback."""
 
 
-def check_number(name: str, value: int | float, least: int | float, most: int | float = math.inf) -> None:
-    """Check that the option ``name`` is in ``[least, most]``.
+def is_number(value: object) -> TypeGuard[float]:
+    """Return whether ``value`` is a finite number of Python or NumPy; a bool is none."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return False
+    number: Any = value  # What Real itself can do is not annotated.
+    return bool(-math.inf < number < math.inf)
+
+
+def check_number(name: str, value: object, least: int | float, most: int | float = math.inf) -> None:
+    """Check that the option ``name`` is a finite number in ``[least, most]``.
 
     Raises:
         UsageError: it is not.
     """
-    if not least <= value <= most:
+    if not (is_number(value) and least <= value <= most):
         expected = f"{least} or more" if most == math.inf else f"{least} to {most}"
-        raise UsageError(f"{name}: expected {expected}, got {value}")
+        raise UsageError(f"{name}: expected {expected}, got {value!r}")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -108,11 +107,11 @@ def step_sizes(fast_lr: float, num_steps: int, schedule: Sequence[float] = ()) -
     """Return the size of each step: ``fast_lr`` times the schedule's entry, whose last one is repeated.
 
     Raises:
-        UsageError: there are fewer than 0 steps, or a factor is negative or not finite.
+        UsageError: there are fewer than 0 steps, or a factor is negative.
     """
     check_number("num-steps", num_steps, 0)
     for factor in schedule:
-        check_number("step-size-schedule", factor, 0, sys.float_info.max)
+        check_number("step-size-schedule", factor, 0)
     factors = [*schedule[:num_steps]] or [1.0]
     factors += [factors[-1]] * (num_steps - len(factors))
     return tuple(fast_lr * factor for factor in factors[:num_steps])

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -10,19 +10,14 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from maml_rl.errors import UsageError
+from maml_rl.errors import UsageError, is_number
 
 Task = dict[str, Any]
 """One MDP out of a distribution: a plain dict of numbers and arrays."""
 
 Array = NDArray[Any]
-Number = (int, float, np.integer, np.floating)
 ObsType = TypeVar("ObsType")
 ActType = TypeVar("ActType")
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, Number) and not isinstance(value, bool)  # Python's bool is an int.
 
 
 def check_range(low: object, high: object) -> None:
@@ -31,7 +26,7 @@ def check_range(low: object, high: object) -> None:
     Raises:
         UsageError: one is not a finite number, or ``low`` is above ``high``.
     """
-    if not (_is_number(low) and _is_number(high) and -np.inf < low <= high < np.inf):
+    if not (is_number(low) and is_number(high) and low <= high):
         raise UsageError(f"low and high: expected numbers with low not above high, got {low!r} and {high!r}")
 
 
@@ -41,7 +36,7 @@ def check_positive(name: str, value: object) -> None:
     Raises:
         UsageError: it is not.
     """
-    if not (_is_number(value) and 0 < value < np.inf):
+    if not (is_number(value) and value > 0):
         raise UsageError(f"{name}: expected a number above 0, got {value!r}")
 
 

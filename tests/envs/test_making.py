@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 from maml_rl.envs import make_env, make_task_vector_env
 from maml_rl.envs.making import find_spec
 from maml_rl.envs.task_env import TaskVectorEnv, check_positive, check_range
-from maml_rl.errors import UsageError
+from maml_rl.errors import UsageError, check_number
 
 
 @pytest.mark.parametrize(
@@ -94,6 +95,11 @@ def test_true_is_no_number():
         check_range(0.0, True)
     with pytest.raises(UsageError, match="scale: expected a number above 0, got True"):
         check_positive("scale", True)
+    for value in (True, "wide", None, float("inf"), float("nan")):
+        with pytest.raises(UsageError, match="std: expected 0 or more, got"):
+            check_number("std", value, 0)
+    check_number("std", np.float32(0.5), 0)
+    check_number("std", np.int64(2), 0, 2)
 
 
 @pytest.mark.parametrize("kwargs", [{"task": {"goal": [0.0, 0.0]}}, {"render_mode": "rgb_array"}])
