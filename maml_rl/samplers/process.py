@@ -23,7 +23,6 @@ from maml_rl.samplers.worker import Sample, SamplerWorker, WorkItem
 Answer: TypeAlias = Sample | FloatingPointError | str | None
 """A sample of the item, its end, numbers that are not finite, or the traceback of another exception."""
 
-
 LONGEST_TIMEOUT = 1e9
 """Seconds that the operating system can count; who asks for more means never."""
 
@@ -67,7 +66,7 @@ class WorkerProcess:
         """
         try:
             self._connection.send(cloudpickle.dumps(item))
-            while (answer := self._receive()) is not None:
+            while (answer := self._connection.recv()) is not None:
                 if isinstance(answer, FloatingPointError):
                     raise answer
                 if isinstance(answer, str):
@@ -84,10 +83,6 @@ class WorkerProcess:
         """Whether the process runs."""
         alive: bool = self._process.is_alive()
         return alive
-
-    def _receive(self) -> Answer:
-        answer: Answer = self._connection.recv()
-        return answer
 
     def close(self) -> None:
         """End the process, whatever it is doing."""

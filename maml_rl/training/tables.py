@@ -95,17 +95,15 @@ def read_columns(path: Path, needed: Collection[str]) -> Columns:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        if not rows:
-            raise UsageError(f"'{path}' has no row: the run has not made a meta-update yet")
-        columns = {key: np.array([float(row[key]) for row in rows]) for key in rows[0]}
-        if missing := set(needed) - columns.keys():
+        columns = {key: np.array([float(row[key]) for row in rows]) for first in rows[:1] for key in first}
+        if rows and (missing := set(needed) - columns.keys()):
             raise ValueError(missing)
     except OSError as error:
         raise UsageError(f"cannot read '{path}': {error.strerror}") from None
-    except UsageError:
-        raise
     except (ValueError, TypeError, csv.Error):
         raise UsageError(f"'{path}' is not a table of metrics, as 'maml-rl train' writes it") from None
+    if not rows:
+        raise UsageError(f"'{path}' has no row: the run has not made a meta-update yet")
     return columns
 
 

@@ -9,14 +9,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maml_rl.adaptation import adapt
-from maml_rl.config import load_config
 from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes, stack_episodes
 from maml_rl.errors import check_number
 from maml_rl.evaluation import sample_adaptation, step_sizes
 from maml_rl.policies.base import Policy
 from maml_rl.threads import one_intra_op_thread
-from maml_rl.training.folder import CONFIG
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.viz.rendering import check_renderable, record_episodes
 from maml_rl.viz.video import check_format, default_format, side_by_side, write_video
@@ -73,19 +71,18 @@ def adaptation_video(folder: Path, path: Path | None, settings: VideoSettings) -
     """
     path = path or folder / f"adaptation{default_format()}"
     check_format(path)
-    config, _ = load_config(folder / CONFIG)
-    sizes = step_sizes(config.fast_lr, settings.num_steps, settings.schedule)
     # Adapting to the tasks before it too makes the steps those of 'maml-rl test' with the same seed.
     adapted = trained_run(folder, RunSettings(settings.seed), meta_batch_size=settings.task + 1)
     with adapted as run, one_intra_op_thread():
         check_renderable(run.env)
+        sizes = step_sizes(run.config.fast_lr, settings.num_steps, settings.schedule)
         tasks, rounds = sample_adaptation(run.sampler, run.config, sizes)
         task = tasks[settings.task]
         params = adapted_parameters(run.policy, [batch[settings.task] for batch in rounds], sizes)
         recordings = record_episodes(run, task, settings.task, params, settings.size)
         fps = settings.fps or float(min(run.env.metadata.get("render_fps", DEFAULT_FPS), MOST_FPS))
     titles = ["before adaptation", *(f"after {i} step{'s' * (i > 1)}" for i in range(1, len(sizes) + 1))]
-    heading = f"{config.env_name}, {describe(task)}"
+    heading = f"{run.config.env_name}, {describe(task)}"
     write_video(side_by_side(recordings, titles, heading), path, fps)
     return path
 

@@ -72,8 +72,8 @@ def paths_picture(
     config, _ = load_config(folder / CONFIG)
     if config.env_name != NAVIGATION or not (folder / POLICY).exists():
         return False
-    sizes = step_sizes(config.fast_lr, num_steps, schedule)
     with trained_run(folder, RunSettings(seed), meta_batch_size=GOALS_SHOWN) as run:
+        sizes = step_sizes(run.config.fast_lr, num_steps, schedule)
         tasks, rounds = sample_adaptation(run.sampler, run.config, sizes)
     save_figure(plot_paths(tasks, rounds), path)
     return True
