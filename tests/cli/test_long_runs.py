@@ -82,13 +82,14 @@ def workers_of(pid: int) -> list[psutil.Process]:
 
 def test_runs_killed_at_any_moment_end_the_same(tmp_path: Path, undisturbed: dict[str, bytes]):
     folder, moments = tmp_path / "killed", random.Random(1)
+    begun = time.monotonic()
     process = started(*KILLED, "--output-folder", folder, "--checkpoint-every", 2)
+    while not list((folder / "checkpoints").glob("*.json")):  # Before that there is nothing to resume.
+        time.sleep(0.01)
+    start_up = time.monotonic() - begun  # On a fast machine the run is soon over.
     kills = 0
     while kills < 8:
-        # Long enough for the folder to be begun: before that there is nothing to resume.
-        while not list((folder / "checkpoints").glob("*.json")):
-            time.sleep(0.01)
-        time.sleep(moments.uniform(0, 6))
+        time.sleep(moments.uniform(0, 2 * start_up))
         if process.poll() is not None:
             break
         process.kill()
