@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any, TypeGuard
@@ -32,6 +33,11 @@ def check_number(name: str, value: object, least: int | float, most: int | float
     if not (is_number(value) and least <= value <= most):
         expected = f"{least} or more" if most == math.inf else f"{least} to {most}"
         raise UsageError(f"{name}: expected {expected}, got {value!r}")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether Python, NumPy or torch could not have the memory that it asked for."""
+    return isinstance(error, MemoryError) or bool(re.search(r"(allocate|out of) memory", str(error)))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -19,9 +19,10 @@ from maml_rl.cli.plot import Plot
 from maml_rl.cli.render import Render
 from maml_rl.cli.test import Test
 from maml_rl.cli.train import Train
-from maml_rl.errors import UsageError, WorkerError
+from maml_rl.errors import UsageError, WorkerError, out_of_memory
 
 USAGE_ERROR = 2
+SMALLER = "try a smaller meta-batch-size, fast-batch-size or hidden-sizes, or train with --rebuild-graphs"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -38,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(_complain(str(error), USAGE_ERROR))
     except (WorkerError, FloatingPointError) as error:
         sys.exit(_complain(str(error), 1))
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        sys.exit(_complain(f"out of memory: {str(error).partition(chr(10))[0]}; {SMALLER}", 1))
     except BrokenPipeError:  # Whoever read the output has seen enough, as "head" has.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)

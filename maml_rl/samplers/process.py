@@ -16,11 +16,11 @@ import cloudpickle
 import torch
 
 from maml_rl import forkserver
-from maml_rl.errors import WorkerError
+from maml_rl.errors import WorkerError, out_of_memory
 from maml_rl.memory import keep_freed_memory
 from maml_rl.samplers.worker import Sample, SamplerWorker, WorkItem
 
-Answer: TypeAlias = Sample | FloatingPointError | str | None
+Answer: TypeAlias = Sample | FloatingPointError | MemoryError | str | None
 """A sample of the item, its end, numbers that are not finite, or the traceback of another exception."""
 
 LONGEST_TIMEOUT = 1e9
@@ -63,11 +63,12 @@ class WorkerProcess:
             WorkerError: the worker raised; the message holds its traceback.
             WorkerDiedError: the process ended, or has not answered for too long.
             FloatingPointError: an episode's numbers are NaN or infinite.
+            MemoryError: the worker could not have the memory that it asked for.
         """
         try:
             self._connection.send(cloudpickle.dumps(item))
             while (answer := self._connection.recv()) is not None:
-                if isinstance(answer, FloatingPointError):
+                if isinstance(answer, FloatingPointError | MemoryError):
                     raise answer
                 if isinstance(answer, str):
                     raise WorkerError(f"a sampler worker failed; its traceback was:\n\n{answer.rstrip()}")
@@ -124,8 +125,8 @@ def _answers(worker: SamplerWorker | str, item: bytes) -> Iterator[Answer]:
         yield None
     except FloatingPointError as error:
         yield FloatingPointError(str(error))
-    except Exception:  # As above; the worker goes on, for the caller decides what follows.
-        yield traceback.format_exc()
+    except Exception as error:  # As above; the worker goes on, for the caller decides what follows.
+        yield MemoryError(str(error)) if out_of_memory(error) else traceback.format_exc()
 
 
 def _limit(connection: Connection, seconds: float) -> None:

@@ -294,3 +294,22 @@ def test_policies_cut_off_anywhere(tmp_path: Path, zipped: bool):
         with pytest.raises(UsageError, match="is not a policy"):
             load_policy(policy, tmp_path / "cut.th")
     assert torch.equal(policy.get_vector(), before)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--hidden-sizes", 10**11],
+        ["--fast-batch-size", 10**11, "--num-workers", 0],
+        ["--fast-batch-size", 10**11, "--num-workers", 1],
+    ],
+    ids=["policy", "episodes", "episodes of a worker"],
+)
+def test_more_than_the_memory_holds(command: Command, tmp_path: Path, options: list[object]):
+    arguments = ("--config", NAVIGATION, *TINY, *options, "--output-folder", tmp_path / "run")
+    outcome = command("train", *arguments)
+    line = the_line(outcome.err)
+    assert outcome.status == 1
+    assert line.startswith("maml-rl: out of memory: ")
+    assert "allocate" in line
+    assert line.endswith("or train with --rebuild-graphs")
