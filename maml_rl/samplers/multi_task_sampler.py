@@ -121,10 +121,10 @@ class _Crew:
             if self._error is not None:
                 return
             self._error = error or RuntimeError("the sampler was closed before these episodes came")
+        for _ in self._threads:  # First, so that none of them looks for an idle worker that is gone.
+            self._task_queue.put(None)
         for worker in self._workers:
             worker.close()
-        for _ in self._threads:
-            self._task_queue.put(None)
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()

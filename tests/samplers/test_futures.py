@@ -2,13 +2,17 @@
 
 import asyncio
 import concurrent.futures
+import gc
 import time
+import weakref
 from collections.abc import Iterator
 
 import pytest
 
 from maml_rl.episode import BatchEpisodes
 from maml_rl.samplers.futures import EpisodesFuture
+from maml_rl.samplers.multi_task_sampler import HEARTBEAT
+from maml_rl.samplers.process import WorkerProcess
 from tests.samplers.helpers import (
     assert_gone,
     fragile_registered,
@@ -156,6 +160,28 @@ def test_closing_ends_the_processes():
         sample(sampler)
         assert all(process.is_running() for process in processes)
     assert_gone(processes)
+
+
+def test_closing_leaves_nothing_to_the_garbage_collector(monkeypatch: pytest.MonkeyPatch):
+    """However long it takes: two files a worker stay open for as long as the worker is referred to."""
+    close = WorkerProcess.close
+
+    def close_slowly(worker: WorkerProcess) -> None:
+        close(worker)
+        time.sleep(3 * HEARTBEAT)
+
+    monkeypatch.setattr(WorkerProcess, "close", close_slowly)
+    sampler = make_sampler(1)
+    sample(sampler)
+    worker = weakref.ref(sampler._crew._workers[0])  # type: ignore[attr-defined]
+    gc.collect()
+    gc.disable()
+    try:
+        sampler.close()
+        del sampler
+        assert worker() is None
+    finally:
+        gc.enable()
 
 
 def test_an_exception_in_a_with_block_ends_the_processes():
