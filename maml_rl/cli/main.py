@@ -22,7 +22,11 @@ from maml_rl.cli.train import Train
 from maml_rl.errors import UsageError, WorkerError, out_of_memory
 
 USAGE_ERROR = 2
-SMALLER = "try a smaller meta-batch-size, fast-batch-size or hidden-sizes, or train with --rebuild-graphs"
+SMALLER = (
+    "try a smaller meta-batch-size, fast-batch-size, tasks-per-item or hidden-sizes, "
+    "or train with --rebuild-graphs"
+)
+"""What to do when memory is short."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

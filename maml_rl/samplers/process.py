@@ -21,7 +21,7 @@ from maml_rl.memory import keep_freed_memory
 from maml_rl.samplers.worker import Sample, SamplerWorker, WorkItem
 
 Answer: TypeAlias = Sample | FloatingPointError | MemoryError | str | None
-"""A sample of the item, its end, numbers that are not finite, or the traceback of another exception."""
+"""A sample of the item, its end, numbers not finite, short memory, or the traceback of another exception."""
 
 LONGEST_TIMEOUT = 1e9
 """Seconds that the operating system can count; who asks for more means never."""
@@ -112,7 +112,7 @@ def _serve(connection: Connection, payload: bytes) -> None:
 
 
 def _answers(worker: SamplerWorker | str, item: bytes) -> Iterator[Answer]:
-    """Yield the samples of an item and None, or a traceback: the one of making the worker if that failed.
+    """Yield the samples of an item and None, or what went wrong: in making the worker if that failed.
 
     Args:
         item: a pickled `WorkItem`; its tasks may hold what is defined in the caller's script.
