@@ -14,9 +14,15 @@ from pathlib import Path
 import mujoco
 import torch
 
+from maml_rl.config import load_config
+from maml_rl.evaluation import evaluate, write_csv
+from maml_rl.training import Run, RunSettings
+from maml_rl.training.state import load_theta
 from maml_rl.training.tables import read_columns
 
 ROOT = Path(__file__).parents[1]
+TEST_SEED = 2
+"""Seed of tests of trained policies; no run is trained with it to choose anything."""
 
 
 def maml_rl(*arguments: object) -> None:
@@ -50,6 +56,27 @@ def train(run: Path, seed: int, options: Sequence[object]) -> None:
     """Train into the folder ``run``, or go on where it stopped, which fails if the options are others."""
     where = "--resume" if (run / "config.json").exists() else "--output-folder"
     maml_rl("train", *options, where, run, "--seed", seed)
+
+
+def learn(options: Sequence[object], seed: int, run: Path, target: Path) -> None:
+    """Train, test before and after training on the same unseen tasks, and keep the results.
+
+    Args:
+        options: of ``maml-rl train``.
+        run: the whole run's folder; what is small of it goes to ``target``.
+    """
+    train(run, seed, options)
+    config, _ = load_config(run / "config.json")
+    config = config.model_copy(update={"num_steps": 3, "num_batches": 1, "meta_batch_size": 40})
+    with Run(config, RunSettings(TEST_SEED, num_workers=2)) as tested:
+        results = {"untrained": evaluate(tested, tested.learner.init().theta)}
+        results["trained"] = evaluate(tested, load_theta(run / "policy.th", tested.learner.layout))
+    keep(run, target, ["metrics.csv"])
+    note_cost(run, target)
+    write_csv(target / "test.csv", results)
+    print((target / "test.csv").read_text(encoding="utf-8"))
+    maml_rl("plot", run, "--output", target)
+    (target / "paths.png").unlink(missing_ok=True)  # Not those of the test.
 
 
 def keep(run: Path, target: Path, names: Sequence[str]) -> None:

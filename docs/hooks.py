@@ -5,17 +5,23 @@ import io
 import json
 import re
 from contextlib import redirect_stdout, suppress
+from pathlib import Path
 from typing import Any
 
+import yaml
 from latex2mathml.converter import convert
 
 from maml_rl.cli import main
-from maml_rl.config import Config
+from maml_rl.config import Block, Config
+from maml_rl.config.methods import METHODS
 
-MARKER = re.compile(r"<!-- (config|help (\w+)) -->")
+MARKER = re.compile(r"<!-- (config|columns|help (\w+)) -->")
+TRANSLATED = Path(__file__).with_name("columns.zh.yaml")
+"""Columns of metrics in Chinese."""
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([\[(])(.*?)\\[\])]</\1>', re.DOTALL)
 BETWEEN_CJK = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n *(?=[\u3400-\u9fff])")
 """Ends of lines that browsers would show as a blank, which Chinese has none of."""
+METRICS_COLUMNS = {"en": ("column", "unit", "what it is"), "zh": ("列", "单位", "含义")}
 COLUMNS = {"en": ("key", "default", "what it is"), "zh": ("键", "默认值", "含义")}
 
 
@@ -25,7 +31,9 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
 
     def fill(marker: re.Match[str]) -> str:
         if marker[1] == "config":
-            return config_table(language)
+            return config_tables(language)
+        if marker[1] == "columns":
+            return columns_tables(language)
         return f"```text\n{help_text(marker[2])}```\n"
 
     filled = MARKER.sub(fill, markdown)
@@ -44,15 +52,40 @@ def on_page_content(content: str, **_: Any) -> str:
     return FORMULA.sub(translate, content)
 
 
-def config_table(language: str) -> str:
-    """Return one row per key of the config."""
+def config_tables(language: str) -> str:
+    """Return a table of the keys that all methods share, and one for each method's own."""
+    tables = [_config_table(Config, language)]
+    for name, method in METHODS.items():
+        tables.append(f"\n### {name}\n\n{method.sentence}\n\n{_config_table(method.block, language)}")
+    return "".join(tables)
+
+
+def _config_table(block: type[Block], language: str) -> str:
     head = "| " + " | ".join(COLUMNS[language]) + " |\n| --- | --- | --- |\n"
     rows = []
-    for name, field in Config.model_fields.items():
+    for name, field in block.model_fields.items():
         default = "–" if field.is_required() else f"`{json.dumps(field.get_default())}`"
-        description = (field.description or "").replace("|", "\\|")
-        rows.append(f"| `{name.replace('_', '-')}` | {default} | {description} |\n")
+        rows.append(f"| `{name.replace('_', '-')}` | {default} | {_cell(field.description or '')} |\n")
     return head + "".join(rows)
+
+
+def columns_tables(language: str) -> str:
+    """Return a table of the columns that each method declares."""
+    translated = yaml.safe_load(TRANSLATED.read_text(encoding="utf-8"))
+    tables = []
+    for name, method in METHODS.items():
+        head = "| " + " | ".join(METRICS_COLUMNS[language]) + " |\n| --- | --- | --- |\n"
+        rows = []
+        for column, (unit, text) in method.load().columns.items():
+            if language == "zh":
+                unit, text = translated[column]
+            rows.append(f"| `{column}` | {unit} | {_cell(text)} |\n")
+        tables.append(f"### {name}\n\n{head}{''.join(rows)}\n")
+    return "".join(tables)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 def help_text(command: str) -> str:

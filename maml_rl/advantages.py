@@ -3,6 +3,8 @@
 Everything here is a pure function of tensors; any leading dimensions (a meta-batch ``N``) pass through.
 """
 
+from dataclasses import dataclass
+
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
@@ -11,6 +13,25 @@ from maml_rl.config import MeanOver
 
 EPSILON = 1e-8
 """Added to the standard deviation when advantages are normalised."""
+
+
+@dataclass(frozen=True)
+class Credit:
+    """The rule by which advantages follow from rewards.
+
+    Args:
+        gamma: discount factor per time step.
+        gae_lambda: of generalized advantage estimation.
+        bootstrap_truncated: whether a value follows the last step of an episode that time cut.
+        mean_over: see `step_weights`.
+        normalized: whether advantages are shifted and scaled to mean 0 and deviation 1.
+    """
+
+    gamma: float
+    gae_lambda: float = 1.0
+    bootstrap_truncated: bool = False
+    mean_over: MeanOver = "episodes"
+    normalized: bool = True
 
 
 def step_mask(lengths: Int[Tensor, "*N K"], horizon: int) -> Bool[Tensor, "*N {horizon} K"]:

@@ -1,7 +1,8 @@
 """Episodes of one task, padded to one length: the unit that samplers produce and learners consume."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, SupportsFloat, runtime_checkable
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from maml_rl.advantages import (
+    Credit,
     discounted_returns,
     generalized_advantages,
     normalize,
@@ -19,12 +21,15 @@ from maml_rl.advantages import (
 )
 from maml_rl.config import MeanOver
 
+SUCCESS = "success"
+"""The name among the extras of what says, at each step, whether the episode has succeeded."""
+
 Step = tuple[NDArray[Any], NDArray[Any], float]
 """Observation, action and reward."""
 
 
 class EpisodeData(NamedTuple):
-    """What was recorded, time-major: of one task (no ``N``), or of several side by side."""
+    """Recorded episodes, time-major: of one task (no ``N``), or of several side by side."""
 
     observations: Float[Tensor, "..."]
     actions: Shaped[Tensor, "..."]
@@ -34,7 +39,9 @@ class EpisodeData(NamedTuple):
     last_observations: Float[Tensor, "..."] | None = None
     """The observation after each episode's last step, where it is known."""
     truncated: Shaped[Tensor, "*N K"] | None = None
-    """Whether the time limit ended the episode, where it is known."""
+    """True if the time limit ended the episode, where it is known."""
+    extras: Mapping[str, Shaped[Tensor, "*N T K"]] = MappingProxyType({})
+    """Numbers of each step that the environment told in ``info``; 0 behind an episode's end."""
 
 
 @runtime_checkable
@@ -60,6 +67,30 @@ class StackedEpisodes(NamedTuple):
     actions: Shaped[Tensor, "N M *act"]
     advantages: Float[Tensor, "N M"]
     weights: Float[Tensor, "N M"]
+    old: Any = None
+    """The `ActionDistribution` that the actions were drawn from, where it is known."""
+
+    @property
+    def old_policy(self) -> Any:
+        """The `ActionDistribution` that the actions were drawn from.
+
+        Raises:
+            ValueError: it is not known.
+        """
+        if self.old is None:
+            raise ValueError("these episodes do not say which policy sampled them: set batch.old")
+        return self.old
+
+    def split(self, size: int) -> "Iterator[StackedEpisodes]":
+        """Yield the tasks in groups of ``size``; the last may be smaller."""
+        data = (torch.split(x, size) for x in self[:4])
+        groups = [StackedEpisodes(*group) for group in zip(*data, strict=True)]
+        if self.old is None:
+            yield from groups
+            return
+        olds = zip(*(torch.split(x, size) for x in self.old), strict=True)
+        for group, old in zip(groups, olds, strict=True):
+            yield group._replace(old=type(self.old)(*old))
 
 
 class BatchEpisodes:
@@ -170,7 +201,7 @@ class BatchEpisodes:
 
     @property
     def weights(self) -> Float[Tensor, "T K"]:
-        """What each step counts in a mean over the episodes; 0 behind an episode's end."""
+        """Weight of each step in a mean over the episodes; 0 behind an episode's end."""
         return step_weights(self.data.lengths, len(self), self.mean_over)
 
     @property
@@ -202,24 +233,15 @@ class BatchEpisodes:
         bootstrap_truncated: bool = False,
     ) -> Float[Tensor, "T K"]:
         """Set and return GAE advantages over ``baseline``, which must have been fitted."""
-        self._advantages = compute_advantages(
-            self.data, baseline, self.gamma, gae_lambda, normalize, bootstrap_truncated, self.mean_over
-        )
+        credit = Credit(self.gamma, gae_lambda, bootstrap_truncated, self.mean_over, normalize)
+        self._advantages = compute_advantages(self.data, baseline, credit)
         return self._advantages
 
     def __len__(self) -> int:
         return self.data.rewards.shape[0]
 
 
-def compute_advantages(
-    data: EpisodeData,
-    baseline: Baseline,
-    gamma: float,
-    gae_lambda: float,
-    normalized: bool = True,
-    bootstrap_truncated: bool = False,
-    mean_over: MeanOver = "episodes",
-) -> Float[Tensor, "*N T K"]:
+def compute_advantages(data: EpisodeData, baseline: Baseline, credit: Credit) -> Float[Tensor, "*N T K"]:
     """Return the advantages of ``data`` over a fitted ``baseline`` as float32.
 
     With ``bootstrap_truncated`` an episode that the time limit cut is followed by the baseline's
@@ -229,15 +251,15 @@ def compute_advantages(
         ValueError: bootstrapping was asked for and the data lacks the last observations.
     """
     last_values = None
-    if bootstrap_truncated:
+    if credit.bootstrap_truncated:
         last_values = baseline.last_values(data)
         if data.truncated is not None:
             last_values = torch.where(data.truncated, last_values, 0.0)
     advantages = generalized_advantages(
-        data.rewards, baseline.values(data), data.lengths, gamma, gae_lambda, last_values
+        data.rewards, baseline.values(data), data.lengths, credit.gamma, credit.gae_lambda, last_values
     )
-    if normalized:
-        weights = step_weights(data.lengths, data.rewards.shape[-2], mean_over, advantages.dtype)
+    if credit.normalized:
+        weights = step_weights(data.lengths, data.rewards.shape[-2], credit.mean_over, advantages.dtype)
         advantages = normalize(advantages, weights)
     return advantages.float()
 
@@ -289,6 +311,16 @@ def _pad(steps: Mapping[int, Sequence[Step]], batch_size: int, device: torch.dev
         torch.from_numpy(rewards).to(device),
         torch.tensor(lengths, device=device),
     )
+
+
+def get_successes(episodes: Sequence[BatchEpisodes]) -> NDArray[np.float32] | None:
+    """Return 1 for every episode that succeeded at some step, else 0, ``[tasks, K]``.
+
+    None if the environment does not say: see `SUCCESS`.
+    """
+    if not all(SUCCESS in batch.data.extras for batch in episodes):
+        return None
+    return np.stack([(batch.data.extras[SUCCESS] != 0).any(0).float().cpu().numpy() for batch in episodes])
 
 
 def get_returns(episodes: Sequence[BatchEpisodes]) -> NDArray[np.float32]:

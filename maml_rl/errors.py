@@ -1,11 +1,14 @@
-"""Mistakes that a user can mend: one line that says what was wrong, what was expected, what to do."""
+"""Mistakes that a user can mend, and numbers that went wrong: one line each, which says what and where."""
 
 import difflib
 import math
 import re
 from collections.abc import Iterable
 from numbers import Real
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class UsageError(ValueError):
@@ -47,3 +50,20 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if near:
         return f"; did you mean '{near[0]}'?"
     return f"; expected one of: {', '.join(known)}" if known else ""
+
+
+def check_finite(name: str, values: "Tensor", first_task: int = 0, hint: str = "") -> None:
+    """Check a quantity of N tasks, ``[N, ...]``.
+
+    Args:
+        name: of the quantity, in the plural.
+        first_task: the number of the first of them.
+        hint: follows the message: when it was, or what to do.
+
+    Raises:
+        FloatingPointError: some numbers are NaN or infinite; the message names the tasks.
+    """
+    finite = values.isfinite().flatten(1).all(1) if values.dim() > 1 else values.isfinite()
+    if not bool(finite.all()):
+        tasks = [first_task + int(i) for i in (~finite).nonzero()]
+        raise FloatingPointError(f"{name} are NaN or infinite in tasks {tasks}{hint}")

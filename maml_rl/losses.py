@@ -1,8 +1,14 @@
-"""The scalars that MAML-TRPO differentiates, one per task: pure functions of weighted steps.
+"""Losses of the inner loop and objectives of the outer one: functions of action distributions and steps.
 
-Every sum over time is a mean over real steps; the weights of `StackedEpisodes` hold the divisions.
+Each returns one number per task, ``[N]``. Every sum over time is a mean over real steps; the weights of
+`StackedEpisodes` hold the divisions. A function touches the distribution's own numbers alone: the networks'
+derivatives are the policy's matter (`maml_rl.policies.base.Linearisation`).
 """
 
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -10,38 +16,163 @@ from maml_rl.episode import StackedEpisodes
 from maml_rl.policies.distributions import ActionDistribution
 
 
-def reinforce_gradient(pi: ActionDistribution, episodes: StackedEpisodes) -> ActionDistribution:
-    """Return the gradient of ``-E[log pi(a|s) A]`` (Williams 1992) in the parameters of ``pi`` itself.
+class Round(NamedTuple):
+    """The steps of a round, and the policy there under the parameters at hand."""
 
-    It is the inner loss of Finn et al. 2017, eq. 4, and of the surrogate loss where ``pi`` is the old policy.
+    pi: ActionDistribution
+    batch: StackedEpisodes
+
+
+class Loss:
+    """A loss of one round, such as inner steps descend, with its derivatives by the distribution's numbers.
+
+    Those of any function come from autograd; a subclass may know closed forms.
+
+    Args:
+        value: ``(pi, batch) -> [N]``, a task's loss depending on its own steps alone.
     """
-    return pi.score(episodes.actions, -episodes.weights * episodes.advantages)
+
+    def __init__(self, value: Callable[[ActionDistribution, StackedEpisodes], Float[Tensor, "N"]]):
+        self._value = value
+        self.__doc__ = value.__doc__
+
+    def __call__(self, pi: ActionDistribution, batch: StackedEpisodes) -> Float[Tensor, "N"]:
+        """Return each task's loss."""
+        return self._value(pi, batch)
+
+    def gradient(self, pi: ActionDistribution, batch: StackedEpisodes) -> ActionDistribution:
+        """Return the gradient by the numbers of ``pi``, in its form."""
+        with torch.enable_grad():
+            leaves = _leaves(pi)
+            value = self._value(leaves, batch).sum()
+            return type(pi)(*torch.autograd.grad(value, tuple(leaves), materialize_grads=True))
+
+    def gradient_dot(
+        self, pi: ActionDistribution, batch: StackedEpisodes, tangent: ActionDistribution
+    ) -> ActionDistribution:
+        """Return how `gradient` changes in the direction ``tangent``: the Hessian's product with it."""
+        with torch.enable_grad():
+            leaves = _leaves(pi)
+            value = self._value(leaves, batch).sum()
+            gradient = torch.autograd.grad(value, tuple(leaves), create_graph=True, materialize_grads=True)
+            slope = torch.stack([(g * t).sum() for g, t in zip(gradient, tangent, strict=True)]).sum()
+            if not slope.requires_grad:  # The loss is linear.
+                return type(pi)(*(torch.zeros_like(x) for x in leaves))
+            return type(pi)(*torch.autograd.grad(slope, tuple(leaves), materialize_grads=True))
 
 
-def reinforce_gradient_dot(
-    pi: ActionDistribution, episodes: StackedEpisodes, tangent: ActionDistribution
-) -> ActionDistribution:
-    """Return how `reinforce_gradient` changes in the direction ``tangent``: its Hessian's product."""
-    weights = -episodes.weights * episodes.advantages
-    return pi.score_dot(episodes.actions, weights, tangent)  # type: ignore[arg-type]
+class _Reinforce(Loss):
+    """``-E[log pi(a|s) A]`` (Williams 1992), the inner loss of Finn et al. 2017, eq. 4, in closed form."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda pi, batch: -mean(pi.log_prob(batch.actions) * batch.advantages, batch))
+
+    def gradient(self, pi: ActionDistribution, batch: StackedEpisodes) -> ActionDistribution:
+        return pi.score(batch.actions, -batch.weights * batch.advantages)
+
+    def gradient_dot(
+        self, pi: ActionDistribution, batch: StackedEpisodes, tangent: ActionDistribution
+    ) -> ActionDistribution:
+        return pi.score_dot(batch.actions, -batch.weights * batch.advantages, tangent)
 
 
-def surrogate_loss(
-    log_probs: Float[Tensor, "N M"],
-    old_log_probs: Float[Tensor, "N M"],
-    episodes: StackedEpisodes,
-) -> Float[Tensor, "N"]:
-    """Return ``-E[pi(a|s) / pi_old(a|s) A]`` per task (Schulman et al. 2015, eq. 14)."""
-    ratios = (log_probs - old_log_probs).exp()
-    return -_mean(ratios * episodes.advantages, episodes.weights)
+reinforce = _Reinforce()
 
 
-def mean_kl(
-    old: ActionDistribution, new: ActionDistribution, episodes: StackedEpisodes
-) -> Float[Tensor, "N"]:
-    """Return ``E[KL(pi_old(.|s) || pi(.|s))]`` per task, in nats."""
-    return _mean(old.kl(new), episodes.weights)  # type: ignore[arg-type]
+def _likelihood_ratio(pi: ActionDistribution, batch: StackedEpisodes) -> Float[Tensor, "N"]:
+    """Return ``-E[pi(a|s) / pi_old(a|s) A]``, ProMP's inner loss (Rothfuss et al. 2019, section 4).
+
+    At the old policy its value is ``-E[A]`` and its gradient that of `reinforce`. Its second derivative there
+    is an estimate of low variance.
+    """
+    return -mean(ratios(pi, batch) * batch.advantages, batch)
 
 
-def _mean(x: Float[Tensor, "N M"], weights: Float[Tensor, "N M"]) -> Float[Tensor, "N"]:
-    return (weights * x).sum(-1)
+# Not by a decorator, which would hide the function: it travels to worker processes by its name.
+likelihood_ratio = Loss(_likelihood_ratio)
+
+
+class Objective:
+    """An objective of the outer loop: a function of a task's rounds, with its derivatives.
+
+    Args:
+        value: ``rounds -> [N]``; a round for each inner step and the valid one.
+        of_valid_alone: whether it depends on the last round alone; it then is given no other.
+    """
+
+    def __init__(self, value: Callable[[Sequence[Round]], Float[Tensor, "N"]], of_valid_alone: bool = False):
+        self._value = value
+        self.of_valid_alone = of_valid_alone
+
+    def __call__(self, rounds: Sequence[Round]) -> Float[Tensor, "N"]:
+        """Return each task's objective."""
+        return self._value(rounds)
+
+    def gradients(self, rounds: Sequence[Round]) -> list[ActionDistribution | None]:
+        """Return the gradient by each round's distribution; None where it does not matter."""
+        with torch.enable_grad():
+            leaves = [_leaves(pi) for pi, _ in rounds]
+            value = self._value([Round(pi, batch) for pi, (_, batch) in zip(leaves, rounds, strict=True)])
+            flat = [x for pi in leaves for x in pi]
+            found = iter(torch.autograd.grad(value.sum(), flat, allow_unused=True))
+        gradients: list[ActionDistribution | None] = []
+        for pi in leaves:
+            parts = [next(found) for _ in pi]
+            given = [torch.zeros_like(x) if part is None else part for x, part in zip(pi, parts, strict=True)]
+            gradients.append(None if all(part is None for part in parts) else type(pi)(*given))
+        return gradients
+
+
+class _Surrogate(Objective):
+    """``-E[pi(a|s) / pi_old(a|s) A]`` of the valid round (Schulman et al. 2015, eq. 14), in closed form."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda rounds: likelihood_ratio(*rounds[-1]), of_valid_alone=True)
+
+    def gradients(self, rounds: Sequence[Round]) -> list[ActionDistribution | None]:
+        pi, batch = rounds[-1]
+        # Where pi is the old policy every ratio is 1, and this is the policy gradient.
+        weights = -batch.weights * batch.advantages * ratios(pi, batch)
+        return [pi.score(batch.actions, weights)]
+
+
+surrogate = _Surrogate()
+
+
+def ratios(pi: ActionDistribution, batch: StackedEpisodes) -> Float[Tensor, "N M"]:
+    """Return ``pi(a|s) / pi_old(a|s)`` at every step.
+
+    Raises:
+        ValueError: the batch does not say what the old policy was.
+    """
+    return (pi.log_prob(batch.actions) - batch.old_policy.log_prob(batch.actions)).exp()
+
+
+def clipped_surrogate(pi: ActionDistribution, batch: StackedEpisodes, clip: float) -> Float[Tensor, "N"]:
+    """Return ``-E[min(r A, clip(r, 1 - clip, 1 + clip) A)]``, r the ratios (Schulman et al. 2017, eq. 7)."""
+    ratio = ratios(pi, batch)
+    bounded = ratio.clamp(1 - clip, 1 + clip)
+    return -mean(torch.minimum(ratio * batch.advantages, bounded * batch.advantages), batch)
+
+
+def mean_kl(pi: ActionDistribution, batch: StackedEpisodes) -> Float[Tensor, "N"]:
+    """Return ``E[KL(pi_old(.|s) || pi(.|s))]`` per task, in nats.
+
+    Raises:
+        ValueError: the batch does not say what the old policy was.
+    """
+    return mean(batch.old_policy.kl(pi), batch)
+
+
+def mean_entropy(pi: ActionDistribution, batch: StackedEpisodes) -> Float[Tensor, "N"]:
+    """Return the mean entropy of ``pi`` per task, in nats."""
+    return mean(pi.entropy(), batch)
+
+
+def mean(x: Float[Tensor, "N M"], batch: StackedEpisodes) -> Float[Tensor, "N"]:
+    """Return each task's mean of ``x`` over its real steps."""
+    return (batch.weights * x).sum(-1)
+
+
+def _leaves(pi: ActionDistribution) -> ActionDistribution:
+    return type(pi)(*(x.detach().requires_grad_() for x in pi))

@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    """What a stream is for. The numbers are part of every run's identity: never renumber them."""
+    """The purpose of a random stream. The numbers are part of every run's identity: never renumber them."""
 
     TASKS = 0
     ACTIONS = 1

@@ -9,7 +9,9 @@ import torch
 from hypothesis import settings
 from torch import Tensor
 
+from maml_rl.adaptation import GradientStep
 from maml_rl.episode import BatchEpisodes, EpisodeData, StackedEpisodes
+from maml_rl.losses import reinforce
 from maml_rl.policies import CategoricalMLPPolicy, NormalMLPPolicy, Policy
 from tests.oracles.maml import Episode, Network, Reference, Task
 
@@ -24,6 +26,9 @@ FAST_LRS = {"normal": 0.3, "categorical": 2.0}
 """Large enough for the second derivatives of the inner step to matter."""
 RAGGED_LENGTHS = ((4, 2, 1), (3, 5))
 """Of the episodes of two tasks: K and T differ."""
+THREE_TASKS = ((4, 2, 1), (3, 5), (6,))
+Batches = tuple[list[list[BatchEpisodes]], list[BatchEpisodes]]
+"""``[inner step][task]`` and ``[task]``."""
 
 
 def make_policy(
@@ -104,6 +109,12 @@ def batch(episodes: Sequence[Episode]) -> BatchEpisodes:
     return BatchEpisodes.from_data(data, 0.99, advantages)
 
 
+def to_batches(tasks: Sequence[Task]) -> Batches:
+    """Train and valid episodes of the tasks, as a sampler makes them."""
+    train = [[batch(episodes) for episodes in step] for step in zip(*(t.train for t in tasks), strict=True)]
+    return train, [batch(task.valid) for task in tasks]
+
+
 @dataclass(frozen=True)
 class Problem:
     """One policy, its parameters in float64, and tasks, in the package's words and in the oracle's."""
@@ -120,6 +131,15 @@ class Problem:
     @property
     def valid(self) -> StackedEpisodes:
         return stacked([task.valid for task in self.tasks])
+
+    @property
+    def batches(self) -> list[StackedEpisodes]:
+        """Of every round."""
+        return [*self.train, self.valid]
+
+    @property
+    def adaptation(self) -> GradientStep:
+        return GradientStep(self.policy, reinforce, self.fast_lr, self.reference.first_order)
 
     @property
     def fast_lr(self) -> float:

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from maml_rl.advantages import Credit
 from maml_rl.config import MeanOver
 from maml_rl.episode import (
     BatchEpisodes,
@@ -12,6 +13,7 @@ from maml_rl.episode import (
     stack_data,
     stack_episodes,
 )
+from maml_rl.policies.distributions import DiagonalNormal
 from tests.builders import batch, make_policy, random_episodes
 from tests.oracles import advantages as oracle
 
@@ -180,7 +182,8 @@ def test_only_truncated_episodes_are_bootstrapped(truncated: list[bool], followe
     values = torch.full((3, 2), 0.5)
     data = recorded(truncated, torch.zeros(2, 1))
     baseline = TableBaseline(values, torch.tensor([5.0, 6.0]))
-    advantages = compute_advantages(data, baseline, GAMMA, 0.8, normalized=False, bootstrap_truncated=True)
+    credit = Credit(GAMMA, 0.8, bootstrap_truncated=True, normalized=False)
+    advantages = compute_advantages(data, baseline, credit)
     expected = oracle.generalized_advantages(
         data.rewards.double().numpy(), values.double().numpy(), [3, 1], GAMMA, 0.8, followed_by
     )
@@ -190,13 +193,14 @@ def test_only_truncated_episodes_are_bootstrapped(truncated: list[bool], followe
 def test_a_terminal_observation_that_is_not_finite_has_no_value_to_spoil():
     data = recorded([True, False], torch.zeros(2, 1))
     baseline = TableBaseline(torch.full((3, 2), 0.5), torch.tensor([5.0, torch.inf]))
-    assert compute_advantages(data, baseline, GAMMA, 0.8, bootstrap_truncated=True).isfinite().all()
+    credit = Credit(GAMMA, 0.8, bootstrap_truncated=True)
+    assert compute_advantages(data, baseline, credit).isfinite().all()
 
 
 def test_zero_follows_truncated_episodes_by_default():
     data = recorded([True, True], torch.zeros(2, 1))
     baseline = TableBaseline(torch.zeros(3, 2), torch.tensor([5.0, 6.0]))
-    advantages = compute_advantages(data, baseline, 1.0, 1.0, normalized=False)
+    advantages = compute_advantages(data, baseline, Credit(1.0, 1.0, normalized=False))
     assert advantages.tolist() == [[8, 2], [7, 0], [4, 0]]
     assert advantages.dtype == torch.float32
 
@@ -263,6 +267,34 @@ def test_steps_may_all_weigh_alike():
     assert stack.weights[0].tolist() == pytest.approx([1 / 6] * 6)
     assert sorted(set(stack.weights[1].tolist())) == pytest.approx([0, 1 / 8, 1 / 2])
     assert first.weights.tolist() == (first.mask / 6).tolist()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+@pytest.mark.parametrize("with_old", [False, True])
+def test_stacked_tasks_split_into_groups_in_order(size: int, with_old: bool):
+    stack = stack_episodes([*batch_pair(), batch_pair()[0]])
+    if with_old:
+        shape = (*stack.weights.shape, 2)
+        stack = stack._replace(old=DiagonalNormal(torch.randn(shape), torch.randn(shape[0], 1, 2)))
+    groups = list(stack.split(size))
+    assert [len(group.weights) for group in groups] == {1: [1, 1, 1], 2: [2, 1]}.get(size, [3])
+    for field in ("observations", "actions", "advantages", "weights"):
+        parts = [getattr(group, field) for group in groups]
+        assert torch.equal(torch.cat(parts), getattr(stack, field))
+    if not with_old:
+        assert all(group.old is None for group in groups)
+        return
+    for number, whole in enumerate(stack.old):
+        assert torch.equal(torch.cat([tuple(group.old)[number] for group in groups]), whole)
+
+
+def test_stacked_episodes_may_not_know_their_policy():
+    first, second = batch_pair()
+    stack = stack_episodes([first, second])
+    with pytest.raises(ValueError, match=r"do not say which policy sampled them: set batch\.old"):
+        _ = stack.old_policy
+    pi = DiagonalNormal(torch.zeros(1), torch.zeros(1))
+    assert stack._replace(old=pi).old_policy is pi
 
 
 def test_image_observations_are_flattened_when_stacked():

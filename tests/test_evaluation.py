@@ -1,19 +1,44 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
+from maml_rl.adaptation import GradientStep
 from maml_rl.config import Config
 from maml_rl.episode import get_returns
 from maml_rl.errors import UsageError
-from maml_rl.evaluation import AdaptationResults, evaluate, sample_adaptation, step_sizes
+from maml_rl.evaluation import AdaptationResults, evaluate, evaluation_tasks, sample_adaptation, step_scales
+from maml_rl.losses import reinforce
+from maml_rl.samplers import Recipe
 from maml_rl.seeding import FIRST_EVALUATION
-from tests.samplers.helpers import identical, make_sampler
+from maml_rl.training import Run, RunSettings
+from tests.builders import make_policy
+from tests.samplers.helpers import NAVIGATION, identical, make_sampler
 
 CONFIG = Config(
-    env_name="2DNavigation-v0", num_batches=2, meta_batch_size=3, fast_batch_size=3, num_steps=2, fast_lr=0.3
+    env_name="2DNavigation-v0",
+    env_kwargs=NAVIGATION,
+    hidden_sizes=(8,),
+    num_batches=2,
+    meta_batch_size=3,
+    fast_batch_size=3,
+    num_steps=2,
+    fast_lr=0.3,
+    tasks_per_item=2,
 )
+
+SEED = 4
+
+
+@contextmanager
+def untrained_run(config: Config = CONFIG) -> Iterator[tuple[Run, Tensor]]:
+    """A run and its first theta."""
+    with Run(config, RunSettings(SEED)) as run:
+        yield run, run.learner.init().theta
 
 
 def some_results(num_tasks: int = 4) -> AdaptationResults:
@@ -26,25 +51,26 @@ def some_results(num_tasks: int = 4) -> AdaptationResults:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ((0.1, -1), "num-steps: expected 0 or more, got -1"),
-        ((0.1, 2, (1.0, -0.5)), "step-size-schedule: .* got -0.5"),
-        ((0.1, 2, (float("nan"),)), "step-size-schedule: .* got nan"),
-        ((0.1, 2, (float("inf"),)), "step-size-schedule: .* got inf"),
+        ((-1,), "num-steps: expected 0 or more, got -1"),
+        ((2, (1.0, -0.5)), "step-size-schedule: .* got -0.5"),
+        ((2, (float("nan"),)), "step-size-schedule: .* got nan"),
+        ((2, (float("inf"),)), "step-size-schedule: .* got inf"),
     ],
 )
 def test_steps_that_cannot_be_taken(arguments: tuple[Any, ...], complaint: str):
     with pytest.raises(UsageError, match=complaint):
-        step_sizes(*arguments)
+        step_scales(*arguments)
 
 
 def test_returns_after_every_step_of_every_task():
-    with make_sampler() as sampler:
-        results = evaluate(sampler, CONFIG)
-        batches = [sample_adaptation(sampler, CONFIG, (0.3, 0.3), batch) for batch in range(2)]
+    with untrained_run() as (run, theta):
+        results = evaluate(run, theta)
+        tasks_of = [evaluation_tasks(run, batch) for batch in range(2)]
+        batches = [sample_adaptation(run, theta, tasks, (1.0, 1.0), i) for i, tasks in enumerate(tasks_of)]
     assert results.returns.shape == (3, 6, 3)
     assert results.step_sizes == (0.3, 0.3)
-    assert results.seed == sampler.seed
-    for batch, (tasks, rounds) in enumerate(batches):
+    assert results.seed == run.sampler.seed == SEED
+    for batch, (tasks, rounds) in enumerate(zip(tasks_of, batches, strict=True)):
         of_batch = slice(3 * batch, 3 * batch + 3)
         assert str(results.tasks[of_batch]) == str(tasks)
         assert len(rounds) == 3
@@ -56,8 +82,9 @@ def test_returns_after_every_step_of_every_task():
 
 
 def test_the_tasks_are_those_of_no_training_iteration():
-    with make_sampler() as sampler:
-        results = evaluate(sampler, CONFIG)
+    with untrained_run() as (run, theta):
+        sampler = run.sampler
+        results = evaluate(run, theta)
         seen = [sampler.sample_tasks(3, iteration=i) for i in range(10)]
         expected = [sampler.sample_tasks(3, iteration=FIRST_EVALUATION + i) for i in range(2)]
     goals = {tuple(task["goal"]) for task in results.tasks}
@@ -67,24 +94,43 @@ def test_the_tasks_are_those_of_no_training_iteration():
 
 
 def test_evaluating_repeats_and_does_not_depend_on_what_was_sampled_before():
-    with make_sampler() as fresh:
-        expected = evaluate(fresh, CONFIG)
-    with make_sampler() as used:
-        used.sample(used.sample_tasks(2))
-        again = evaluate(used, CONFIG)
+    with untrained_run() as (fresh, theta):
+        expected = evaluate(fresh, theta)
+    with untrained_run() as (used, theta):
+        used.sampler.sample(used.sampler.sample_tasks(2, 0), theta, Recipe.of(CONFIG), 0)
+        again = evaluate(used, theta)
         np.testing.assert_array_equal(expected.returns, again.returns)
-        np.testing.assert_array_equal(expected.returns, evaluate(used, CONFIG).returns)
+        np.testing.assert_array_equal(expected.returns, evaluate(used, theta).returns)
+
+
+def test_theta_is_what_is_tested():
+    with untrained_run() as (run, theta):
+        before = evaluate(run, theta)
+        assert (evaluate(run, theta + 0.5).returns != before.returns).any()
+        np.testing.assert_array_equal(evaluate(run, theta).returns, before.returns)
+
+
+def test_given_tasks_are_one_batch():
+    with untrained_run() as (run, theta):
+        tasks = run.sampler.sample_tasks(5, 17)
+        results = evaluate(run, theta, (0.5,), tasks)
+        rounds = sample_adaptation(run, theta, tasks, (0.5, 0.5))
+    assert str(results.tasks) == str(tasks)
+    assert results.step_sizes == (0.15, 0.15)
+    np.testing.assert_array_equal(results.returns, [get_returns(episodes) for episodes in rounds])
 
 
 def test_a_batch_and_its_settings():
     settings = {"gamma": 0.5, "gae_lambda": 0.7, "bootstrap_truncated": True, "mean_over": "steps"}
-    config = CONFIG.model_copy(update=settings)
-    with make_sampler() as sampler:
-        tasks, rounds = sample_adaptation(sampler, config, (0.2, 0.1), batch=1)
+    with untrained_run(CONFIG.model_copy(update=settings)) as (run, theta):
+        tasks = evaluation_tasks(run, batch=1)
+        rounds = sample_adaptation(run, theta, tasks, (0.2 / 0.3, 0.1 / 0.3), batch=1)
+    with make_sampler(seed=SEED) as sampler:
+        sampler.policy.set_vector(theta)
         train, valid = sampler.sample(
             tasks,
             num_steps=2,
-            fast_lr=(0.2, 0.1),
+            fast_lr=tuple(0.3 * (size / 0.3) for size in (0.2, 0.1)),
             **settings,
             iteration=FIRST_EVALUATION + 1,
         )
@@ -94,16 +140,20 @@ def test_a_batch_and_its_settings():
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((0.4, 0), ()),
-        ((0.4, 2), (0.4, 0.4)),
-        ((0.4, 3, (1.0, 0.5)), (0.4, 0.2, 0.2)),
-        ((0.4, 4, (0.5,)), (0.2, 0.2, 0.2, 0.2)),
-        ((0.4, 1, (0.5, 0.25, 0.1)), (0.2,)),
-        ((0.4, 0, (0.5,)), ()),
+        ((0,), ()),
+        ((2,), (1.0, 1.0)),
+        ((3, (1.0, 0.5)), (1.0, 0.5, 0.5)),
+        ((4, (0.5,)), (0.5, 0.5, 0.5, 0.5)),
+        ((1, (0.5, 0.25, 0.1)), (0.5,)),
+        ((0, (0.5,)), ()),
     ],
 )
-def test_step_sizes(arguments: tuple[Any, ...], expected: tuple[float, ...]):
-    assert step_sizes(*arguments) == pytest.approx(expected)
+def test_step_scales_and_sizes(arguments: tuple[Any, ...], expected: tuple[float, ...]):
+    scales = step_scales(*arguments)
+    assert scales == expected
+    adaptation = GradientStep(make_policy("normal"), reinforce, 0.4)
+    sizes = tuple(0.4 * scale for scale in expected)
+    assert tuple(adaptation.step_size(scale) for scale in scales) == pytest.approx(sizes)
 
 
 def test_means_and_standard_errors_are_over_tasks():

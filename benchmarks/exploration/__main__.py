@@ -20,7 +20,7 @@ from benchmarks.exploration.settings import HERE, SETTINGS, Setting
 from benchmarks.running import keep, parse_names, train
 from maml_rl.config import load_config
 from maml_rl.evaluation import evaluate
-from maml_rl.intervals import standard_error
+from maml_rl.statistics import standard_error
 from maml_rl.training import RunSettings, trained_run
 
 TASKS = 1000
@@ -79,8 +79,8 @@ def totals(folder: Path, episodes: int, steps: int, size: float, seed: int) -> A
     """Return the total reward of ``episodes`` before and after each gradient step, ``[steps + 1, TASKS]``."""
     changes = {"num_batches": 10, "meta_batch_size": TASKS // 10, "fast_batch_size": episodes}
     changes |= {"num_steps": steps, "fast_lr": size}
-    with trained_run(folder, RunSettings(seed, num_workers=2), **changes) as run:
-        return evaluate(run.sampler, run.config).returns.sum(2).astype(np.float64)
+    with trained_run(folder, RunSettings(seed, num_workers=2), **changes) as (run, theta):
+        return evaluate(run, theta).returns.sum(2).astype(np.float64)
 
 
 def write_totals(path: Path, gained: dict[str, Array]) -> None:

@@ -10,15 +10,18 @@ what the bias of a smaller lambda turns it by. Lambdas are compared on the same 
 
 import argparse
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from benchmarks.paper.results import trained_row
-from maml_rl.adaptation import adapt
+from maml_rl.adaptation import GradientStep
 from maml_rl.envs import Task
 from maml_rl.episode import stack_episodes
+from maml_rl.losses import reinforce
+from maml_rl.samplers import Recipe
 from maml_rl.seeding import FIRST_EVALUATION
 from maml_rl.training import Run, RunSettings, trained_run
 
@@ -32,17 +35,15 @@ SEED = 77
 """Not of the test."""
 
 
-def gradients(run: Run, task: Task, gae_lambda: float) -> Tensor:
+def gradients(run: Run, theta: Tensor, task: Task, gae_lambda: float) -> Tensor:
     """Return the inner gradient of each batch, ``[BATCHES, P]``."""
-    _, batches = run.sampler.sample(
-        [task] * BATCHES,
-        num_steps=0,
-        iteration=FIRST_EVALUATION,  # The same episodes each time.
-        **run.config.advantages() | {"gae_lambda": gae_lambda},
-    )
-    theta = run.policy.get_vector()[None]
-    pieces = [adapt(run.policy, [stack_episodes([batch])], theta, fast_lr=1.0) - theta for batch in batches]
-    return torch.cat(pieces).double()
+    recipe = Recipe.of(run.config, scales=())
+    recipe = replace(recipe, credit=replace(recipe.credit, gae_lambda=gae_lambda))
+    # The same episodes each time.
+    (batches,) = run.sampler.sample([task] * BATCHES, theta, recipe, FIRST_EVALUATION)
+    descent = GradientStep(run.learner.adaptation.policy, reinforce, length=1.0)
+    before = descent.start(theta, 1)
+    return torch.cat([descent.step(before, stack_episodes([batch])) - before for batch in batches]).double()
 
 
 def alike(batches: Tensor) -> float:
@@ -54,10 +55,10 @@ def alike(batches: Tensor) -> float:
 def measure(task: str, row: Path) -> list[list[str]]:
     """Return the table's lines."""
     lines: list[list[str]] = []
-    with trained_run(row, RunSettings(SEED, num_workers=2)) as run:
+    with trained_run(row, RunSettings(SEED, num_workers=2)) as (run, theta):
         for kind in KINDS[task]:
             name = " ".join(f"{key} {value}" for key, value in kind.items())
-            batches = {gae_lambda: gradients(run, kind, gae_lambda) for gae_lambda in LAMBDAS}
+            batches = {gae_lambda: gradients(run, theta, kind, gae_lambda) for gae_lambda in LAMBDAS}
             unbiased = batches[1.0].mean(0)
             for gae_lambda, each in batches.items():
                 direction = torch.cosine_similarity(each.mean(0), unbiased, dim=0).item()

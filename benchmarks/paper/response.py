@@ -17,7 +17,7 @@ from benchmarks.paper.methods import TASKS
 from benchmarks.paper.results import trained_row
 from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes
-from maml_rl.evaluation import sample_adaptation, step_sizes
+from maml_rl.evaluation import sample_adaptation, step_scales
 from maml_rl.training import RunSettings, trained_run
 from maml_rl.viz.style import new_figure, save_figure
 
@@ -31,10 +31,10 @@ def velocities(row: Path) -> NDArray[np.float64]:
     """Return mean velocities in the second half of the episodes, m/s, ``[steps + 1, GOALS]``."""
     task = TASKS["cheetah-vel"]
     settings = RunSettings(SEED, num_workers=2)
-    with trained_run(row, settings, fast_batch_size=task.test_episodes) as run:
-        sizes = step_sizes(run.config.fast_lr, len(task.schedule), task.schedule)
+    with trained_run(row, settings, fast_batch_size=task.test_episodes) as (run, theta):
+        scales = step_scales(len(task.schedule), task.schedule)
         goals: list[Task] = [{"velocity": goal} for goal in GOALS]
-        _, rounds = sample_adaptation(run.sampler, run.config, sizes, tasks=goals)
+        rounds = sample_adaptation(run, theta, goals, scales)
     return np.array([[late_velocity(episodes) for episodes in tasks] for tasks in rounds])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from benchmarks.paper.methods import HERE, METHODS, TASKS
 from benchmarks.paper.picture import adaptation_curves
 from benchmarks.paper.results import Curve, ours, published
-from maml_rl.intervals import mean, standard_error
+from maml_rl.statistics import mean, standard_error
 from maml_rl.viz.style import save_figure
 
 HEAD = "| | 0 steps | 1 step | 2 steps | 3 steps |\n| --- | --- | --- | --- | --- |"

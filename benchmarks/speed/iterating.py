@@ -21,7 +21,7 @@ def against_parts(number: str, bar: float) -> Row:
     config = shipped("halfcheetah-vel").model_copy(update={"num_batches": 100})
     open_loop = OpenLoop(config, WORKERS)
     with Run(config, RunSettings(seed=1, num_workers=WORKERS)) as run:
-        update = meta_update(run.policy, config, *Sampling(run).episodes())
+        update = meta_update(run.learner, Sampling(run).episodes())
         iterations = train(run)
         env_steps: list[int] = []
         whole, physics, updating = take_turns(

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.distributions import Distribution, Independent, Normal, kl_divergence
 
 from maml_rl.episode import BatchEpisodes
-from maml_rl.optim.trust_region import Outcome, TrustRegion, trust_region_step
+from maml_rl.optim.base import Comparison, Evaluation, Step
+from maml_rl.optim.trust_region import TrustRegion
 from maml_rl.policies.base import Policy
 
 
@@ -68,26 +69,39 @@ class PlainTask:
         return ((x * mask).sum(0) / mask.sum(0)).mean()
 
 
+class PlainProblem:
+    """`maml_rl.optim.base.Problem` of a meta-batch, one task after another."""
+
+    def __init__(self, tasks: Sequence[PlainTask]):
+        self._tasks = tasks
+
+    def at_old(self) -> Evaluation:
+        losses = torch.stack([task.loss.detach() for task in self._tasks])
+        return Evaluation(losses, torch.stack([task.gradient for task in self._tasks]).mean(0))
+
+    def fisher_product(self, vector: Float[Tensor, "P"]) -> Float[Tensor, "P"]:
+        dtype = self._tasks[0].theta.dtype
+        return torch.stack([task.fisher_product(vector.to(dtype)) for task in self._tasks]).mean(0)
+
+    def at(self, theta: Float[Tensor, "P"]) -> Evaluation:
+        raise NotImplementedError("a trust region asks for no other gradient")
+
+    def evaluate(self, theta: Float[Tensor, "P"]) -> Comparison:
+        losses, kls = zip(*(task.loss_and_kl(theta) for task in self._tasks), strict=True)
+        return Comparison(torch.stack(losses), torch.stack(kls))
+
+
 def plain_step(
     policy: Policy,
-    train: Sequence[Sequence[BatchEpisodes]],
-    valid: Sequence[BatchEpisodes],
+    theta: Float[Tensor, "P"],
+    rounds: Sequence[Sequence[BatchEpisodes]],
     fast_lr: float,
     region: TrustRegion,
-) -> Outcome:
-    """Return the outcome of a meta-update; the policy is left as it was."""
-    theta = policy.get_vector()
-    tasks = [
-        PlainTask(policy, theta, [step[i] for step in train], valid[i], fast_lr) for i in range(len(valid))
-    ]
+) -> Step:
+    """Return what a meta-update from ``theta`` does.
 
-    def fisher_product(vector: Tensor) -> Tensor:
-        return torch.stack([task.fisher_product(vector.to(theta.dtype)) for task in tasks]).mean(0)
-
-    def evaluate(candidate: Tensor) -> tuple[Tensor, Tensor]:
-        losses, kls = zip(*(task.loss_and_kl(candidate) for task in tasks), strict=True)
-        return torch.stack(losses), torch.stack(kls)
-
-    losses = torch.stack([task.loss.detach() for task in tasks])
-    gradient = torch.stack([task.gradient for task in tasks]).mean(0)
-    return trust_region_step(region, theta, losses, gradient, fisher_product, evaluate)
+    Args:
+        rounds: ``[round][task]``; the last ones are those after adaptation.
+    """
+    tasks = [PlainTask(policy, theta, train, valid, fast_lr) for *train, valid in zip(*rounds, strict=True)]
+    return region.step(PlainProblem(tasks), theta, {})

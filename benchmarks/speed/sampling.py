@@ -1,4 +1,4 @@
-"""Env steps per second of `MultiTaskSampler.sample`, inner adaptation included."""
+"""Env steps per second of `Sampler.sample`, inner adaptation included."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +9,7 @@ from benchmarks.speed.measure import REPETITIONS, Row, against, take_turns
 from benchmarks.speed.physics import OpenLoop
 from maml_rl.config import Config, load_config
 from maml_rl.episode import BatchEpisodes
+from maml_rl.samplers import Recipe
 from maml_rl.training import Run, RunSettings
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "maml"
@@ -25,22 +26,19 @@ class Sampling:
     """Samples a config's meta-batch, both phases; counts the steps."""
 
     def __init__(self, run: Run):
-        self._run = run
-        self.tasks = run.sampler.sample_tasks(run.config.meta_batch_size)
+        self._run, self._calls = run, 0
+        self._theta, self._recipe = run.learner.init().theta, Recipe.of(run.config)
+        self.tasks = run.sampler.sample_tasks(run.config.meta_batch_size, iteration=0)
         self.env_steps: list[int] = []
 
     def __call__(self) -> None:
-        train, valid = self.episodes()
-        self.env_steps.append(num_steps([*train, valid]))
+        self.env_steps.append(num_steps(self.episodes()))
 
-    def episodes(self) -> tuple[list[list[BatchEpisodes]], list[BatchEpisodes]]:
-        config = self._run.config
-        return self._run.sampler.sample(
-            self.tasks,
-            num_steps=config.num_steps,
-            fast_lr=config.fast_lr,
-            **config.advantages(),
-        )
+    def episodes(self) -> list[list[BatchEpisodes]]:
+        """Return new ones at each call, ``[round][task]``."""
+        rounds = self._run.sampler.sample(self.tasks, self._theta, self._recipe, self._calls)
+        self._calls += 1
+        return rounds
 
 
 def num_steps(rounds: list[list[BatchEpisodes]]) -> int:

@@ -22,7 +22,7 @@ class Interrupted(BaseException):
 
     @property
     def exit_code(self) -> int:
-        """What shells expect of a process that a signal ended."""
+        """The exit code that shells expect of a process that a signal ended."""
         return 128 + self.number
 
 

@@ -1,4 +1,4 @@
-"""``maml-rl envs`` and ``maml-rl configs``: what there is to choose from."""
+"""``maml-rl envs``, ``methods``, ``policies`` and ``configs``: lists to choose from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,44 @@ class Envs:
 
     def run(self) -> None:
         """Print one paragraph per environment."""
-        from maml_rl.envs.making import registered
+        from maml_rl.envs.registry import registered
 
         for spec in registered():
             print(_described(spec))
+
+
+@dataclass
+class Methods:
+    """List the methods of meta-learning, for the key metalearner, and the keys that are their own."""
+
+    def run(self) -> None:
+        """Print one paragraph per method."""
+        from maml_rl.config.methods import METHODS
+
+        for name, method in METHODS.items():
+            print(f"{name}\n  {method.sentence}")
+            for key, default, text in method.described_keys():
+                print(f"  {key:20} {default:>7}  {text}")
+            print()
+
+
+@dataclass
+class Policies:
+    """List the policies, for the key policy, and what they take in policy-kwargs."""
+
+    def run(self) -> None:
+        """Print one paragraph per policy."""
+        from maml_rl.policies.registry import MLP, MLP_KEYS, MODULES, policy_arguments, policy_class
+
+        keys = ", ".join(key.replace("_", "-") for key in MLP_KEYS)
+        print(
+            f"{MLP}\n  A perceptron; its derivatives are closed forms, and so the fastest.\n  keys {keys}\n"
+        )
+        for name in MODULES:
+            made = policy_class(name)
+            arguments = (policy_arguments(made) or {}).items()
+            print(f"{name}\n  {(made.__doc__ or '').partition(chr(10))[0]}")
+            print(f"  policy-kwargs {', '.join(f'{key}={value}' for key, value in arguments)}\n")
 
 
 @dataclass
@@ -29,7 +63,7 @@ class Configs:
     def run(self) -> None:
         """Print one line per config, and one per policy."""
         from maml_rl.config import load_config
-        from maml_rl.shipped import shipped_configs, shipped_policies
+        from maml_rl.zoo import shipped_configs, shipped_policies
 
         rows = [("config", "environment", "tasks x episodes", "meta-updates", "policy")]
         rows += [_row(path, load_config(path)[0]) for path in shipped_configs()]
@@ -42,7 +76,7 @@ class Configs:
 
 def _described(spec: "EnvSpec") -> str:
     from maml_rl.envs import make_env
-    from maml_rl.envs.making import shared_arguments
+    from maml_rl.envs.registry import shared_arguments
 
     env = make_env(spec)
     env.reset(seed=0)

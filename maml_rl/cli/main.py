@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import tyro
 
 from maml_rl import __version__
-from maml_rl.cli.complaints import complaints_in_one_line
 from maml_rl.cli.info import Info
 from maml_rl.cli.interrupts import Interrupted, interruptible
-from maml_rl.cli.listing import Configs, Envs
-from maml_rl.cli.options import config_named_in, registry
+from maml_rl.cli.listing import Configs, Envs, Methods, Policies
+from maml_rl.cli.options import config_origin, registry
+from maml_rl.cli.parser_errors import parser_errors_in_one_line
 from maml_rl.cli.plot import Plot
 from maml_rl.cli.render import Render
 from maml_rl.cli.test import Test
@@ -26,7 +26,7 @@ SMALLER = (
     "try a smaller meta-batch-size, fast-batch-size, tasks-per-item or hidden-sizes, "
     "or train with --rebuild-graphs"
 )
-"""What to do when memory is short."""
+"""Advice for when memory is short."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,17 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parse(arguments: Sequence[str]) -> Any:
-    config = config_named_in(arguments)
-    train: Any = Annotated[Train, tyro.conf.subcommand("train", default=Train.defaults(config))]
-    test: Any = Annotated[Test, tyro.conf.subcommand("test", default=Test.defaults(config))]
+    origin = config_origin(arguments)
+    train, test = Train.defaults(origin), Test.defaults(origin)
+    training: Any = Annotated[type(train), tyro.conf.subcommand("train", default=train)]
+    testing: Any = Annotated[type(test), tyro.conf.subcommand("test", default=test)]
     plot: Any = Annotated[Plot, tyro.conf.subcommand("plot")]
     info: Any = Annotated[Info, tyro.conf.subcommand("info")]
     envs: Any = Annotated[Envs, tyro.conf.subcommand("envs")]
+    methods: Any = Annotated[Methods, tyro.conf.subcommand("methods")]
+    policies: Any = Annotated[Policies, tyro.conf.subcommand("policies")]
     configs: Any = Annotated[Configs, tyro.conf.subcommand("configs")]
     render: Any = Annotated[Render, tyro.conf.subcommand("render")]
-    with registry, complaints_in_one_line():
+    with registry, parser_errors_in_one_line():
         return tyro.cli(
-            train | test | plot | render | info | envs | configs,
+            training | testing | plot | render | info | envs | methods | policies | configs,
             args=arguments,
             prog="maml-rl",
             description="Meta-reinforcement learning: train, test and look at policies that adapt.",

@@ -1,23 +1,25 @@
-"""What every command that reads a config shares."""
+"""Options that commands which read a config share."""
 
 import argparse
 import dataclasses
 import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from maml_rl.config import Config, load_config, parse_config
-from maml_rl.shipped import policy_folder
+from maml_rl.config import Config, config_class, load_config, parse_config
+from maml_rl.config.methods import DEFAULT_METHOD
+from maml_rl.zoo import policy_folder
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 registry = ConstructorRegistry()
-"""How tyro parses what is particular to configs."""
+"""Rules for tyro to parse what is particular to configs."""
 
 
 @registry.primitive_rule
@@ -46,13 +48,49 @@ def _parse_mapping(arguments: list[str]) -> dict[str, Any]:
     return value
 
 
-def _config_options() -> type:
-    """Return a dataclass with one field per key of the config: its type and its help, but no checks.
+class Origin(NamedTuple):
+    """The config that gives the options their names and values.
+
+    Args:
+        kind: the class of the config, which says what keys there are.
+        config: the values; None if no file was named.
+    """
+
+    kind: type[Config]
+    config: Config | None
+
+
+def with_config(command: type[T], origin: Origin, **changes: Any) -> T:
+    """Return a command with the keys of a config as its ``hyperparameters``, at the config's values.
+
+    A key that the command has an option of its own for stays as it is in the config.
+
+    Args:
+        changes: values in place of the config's.
+    """
+    own = {field.name for field in dataclasses.fields(command)}  # type: ignore[arg-type]
+    if origin.config is None:
+        values = {"env_name": tyro.MISSING, "metalearner": origin.kind.model_fields["metalearner"].default}
+    else:
+        values = {name: getattr(origin.config, name) for name in origin.kind.model_fields}
+    options = _config_options([(n, f) for n, f in origin.kind.model_fields.items() if n not in own])
+    options.fixed = {name: value for name, value in values.items() if name in own}  # type: ignore[attr-defined]
+    without_prefix: Any = tyro.conf.OmitArgPrefixes
+    kind: Any = dataclasses.make_dataclass(
+        command.__name__, [("hyperparameters", without_prefix[options])], bases=(command,)
+    )
+    kind.__doc__ = command.__doc__
+    made: T = kind(options(**{n: v for n, v in (values | changes).items() if n not in own}))
+    return made
+
+
+def _config_options(keys: Iterable[tuple[str, Any]]) -> type:
+    """Return a dataclass with one field per key of a config: its type and its help, but no checks.
 
     The checks are `parse_config`'s, so that a wrong value reads the same from a file and from here.
     """
     fields: list[Any] = []
-    for name, field in Config.model_fields.items():
+    for name, field in keys:
         annotation = Annotated[field.annotation, tyro.conf.arg(help=field.description)]  # type: ignore[name-defined]
         default: Any = dataclasses.field()
         if not field.is_required():
@@ -61,49 +99,37 @@ def _config_options() -> type:
     return dataclasses.make_dataclass("ConfigOptions", fields, kw_only=True)
 
 
-ConfigOptions = _config_options()
-"""The keys of the config as command-line options."""
-
-
-def options_of(config: Config | None) -> Any:
-    """Return the options that stand for ``config``; without one, those of an environment yet to be named."""
-    if config is None:
-        return ConfigOptions(env_name=tyro.MISSING)
-    return ConfigOptions(**{name: getattr(config, name) for name in Config.model_fields})
-
-
 def config_from(options: Any) -> Config:
     """Validate the options.
 
     Raises:
         UsageError: a value is out of range.
     """
-    return parse_config(vars(options), "command line")
+    return parse_config(vars(options) | options.fixed, "command line")
 
 
-def config_named_in(arguments: Sequence[str]) -> Config | None:
+def config_origin(arguments: Sequence[str]) -> Origin:
     """Load the config that ``--config``, ``--resume`` or a shipped ``--policy`` names, ahead of the parse.
 
-    Its values are the defaults of the options.
+    Its values are the defaults of the options; ``--metalearner`` decides which options there are.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--config", type=Path)
-    parser.add_argument("--resume", type=Path)
-    parser.add_argument("--policy", type=Path)
+    for option, kind in (("config", Path), ("resume", Path), ("policy", Path), ("metalearner", str)):
+        parser.add_argument(f"--{option}", type=kind)
     try:
         named = parser.parse_known_args(list(arguments))[0]
     except argparse.ArgumentError:  # "--config" without a value: the full parse says so.
-        return None
+        return Origin(config_class(DEFAULT_METHOD), None)
     run = named.resume or (named.policy and policy_folder(named.policy))
     if named.config is None and run is not None:
         named.config = run / "config.json"
     if named.config is None:
-        return None
-    config, of_a_run = load_config(named.config)
+        return Origin(config_class(named.metalearner or DEFAULT_METHOD), None)
+    config, of_a_run = load_config(named.config, named.metalearner)
     if of_a_run and named.config.suffix != ".json":  # Written by hand, and so meant.
         options = " ".join(f"--{key} {value}" for key, value in of_a_run.items())
         logger.warning("'%s': what is of a run and not of a config is passed over: %s", named.config, options)
-    return config
+    return Origin(type(config), config)
 
 
 def default_workers() -> int:

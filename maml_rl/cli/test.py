@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from maml_rl.cli.options import ConfigOptions, config_from, default_workers, options_of
-from maml_rl.config import WORKER_TIMEOUT, Config
+from maml_rl.cli.options import Origin, config_from, default_workers, with_config
+from maml_rl.config import WORKER_TIMEOUT
 from maml_rl.errors import UsageError
-from maml_rl.shipped import policy_folder
+from maml_rl.zoo import policy_folder
 
 if TYPE_CHECKING:
     from maml_rl.evaluation import AdaptationResults
@@ -24,7 +24,7 @@ TASKS, BATCHES = 40, 10
 class Test:
     """Adapt a trained policy to new or given tasks; print and save the returns after each gradient step."""
 
-    hyperparameters: tyro.conf.OmitArgPrefixes[ConfigOptions]  # type: ignore[valid-type]
+    hyperparameters: Any
     """The keys of the config."""
     policy: Path = tyro.MISSING
     """State dict: policy.th of a run; maml-rl://NAME, one that ships ('maml-rl configs' lists them); or
@@ -51,27 +51,25 @@ class Test:
     device: str = "cpu"
     """Accepted for 2020 command lines; testing samples on the CPU."""
     use_cuda: bool = False
-    """Likewise."""
+    """Accepted for 2020 command lines, too."""
 
-    @staticmethod
-    def defaults(config: Config | None) -> "Test":
+    @classmethod
+    def defaults(cls, origin: Origin) -> "Test":
         """Return the command with the file's values."""
-        ours = options_of(config)
-        ours.meta_batch_size, ours.num_batches = TASKS, BATCHES
-        return Test(ours)
+        return with_config(cls, origin, meta_batch_size=TASKS, num_batches=BATCHES)
 
     def run(self) -> None:
         """Evaluate."""
         config = config_from(self.hyperparameters)
         if self.num_workers:
-            from maml_rl import forkserver
+            from maml_rl._system import forkserver
 
             forkserver.start()
         from maml_rl.envs.tasks_file import load_tasks
         from maml_rl.evaluation import evaluate
         from maml_rl.seeding import draw_seed
         from maml_rl.training import Run, RunSettings
-        from maml_rl.training.files import load_policy
+        from maml_rl.training.state import load_theta
 
         seed = draw_seed() if self.seed is None else self.seed
         policies = {self.policy.stem: _file(self.policy), **self._others()}
@@ -79,15 +77,18 @@ class Test:
         results: dict[str, AdaptationResults] = {}
         settings = RunSettings(seed, self.num_workers, worker_timeout=self.worker_timeout)
         with Run(config, settings) as run:
-            tasks = None if self.tasks is None else load_tasks(self.tasks, run.sampler.sample_tasks(1)[0])
-            parameters = {name: run.policy.get_vector() for name in policies}
-            for name, path in policies.items():  # All of them before the first test, which takes long.
-                if path is not None:
-                    load_policy(run.policy, path)
-                    parameters[name] = run.policy.get_vector()
-            for name, vector in parameters.items():
-                run.policy.set_vector(vector)
-                results[name] = evaluate(run.sampler, config, self.step_size_schedule, tasks)
+            tasks = (
+                None
+                if self.tasks is None
+                else load_tasks(self.tasks, run.sampler.sample_tasks(1, iteration=0)[0])
+            )
+            untrained = run.learner.init().theta
+            thetas = {  # All of them before the first test, which takes long.
+                name: untrained if path is None else load_theta(path, run.learner.layout)
+                for name, path in policies.items()
+            }
+            for name, theta in thetas.items():
+                results[name] = evaluate(run, theta, self.step_size_schedule, tasks)
         _print_table(results)
         if not self.step_size_schedule:
             _advise(results)
@@ -147,7 +148,9 @@ def _print_table(results: dict[str, "AdaptationResults"]) -> None:
     _, tasks, episodes = next(iter(results.values())).returns.shape
     table = Table(title=f"return over {tasks} tasks, {episodes} episodes each")
     table.add_column("policy", no_wrap=True)
-    for column in ("steps", "step size", "mean ± s.e.", "95 % interval", "IQM"):
+    succeeding = all(result.successes is not None for result in results.values())
+    success = ("success",) if succeeding else ()
+    for column in ("steps", "step size", "mean ± s.e.", "95 % interval", "IQM", *success):
         table.add_column(column, justify="right", no_wrap=True)
     for name, result in results.items():
         for row in result.summary():
@@ -159,6 +162,7 @@ def _print_table(results: dict[str, "AdaptationResults"]) -> None:
                 f"{row.mean:.2f} ± {row.standard_error:.2f}",
                 f"{low:.2f} … {high:.2f}",
                 f"{row.interquartile_mean:.2f}",
+                *([f"{row.success:.1%}"] if succeeding else []),
             )
         table.add_section()
     Console().print(table)

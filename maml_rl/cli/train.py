@@ -3,11 +3,9 @@
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import tyro
-
-from maml_rl.cli.options import ConfigOptions, config_from, default_workers, options_of
+from maml_rl.cli.options import Origin, config_from, default_workers, with_config
 from maml_rl.config import WORKER_TIMEOUT, Config, LoggerName, load_config
 from maml_rl.errors import UsageError
 
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
 class Train:
     """Meta-train a policy; write its config, parameters, metrics and checkpoints."""
 
-    hyperparameters: tyro.conf.OmitArgPrefixes[ConfigOptions]  # type: ignore[valid-type]
+    hyperparameters: Any
     """The keys of the config."""
     config: Path | None = None
     """Config file, YAML or JSON; its values are the defaults of the options below."""
@@ -52,16 +50,16 @@ class Train:
     rebuild_graphs: bool = False
     """Bound the memory of meta-updates: graphs are rebuilt for each use. Slower; the result is the same."""
 
-    @staticmethod
-    def defaults(config: Config | None) -> "Train":
+    @classmethod
+    def defaults(cls, origin: Origin) -> "Train":
         """Return the command with the file's values."""
-        return Train(hyperparameters=options_of(config))
+        return with_config(cls, origin)
 
     def run(self) -> None:
         """Train until the last batch, with checkpoints on the way."""
         config = config_from(self.hyperparameters)
         if self.num_workers:
-            from maml_rl import forkserver
+            from maml_rl._system import forkserver
 
             forkserver.start()
         # Imported here: PyTorch and MuJoCo take seconds, and "--help" must not.
@@ -88,14 +86,18 @@ class Train:
             folder.check_free(self.overwrite)
         # Whatever ends the run, the folder keeps a checkpoint of the last whole meta-update.
         with Run(config, settings) as run, closing(folder):
-            done = folder.start(run.policy) if self.resume is None else folder.resume(run.policy)
+            state, layout = run.learner.init(), run.learner.layout
+            if self.resume is None:
+                done = folder.start(layout, state)
+            else:
+                state, done = folder.resume(layout, state)
             entries = {**config.to_dict(), **execution}
             with (
                 closing(make_logger(self.logger, path, entries, done.iteration)) as logger,
-                ProgressReport(config.num_batches, done.iteration, detail) as report,
+                ProgressReport(type(run.learner), config.num_batches, done.iteration, detail) as report,
             ):
-                for iteration in train(run, done):
-                    folder.write_iteration(run.policy, iteration)
+                for iteration in train(run, state, done):
+                    folder.write_iteration(iteration)
                     logger.write(iteration)
                     report.update(iteration)
         if not self.quiet:

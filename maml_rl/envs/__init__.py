@@ -4,7 +4,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from maml_rl.envs.making import make_env, make_task_vector_env
+from maml_rl.envs.registry import make_env, make_task_vector_env
 from maml_rl.envs.task_env import Task, TaskEnv, TaskVectorEnv
 
 __all__ = ["Task", "TaskEnv", "TaskVectorEnv", "make_env", "make_task_vector_env"]

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 from maml_rl.envs.task_env import Array, Task, TaskVectorEnv
 
+EXTRAS = {"success": "success", "is_success": "success"}
+"""Entries of ``info`` that travel with the episodes, and their names there. An environment names others in
+``metadata["extras"]``."""
+
 
 class GymTaskVectorEnv(TaskVectorEnv):
     """One environment object per sub-environment, stepped in a loop; it keeps its own time limit.
@@ -22,6 +26,7 @@ class GymTaskVectorEnv(TaskVectorEnv):
         self._envs = [make() for _ in range(num_envs)]
         first = self._envs[0]
         super().__init__(num_envs, None, first.observation_space, first.action_space)
+        self._names = {*EXTRAS, *first.metadata.get("extras", ())}
         self._observations = np.zeros((num_envs, *first.observation_space.shape), np.float32)  # type: ignore[misc]
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -35,12 +40,15 @@ class GymTaskVectorEnv(TaskVectorEnv):
         rewards = np.zeros(self.num_envs)
         terminated = ~self.running
         truncated = np.zeros(self.num_envs, bool)
+        extras: dict[str, Array] = {}
         for i in np.flatnonzero(self.running):
-            observations[i], rewards[i], terminated[i], truncated[i], _ = self._envs[i].step(actions[i])
+            observations[i], rewards[i], terminated[i], truncated[i], info = self._envs[i].step(actions[i])
+            for name in (name for name in info if name in self._names):
+                extras.setdefault(EXTRAS.get(name, name), np.zeros(self.num_envs))[i] = info[name]
         truncated &= ~terminated
         self.running = ~(terminated | truncated)
         self._observations = observations
-        return observations, rewards, terminated, truncated, {}
+        return observations, rewards, terminated, truncated, extras
 
     def _set_tasks(self, tasks: Sequence[Task]) -> None:
         for i, env in enumerate(self._envs):

@@ -126,7 +126,11 @@ class TaskVectorEnv(VectorEnv[Array, Array, Array]):
         return self._start(), {}
 
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
-        """Advance every running episode by one step."""
+        """Advance every running episode by one step.
+
+        The last item holds numbers by name, ``[num_envs]`` each; they travel with the episodes. Where
+        ``success`` is not 0, the episode has succeeded.
+        """
         observations, rewards, ended = self._advance(actions)
         self._elapsed += 1
         out_of_time = self.max_episode_steps is not None and self._elapsed >= self.max_episode_steps
@@ -135,7 +139,7 @@ class TaskVectorEnv(VectorEnv[Array, Array, Array]):
         terminated = ended | ~self.running
         truncated = ~terminated & out_of_time
         self.running = ~(terminated | truncated)
-        return observations, rewards, terminated, truncated, {}
+        return observations, rewards, terminated, truncated, self._extras()
 
     @abstractmethod
     def _set_tasks(self, tasks: Sequence[Task]) -> None:
@@ -148,6 +152,10 @@ class TaskVectorEnv(VectorEnv[Array, Array, Array]):
     @abstractmethod
     def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
         """Return observations, rewards and whether each episode reached a terminal state."""
+
+    def _extras(self) -> dict[str, Array]:
+        """Return what else there is to tell of the last step: numbers by name, ``[num_envs]`` each."""
+        return {}
 
     def _seed(self, seed: int | Sequence[int | None] | None) -> None:
         if seed is None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from maml_rl._system.yaml_file import read_yaml
 from maml_rl.envs.task_env import Task
 from maml_rl.errors import UsageError
-from maml_rl.yaml_file import read_yaml
 
 
 def load_tasks(path: Path, example: Task) -> list[Task]:

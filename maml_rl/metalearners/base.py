@@ -1,138 +1,174 @@
-"""What all gradient-based meta-learners share: waiting for episodes, and spreading chunks over threads."""
+"""The contract of meta-learning methods, and what all gradient-based ones share."""
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Protocol, TypedDict, TypeVar, runtime_checkable
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
-from maml_rl.adaptation import CPU_CHUNK_STEPS
-from maml_rl.episode import BatchEpisodes, StackedEpisodes, stack_episodes
+from maml_rl.adaptation import Adaptation
+from maml_rl.episode import StackedEpisodes
+from maml_rl.losses import Objective
+from maml_rl.metalearners.chunks import Chunks, Rounds, chunk_threads
+from maml_rl.metalearners.columns import ACCEPTED, Column
+from maml_rl.metalearners.problem import MetaProblem, TaskChunk
+from maml_rl.optim.base import OuterOptimizer, Step
+from maml_rl.parameters import Layout
 from maml_rl.policies.base import Policy
-from maml_rl.threads import one_intra_op_thread
 
-S = TypeVar("S")
-T = TypeVar("T")
+Metrics = Mapping[str, float | int | bool]
 
 
-@runtime_checkable
-class EpisodesFuture(Protocol):
-    """Anything whose ``result()`` is episodes: our futures, `concurrent.futures`, resolved asyncio ones."""
+class MetaState(NamedTuple):
+    """All that a run remembers from one update to the next."""
 
-    def result(self) -> BatchEpisodes:
-        """Return the episodes, waiting for them if need be."""
-        ...
-
-
-Episodes = EpisodesFuture | BatchEpisodes
-Chunk = tuple[list[StackedEpisodes], StackedEpisodes]
-"""Train episodes of each inner step, and valid episodes, of the same tasks."""
+    theta: Float[Tensor, "P"]
+    """The meta-parameters."""
+    memory: Mapping[str, Tensor]
+    """The outer optimiser's tensors: moments, coefficients, …"""
 
 
-class StepResult(TypedDict):
-    """What a meta-update did. Arrays hold one number per task, ``[N]``."""
+class MetaUpdate(NamedTuple):
+    """The result of an update."""
 
-    loss_before: NDArray[np.float32]
-    """Surrogate loss at the old parameters."""
-    kl_before: NDArray[np.float32]
-    """KL(old || new) at the old parameters: 0."""
-    loss_after: NDArray[np.float32]
-    """Surrogate loss at the parameters that the update left."""
-    kl_after: NDArray[np.float32]
-    """KL(old || new), in nats, at the parameters that the update left."""
-    accepted: bool
-    """Whether the parameters changed; if not, they are the old ones to the bit."""
-    kl: float
-    """Mean of ``kl_after``."""
-    improvement: float
-    """By how much the mean surrogate loss fell."""
-    backtracks: int
-    """How often the line search shortened the step."""
-    cg_residual: float
-    """Norm of ``g - (F + damping) s`` after conjugate gradient."""
-    grad_norm: float
-    """Norm of the meta-gradient."""
-    inner_grad_norm: float
-    """Norm of the inner gradients, mean over inner steps and tasks; 0 without inner steps."""
-    entropy: float
-    """Of the adapted policies at the old parameters, in nats, mean over tasks."""
+    state: MetaState
+    metrics: Metrics
+    """One number for each of the method's columns."""
+    per_task: Mapping[str, NDArray[np.float32]]
+    """``loss_before``, ``loss_after``, ``kl_before`` and ``kl_after``, ``[N]`` each."""
+    seconds_waiting: float
+    """Seconds that it waited for episodes."""
 
 
-class GradientBasedMetaLearner:
-    """A learner of initial parameters from which tasks adapt by gradient steps.
+class MetaLearner(ABC):
+    """A method of meta-learning: how tasks adapt, and how theta follows from what they did.
 
     Args:
-        policy: its parameters are theta; it is moved to ``device`` and updated in place.
-        device: where the updates are computed.
+        policy: a template; it is copied to ``device``, and its own parameters are the initial theta.
+        settings: the config, with the method's own keys.
+        device: where updates are computed.
+        rebuild: linearise a chunk of tasks anew for each question put to it, and forget it after the answer.
+            Memory then holds as many chunks as there are threads, whatever the number of tasks; an update
+            takes longer and gives the same bits.
     """
 
-    def __init__(self, policy: Policy, device: torch.device | str = "cpu"):
-        self.device = torch.device(device)
-        self.policy = policy.to(self.device)
-        self.seconds_waiting = 0.0
-        """How long the last update waited for episodes."""
+    columns: ClassVar[Mapping[str, Column]]
+    """The numbers that `update` reports, in order."""
+    headline: ClassVar[tuple[str, ...]]
+    """The columns that the line of progress shows."""
+    rejection_hint: ClassVar[str] = ""
+    """Advice for when update after update is not accepted."""
 
-    def chunks(self, train: Sequence[Sequence[Episodes]], valid: Sequence[Episodes]) -> Iterator[Chunk]:
-        """Yield the tasks in order, a chunk as soon as its episodes are there.
+    def __init__(
+        self, policy: Policy, settings: Any, device: torch.device | str = "cpu", *, rebuild: bool = False
+    ):
+        self.settings, self.device, self.rebuild = settings, torch.device(device), rebuild
+        self.adaptation = self.adapts(copy.deepcopy(policy).to(self.device), settings)
 
-        On a CPU a chunk has at most `CPU_CHUNK_STEPS` steps (or one task); elsewhere it is the
-        whole meta-batch.
+    @staticmethod
+    @abstractmethod
+    def adapts(policy: Policy, settings: Any) -> Adaptation:
+        """Return how tasks adapt; the same for workers, tests and videos."""
+
+    @property
+    def layout(self) -> Layout:
+        """The parts of theta."""
+        return self.adaptation.layout
+
+    @abstractmethod
+    def init(self) -> MetaState:
+        """Return the state before the first update."""
+
+    @abstractmethod
+    def update(self, state: MetaState, rounds: Rounds) -> MetaUpdate:
+        """Return the state after one update, and what it did.
+
+        Args:
+            rounds: ``[round][task]``, episodes or futures of them, sampled from ``state.theta``.
 
         Raises:
-            ValueError: there are no tasks, or an inner step has train episodes of another number of them
-                than ``valid``.
+            FloatingPointError: numbers are NaN or infinite; the message names the quantity and the tasks.
         """
-        if not valid:
-            raise ValueError("no tasks: an update needs episodes of at least one")
-        for step, futures in enumerate(train):
-            if len(futures) != len(valid):
-                raise ValueError(
-                    f"train episodes of step {step} are of {len(futures)} tasks, valid ones of {len(valid)}"
-                )
-        limit = CPU_CHUNK_STEPS if self.device.type == "cpu" else None
-        self.seconds_waiting = 0.0
-        pending: list[list[BatchEpisodes]] = []
-        steps = 0
-        for task in range(len(valid)):
-            asked = time.perf_counter()
-            episodes = [_resolve(futures[task]) for futures in (*train, valid)]
-            self.seconds_waiting += time.perf_counter() - asked
-            size = max(batch.num_steps for batch in episodes)
-            if pending and limit is not None and steps + size > limit:
-                yield self._stack(pending)
-                pending, steps = [], 0
-            pending.append(episodes)
-            steps += size
-        if pending:
-            yield self._stack(pending)
-
-    def _stack(self, tasks: list[list[BatchEpisodes]]) -> Chunk:
-        *train, valid = (stack_episodes(batches, self.device) for batches in zip(*tasks, strict=True))
-        return train, valid
 
 
-@contextmanager
-def chunk_threads() -> Iterator[Callable[[Callable[[S], T], Iterable[S]], list[T]]]:
-    """Open as many threads as torch was using, and yield a ``map(function, items)`` over them.
+class GradientMetaLearner(MetaLearner):
+    """A method whose objective is differentiated through adaptation."""
 
-    Each computes with one intra-op thread: a thread per chunk is faster than many threads in one
-    matrix product of this size. Work starts as items come; the answers keep the items' order.
-    """
-    with (
-        one_intra_op_thread() as threads,
-        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as executor,
-    ):
+    @property
+    @abstractmethod
+    def optimizer(self) -> OuterOptimizer:
+        """Return what moves theta."""
 
-        def parallel_map(function: Callable[[S], T], items: Iterable[S]) -> list[T]:
-            futures = [executor.submit(function, item) for item in items]
-            return [future.result() for future in futures]
+    @abstractmethod
+    def objective(self, state: MetaState) -> Objective:
+        """Return what this update minimises."""
 
-        yield parallel_map
+    def init(self) -> MetaState:
+        """Return the template's parameters as theta, and a fresh memory."""
+        theta = self.adaptation.initial_theta()
+        return MetaState(theta, self.optimizer.init(theta))
+
+    def update(self, state: MetaState, rounds: Rounds) -> MetaUpdate:
+        """Take one step of the optimiser.
+
+        Raises:
+            FloatingPointError: parameters, losses, gradients or products are NaN or infinite.
+        """
+        theta = state.theta.to(self.device)
+        if not bool(theta.isfinite().all()):
+            raise FloatingPointError("the policy's parameters are NaN or infinite: start from others")
+        objective = self.objective(state)
+        keep = self.optimizer.repeats_products and not self.rebuild
+
+        def chunk(batches: list[StackedEpisodes]) -> TaskChunk:
+            return TaskChunk(self.adaptation, objective, theta, batches, keep)
+
+        chunks = Chunks(rounds, self.device)
+        with chunk_threads() as parallel_map:
+            problem = MetaProblem(map(chunk, chunks), parallel_map)
+            memory = {name: tensor.to(self.device) for name, tensor in state.memory.items()}
+            step = self.optimizer.step(problem, theta, memory)
+        known = {**_numbers(step), **step.details, **self.report(state, step)}
+        known["inner_grad_norm"] = problem.inner_grad_norms.mean().item()
+        known["entropy"] = problem.entropies.mean().item()
+        return MetaUpdate(
+            MetaState(step.theta, self.remember(state, step)),
+            {name: known[name] for name in self.columns},
+            _per_task(step),
+            chunks.seconds_waiting,
+        )
+
+    def remember(self, state: MetaState, step: Step) -> Mapping[str, Tensor]:
+        """Return the memory after a step: the optimiser's, and what else a method keeps."""
+        return step.memory
+
+    def report(self, state: MetaState, step: Step) -> dict[str, float]:
+        """Return the numbers for those of the method's columns that not all methods have."""
+        return {}
 
 
-def _resolve(episodes: Episodes) -> BatchEpisodes:
-    return episodes if isinstance(episodes, BatchEpisodes) else episodes.result()
+def _numbers(step: Step) -> dict[str, Any]:
+    per_task = _per_task(step)
+    return {
+        "loss_before": float(per_task["loss_before"].mean()),
+        "loss_after": float(per_task["loss_after"].mean()),
+        "kl": step.after.kls.mean().item(),
+        ACCEPTED: step.accepted,
+        "grad_norm": step.before.gradient.norm().item(),
+    }
+
+
+def _per_task(step: Step) -> dict[str, NDArray[np.float32]]:
+    losses = step.before.losses
+    tensors = {
+        "loss_before": losses,
+        "loss_after": step.after.losses,
+        "kl_before": torch.zeros_like(losses),
+        "kl_after": step.after.kls,
+    }
+    return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 import numpy as np
@@ -13,8 +13,25 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from maml_rl.parameters import Layout, Params
 from maml_rl.policies.distributions import ActionDistribution
-from maml_rl.policies.network import Params
+
+
+class HessianProduct(ABC):
+    """Products with the Hessian of one loss, in a policy's parameters."""
+
+    @abstractmethod
+    def product(
+        self,
+        vectors: Float[Tensor, "N P"],
+        cotangent_dot: Callable[[ActionDistribution], Iterable[Tensor]],
+    ) -> Float[Tensor, "N P"]:
+        """Return the Hessian times ``vectors``.
+
+        Args:
+            cotangent_dot: returns how the loss's derivative by the distribution's numbers changes, given how
+                those change.
+        """
 
 
 class Linearisation(ABC):
@@ -28,29 +45,16 @@ class Linearisation(ABC):
     """The action distribution, without a graph."""
 
     @abstractmethod
-    def push_forward(self, vectors: Float[Tensor, "N P"]) -> ActionDistribution:
-        """Return how the distribution's parameters change in the direction ``vectors``, ``J v``."""
+    def jvp(self, vectors: Float[Tensor, "N P"]) -> ActionDistribution:
+        """Return how the distribution's numbers change in the direction ``vectors``, ``J v``."""
 
     @abstractmethod
-    def pull_back(self, cotangent: Sequence[Tensor]) -> Float[Tensor, "N P"]:
-        """Return ``Jᵀ u``: the gradient of a loss whose derivative by those parameters is ``u``."""
+    def vjp(self, cotangent: Iterable[Tensor]) -> Float[Tensor, "N P"]:
+        """Return ``Jᵀ u``: the gradient of a loss whose derivative by those numbers is ``u``."""
 
     @abstractmethod
-    def fix_loss(self, cotangent: Sequence[Tensor]) -> None:
-        """Choose the loss of `hessian_product`, by its derivative by the distribution's parameters."""
-
-    @abstractmethod
-    def hessian_product(
-        self,
-        vectors: Float[Tensor, "N P"],
-        cotangent_dot: Callable[[ActionDistribution], Sequence[Tensor]],
-    ) -> Float[Tensor, "N P"]:
-        """Return the loss's Hessian times ``vectors``.
-
-        Args:
-            cotangent_dot: how what `fix_loss` was given changes with the distribution's parameters, given
-                how those change.
-        """
+    def hessian(self, cotangent: Iterable[Tensor]) -> HessianProduct:
+        """Return products with the Hessian of a loss whose derivative by those numbers is ``cotangent``."""
 
 
 class Policy(nn.Module, ABC):
@@ -87,8 +91,7 @@ class Policy(nn.Module, ABC):
 
     def forward(self, observations: Float[Tensor, "*B O"], params: Params | None = None) -> Distribution:
         """Return ``pi(. | observations)`` under ``params``, or under the policy's own parameters."""
-        own = OrderedDict(self.named_parameters())
-        return self.outputs(observations, own if params is None else params).distribution()
+        return self.outputs(observations, self.own_params() if params is None else params).distribution()
 
     def update_params(
         self,
@@ -99,12 +102,18 @@ class Policy(nn.Module, ABC):
     ) -> "OrderedDict[str, Tensor]":
         """Return ``params - step_size * grad loss``, the inner step of MAML (Finn et al. 2017, eq. 1).
 
-        Unless ``first_order``, the result can be differentiated through the gradient.
+        Unless ``first_order``, the result can be differentiated through the gradient. What needs no gradient,
+        as buffers do not, stays as it is.
         """
-        params = OrderedDict(self.named_parameters()) if params is None else params
-        grads = torch.autograd.grad(loss, list(params.values()), create_graph=not first_order)
-        updated = zip(params.items(), grads, strict=True)
-        return OrderedDict((name, param - step_size * grad) for (name, param), grad in updated)
+        params = self.own_params() if params is None else params
+        moving = {name: param for name, param in params.items() if param.requires_grad}
+        grads = torch.autograd.grad(loss, list(moving.values()), create_graph=not first_order)
+        updated = zip(moving.items(), grads, strict=True)
+        return OrderedDict(params) | {name: param - step_size * grad for (name, param), grad in updated}
+
+    def own_params(self) -> "OrderedDict[str, Tensor]":
+        """Return the policy's own parameters by name, in the order of `layout`."""
+        return OrderedDict(self.named_parameters())
 
     @torch.no_grad()
     def get_vector(self) -> Float[Tensor, "P"]:
@@ -118,17 +127,9 @@ class Policy(nn.Module, ABC):
 
     def unflatten(self, vectors: Float[Tensor, "*N P"]) -> Params:
         """View vectors as named parameters; leading dimensions stay."""
-        pieces = torch.split(vectors, self._sizes, dim=-1)
-        lead = vectors.shape[:-1]
-        return {
-            name: piece.view(*lead, *shape)
-            for (name, shape), piece in zip(self._shapes.items(), pieces, strict=True)
-        }
+        return self.layout.view(vectors)
 
     @cached_property
-    def _shapes(self) -> dict[str, torch.Size]:
-        return {name: param.shape for name, param in self.named_parameters()}
-
-    @cached_property
-    def _sizes(self) -> list[int]:
-        return [shape.numel() for shape in self._shapes.values()]
+    def layout(self) -> Layout:
+        """The order of the parameters in a vector: that of `own_params`."""
+        return Layout({name: param.shape for name, param in self.own_params().items()})

@@ -1,6 +1,6 @@
 """Policies for discrete actions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch.nn.functional as F
@@ -8,9 +8,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from maml_rl.parameters import Params
+from maml_rl.policies.activations import Nonlinearity
 from maml_rl.policies.distributions import CategoricalLogits
 from maml_rl.policies.mlp import MLPPolicy, hidden_layers
-from maml_rl.policies.network import Nonlinearity, Params
 
 
 class CategoricalMLPPolicy(MLPPolicy):
@@ -36,7 +37,7 @@ class CategoricalMLPPolicy(MLPPolicy):
         """Return the tangent."""
         return CategoricalLogits(outputs_dot)
 
-    def pull_head(self, cotangent: Sequence[Tensor], params: Params, out: Params) -> Float[Tensor, "N M A"]:
+    def pull_head(self, cotangent: Iterable[Tensor], params: Params, out: Params) -> Float[Tensor, "N M A"]:
         """Return the logits' part, which is all."""
         (logits,) = cotangent
         return logits

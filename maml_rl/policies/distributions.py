@@ -1,4 +1,4 @@
-"""The two families of action distributions, as the hot paths need them.
+"""The families of action distributions, as the hot paths need them; `squashed_normal` is a file of its own.
 
 Each is a tuple of its parameters, as a network puts them out, with the few functions that rollouts
 and losses call. They build no intermediate distribution objects; `distribution` makes the
@@ -6,7 +6,8 @@ equivalent `torch.distributions` object for users, and the tests hold the one ag
 """
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -14,10 +15,62 @@ from torch import Tensor
 from torch.distributions import Categorical, Distribution, Independent, Normal
 
 LOG_SQRT_TWO_PI = 0.5 * math.log(2 * math.pi)
+Same = TypeVar("Same", bound="ActionDistribution")
+
+
+@runtime_checkable
+class ActionDistribution(Protocol):
+    """A tuple of tensors, the distribution's numbers at each step, and what rollouts and losses ask of it.
+
+    What is a derivative by those numbers (a gradient, a tangent) comes in the same form. Shapes: N tasks, M
+    steps, A action dimensions or actions.
+    """
+
+    def __init__(self, *numbers: Tensor): ...
+
+    def __iter__(self) -> Iterator[Tensor]: ...
+
+    def distribution(self) -> Distribution:
+        """Return the `torch.distributions` equivalent."""
+        ...
+
+    def sample(self, noise: Float[Tensor, "..."]) -> Shaped[Tensor, "..."]:
+        """Turn ``noise`` into actions."""
+        ...
+
+    def log_prob(self, actions: Shaped[Tensor, "..."]) -> Float[Tensor, "..."]:
+        """Return the log-probability of ``actions``."""
+        ...
+
+    def kl(self: Same, other: Same) -> Float[Tensor, "..."]:
+        """Return KL(self || other) in nats."""
+        ...
+
+    def entropy(self) -> Float[Tensor, "..."]:
+        """Return the entropy in nats."""
+        ...
+
+    def score(self: Same, actions: Shaped[Tensor, "..."], weights: Float[Tensor, "N M"]) -> Same:
+        """Return the gradient of ``(weights * log_prob(actions)).sum()``."""
+        ...
+
+    def score_dot(
+        self: Same, actions: Shaped[Tensor, "..."], weights: Float[Tensor, "N M"], tangent: Same
+    ) -> Same:
+        """Return how `score` changes in the direction ``tangent``."""
+        ...
+
+    def fisher(self: Same, tangent: Same, weights: Float[Tensor, "N M"]) -> Same:
+        """Return the weighted Fisher matrix in the distribution's numbers, times ``tangent``."""
+        ...
 
 
 class DiagonalNormal(NamedTuple):
-    """Independent normals with a state-independent scale: ``log_std`` broadcasts against ``mean``."""
+    """Independent normals, ``a ~ N(mean, exp(2 log_std))``; ``log_std`` broadcasts against ``mean``.
+
+    Derivatives are in the form of the numbers: log-stds ``[N, 1, A]`` are shared by a task's steps, whose
+    parts add up; ``[N, M, A]`` are each step's own.
+    """
 
     mean: Float[Tensor, "*B A"]
     log_std: Float[Tensor, "*S A"]
@@ -48,9 +101,7 @@ class DiagonalNormal(NamedTuple):
         inverse_std = (-self.log_std).exp()
         z = (actions - self.mean) * inverse_std
         weighted = weights[..., None] * z
-        return DiagonalNormal(
-            weighted * inverse_std, (weighted * z - weights[..., None]).sum(1, keepdim=True)
-        )
+        return DiagonalNormal(weighted * inverse_std, self._like_log_std(weighted * z - weights[..., None]))
 
     def score_dot(
         self, actions: Float[Tensor, "N M A"], weights: Float[Tensor, "N M"], tangent: "DiagonalNormal"
@@ -62,7 +113,7 @@ class DiagonalNormal(NamedTuple):
         weighted = weights[..., None] * (mean_dot + z * tangent.log_std)
         return DiagonalNormal(
             (weights[..., None] * z * tangent.log_std + weighted) * -inverse_std,
-            -2 * (weighted * z).sum(1, keepdim=True),
+            -2 * self._like_log_std(weighted * z),
         )
 
     def entropy(self) -> Float[Tensor, "*B"]:
@@ -73,13 +124,22 @@ class DiagonalNormal(NamedTuple):
     def fisher(self, tangent: "DiagonalNormal", weights: Float[Tensor, "N M"]) -> "DiagonalNormal":
         """Return the weighted Fisher matrix in (mean, log std) times ``tangent``.
 
-        The matrix is diagonal: ``1 / std²`` for a mean and 2 for a log std, which all steps share.
+        The matrix is diagonal: ``1 / std²`` for a mean and 2 for a log std.
         """
         inverse_variance = (-2 * self.log_std).exp()
-        total = weights.sum(-1)[:, None, None]
+        total = weights[..., None] if self._own_log_stds else weights.sum(-1)[:, None, None]
         return DiagonalNormal(
             weights[..., None] * inverse_variance * tangent.mean, 2 * total * tangent.log_std
         )
+
+    def _like_log_std(self, x: Float[Tensor, "N M A"]) -> Float[Tensor, "N S A"]:
+        """Sum over the steps that share a log-std."""
+        return x if self._own_log_stds else x.sum(1, keepdim=True)
+
+    @property
+    def _own_log_stds(self) -> bool:
+        """True if each step has a log-std of its own; for a single step it makes no difference."""
+        return self.log_std.dim() > 1 and self.log_std.shape[-2] != 1
 
 
 class CategoricalLogits(NamedTuple):
@@ -128,6 +188,3 @@ class CategoricalLogits(NamedTuple):
         p = self.logits.softmax(-1)
         mean = (p * tangent.logits).sum(-1, keepdim=True)
         return CategoricalLogits(weights[..., None] * p * (tangent.logits - mean))
-
-
-ActionDistribution = DiagonalNormal | CategoricalLogits

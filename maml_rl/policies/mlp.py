@@ -1,16 +1,17 @@
 """Policies whose network is a multilayer perceptron."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from maml_rl.policies.activations import faster
-from maml_rl.policies.base import Linearisation, Policy
+from maml_rl.parameters import Params
+from maml_rl.policies.activations import Nonlinearity, faster
+from maml_rl.policies.base import HessianProduct, Linearisation, Policy
 from maml_rl.policies.distributions import ActionDistribution
-from maml_rl.policies.network import NetworkLinearisation, Nonlinearity, Params, as_factors
+from maml_rl.policies.mlp_derivatives import NetworkHessian, NetworkLinearisation, as_factors
 
 
 class MLPPolicy(Policy):
@@ -49,7 +50,7 @@ class MLPPolicy(Policy):
         """Return how the distribution changes with the outputs and with parameters of its own."""
 
     @abstractmethod
-    def pull_head(self, cotangent: Sequence[Tensor], params: Params, out: Params) -> Float[Tensor, "N M A"]:
+    def pull_head(self, cotangent: Iterable[Tensor], params: Params, out: Params) -> Float[Tensor, "N M A"]:
         """Return the part of ``cotangent`` that is the outputs'; write the parameters' own to ``out``."""
 
     def at(self, params: Params) -> Callable[[Float[Tensor, "*B O"]], ActionDistribution]:
@@ -80,50 +81,60 @@ class MLPLinearisation(Linearisation):
     """`Linearisation` of an MLP policy: its network's, and its head's on top."""
 
     def __init__(self, policy: MLPPolicy, observations: Float[Tensor, "N M O"], params: Float[Tensor, "N P"]):
-        self._policy = policy
-        self._params = policy.unflatten(params.detach())
-        self._network = NetworkLinearisation(
-            policy.layer_names, policy.nonlinearity, observations, self._params
+        self.policy = policy
+        self.params = policy.unflatten(params.detach())
+        self.network = NetworkLinearisation(
+            policy.layer_names, policy.nonlinearity, observations, self.params
         )
         self._template = params
-        self.pi = policy.head(self._params)(self._network.outputs)
+        self.pi = policy.head(self.params)(self.network.outputs)
 
-    def push_forward(self, vectors: Float[Tensor, "N P"]) -> ActionDistribution:
+    def jvp(self, vectors: Float[Tensor, "N P"]) -> ActionDistribution:
         """Return ``J v``."""
-        named = self._policy.unflatten(vectors)
-        return self._policy.head_dot(self._network.push_forward(named), named, self._params)
+        named = self.policy.unflatten(vectors)
+        return self.policy.head_dot(self.network.jvp(named), named, self.params)
 
-    def pull_back(self, cotangent: Sequence[Tensor]) -> Float[Tensor, "N P"]:
+    def vjp(self, cotangent: Iterable[Tensor]) -> Float[Tensor, "N P"]:
         """Return ``Jᵀ u``."""
-        result, out = self._new_vectors()
-        self._network.pull_back(self._policy.pull_head(cotangent, self._params, out), out)
+        result, out = self.new_vectors()
+        self.network.vjp(self.policy.pull_head(cotangent, self.params, out), out)
         return result
 
-    def fix_loss(self, cotangent: Sequence[Tensor]) -> None:
-        """Choose the loss of `hessian_product`."""
-        _, scratch = self._new_vectors()
-        self._network.fix_loss(self._policy.pull_head(cotangent, self._params, scratch))
+    def hessian(self, cotangent: Iterable[Tensor]) -> "MLPHessian":
+        """Return products with a loss's Hessian."""
+        return MLPHessian(self, cotangent)
 
-    def hessian_product(
+    def new_vectors(self) -> tuple[Float[Tensor, "N P"], Params]:
+        """Return room for ``[N, P]`` numbers, and the same memory as named parameters."""
+        vectors = torch.empty(self._template.shape, dtype=self._template.dtype, device=self._template.device)
+        return vectors, self.policy.unflatten(vectors)
+
+
+class MLPHessian(HessianProduct):
+    """`HessianProduct` of an MLP policy."""
+
+    def __init__(self, at: MLPLinearisation, cotangent: Iterable[Tensor]):
+        self._at = at
+        _, scratch = at.new_vectors()
+        self._network = NetworkHessian(at.network, at.policy.pull_head(cotangent, at.params, scratch))
+
+    def product(
         self,
         vectors: Float[Tensor, "N P"],
-        cotangent_dot: Callable[[ActionDistribution], Sequence[Tensor]],
+        cotangent_dot: Callable[[ActionDistribution], Iterable[Tensor]],
     ) -> Float[Tensor, "N P"]:
-        """Return the Hessian of the loss times ``vectors``."""
-        named = self._policy.unflatten(vectors)
-        result, out = self._new_vectors()
+        """Return the Hessian times ``vectors``."""
+        policy, params = self._at.policy, self._at.params
+        named = policy.unflatten(vectors)
+        result, out = self._at.new_vectors()
 
         # Annotated with plain types: jaxtyping's would be made anew at every call.
         def of_outputs(outputs_dot: Tensor) -> Tensor:
-            tangent = self._policy.head_dot(outputs_dot, named, self._params)
-            return self._policy.pull_head(cotangent_dot(tangent), self._params, out)
+            tangent = policy.head_dot(outputs_dot, named, params)
+            return policy.pull_head(cotangent_dot(tangent), params, out)
 
-        self._network.hessian_product(named, of_outputs, out)
+        self._network.product(named, of_outputs, out)
         return result
-
-    def _new_vectors(self) -> tuple[Float[Tensor, "N P"], Params]:
-        vectors = torch.empty(self._template.shape, dtype=self._template.dtype, device=self._template.device)
-        return vectors, self._policy.unflatten(vectors)
 
 
 def hidden_layers(hidden_sizes: Sequence[int]) -> dict[str, int]:

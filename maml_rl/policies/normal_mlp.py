@@ -1,7 +1,7 @@
 """Gaussian policies for continuous actions."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -10,9 +10,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from maml_rl.parameters import Params
+from maml_rl.policies.activations import Nonlinearity
 from maml_rl.policies.distributions import DiagonalNormal
 from maml_rl.policies.mlp import MLPPolicy, hidden_layers
-from maml_rl.policies.network import Nonlinearity, Params
 
 
 class NormalMLPPolicy(MLPPolicy):
@@ -53,7 +54,7 @@ class NormalMLPPolicy(MLPPolicy):
         """Return the tangent; a clamped log-std does not move."""
         return DiagonalNormal(outputs_dot, (vectors["sigma"] * self._free(params))[:, None, :])
 
-    def pull_head(self, cotangent: Sequence[Tensor], params: Params, out: Params) -> Float[Tensor, "N M A"]:
+    def pull_head(self, cotangent: Iterable[Tensor], params: Params, out: Params) -> Float[Tensor, "N M A"]:
         """Return the mean's part; write the log-std's to ``out``."""
         mean, log_std = cotangent
         out["sigma"].copy_(log_std[:, 0] * self._free(params))

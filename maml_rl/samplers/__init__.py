@@ -1,7 +1,13 @@
-"""Samplers: tasks in, futures of train and valid episodes out."""
+"""Samplers: tasks and theta in, futures of episodes out."""
 
-from maml_rl.samplers.base import Sampler
-from maml_rl.samplers.in_process import InProcessSampler
-from maml_rl.samplers.multi_task_sampler import MultiTaskSampler
+from maml_rl.lazy import lazy_names
+from maml_rl.samplers.plan import Recipe
+from maml_rl.samplers.sampler import Sampler
 
-__all__ = ["InProcessSampler", "MultiTaskSampler", "Sampler"]
+__all__ = ["InProcessSampler", "MultiTaskSampler", "Recipe", "Sampler"]
+
+# The samplers of 2020, whose module builds on this package.
+__getattr__ = lazy_names(
+    __name__,
+    {"InProcessSampler": "maml_rl.compat.samplers", "MultiTaskSampler": "maml_rl.compat.samplers"},
+)

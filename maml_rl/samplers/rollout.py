@@ -1,6 +1,7 @@
 """Rolling out policies: a pure function of environments, parameters, noise and seeds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,9 +12,6 @@ from torch import Tensor
 from maml_rl.envs.task_env import Array, TaskVectorEnv
 from maml_rl.episode import EpisodeData
 from maml_rl.policies.base import Policy
-
-Steps = tuple[list[Array], list[Array], list[Array]]
-"""Observations, actions and rewards per time step, ``[N, K, …]``; there is one observation more."""
 
 LARGEST_BLOCK = 64
 """Time steps of noise drawn at once, at most. It changes the speed alone: a stream's draws follow in time."""
@@ -44,7 +42,70 @@ def rollout(
         seeds: of the environments, one per task.
     """
     # The episodes' tensors are made outside of inference mode, where autograd may meet them.
-    return _stack(*_run(env, policy, params, noise, seeds))
+    return _run(env, policy, params, noise, seeds).episodes()
+
+
+class _Recording:
+    """Episodes as they are recorded, one time step after another.
+
+    Args:
+        tasks, episodes: N and K.
+    """
+
+    def __init__(self, tasks: int, episodes: int):
+        self.shape = (tasks, episodes)
+        self.lengths = np.zeros(tasks * episodes, np.int64)
+        self.truncated = np.zeros(tasks * episodes, bool)
+        self._observations: list[Array] = []
+        self._actions: list[Array] = []
+        self._rewards: list[Array] = []
+        self._extras: list[dict[str, Array]] = []
+
+    def observe(self, observation: Array) -> Array:
+        """Keep what comes before the next action, and return it, ``[N, K, ...]``."""
+        # Copies, of actions too: what an environment is given or returns it may write to later.
+        self._observations.append(
+            np.array(observation, np.float32).reshape(*self.shape, *observation.shape[1:])
+        )
+        return self._observations[-1]
+
+    def act(self, action: Array) -> Array:
+        """Keep the actions ``[N, K, ...]``, and return them as the environment takes them."""
+        self._actions.append(action)
+        return action.reshape(-1, *action.shape[2:]).copy()
+
+    def receive(self, reward: Array, truncated: Array, info: Mapping[str, Any]) -> None:
+        """Keep what follows the actions."""
+        self._rewards.append(np.array(reward).reshape(self.shape))
+        self._extras.append({name: np.array(info[name], np.float32).reshape(self.shape) for name in info})
+        self.truncated |= truncated
+
+    def episodes(self) -> EpisodeData:
+        """Return what was kept, time second."""
+        lengths = self.lengths.reshape(self.shape)
+        all_observations, actions, rewards = (
+            np.stack(arrays, axis=1) for arrays in (self._observations, self._actions, self._rewards)
+        )
+        none = np.zeros(self.shape, np.float32)
+        extras = {
+            name: np.stack([of_step.get(name, none) for of_step in self._extras], axis=1)
+            for name in sorted(set().union(*self._extras))
+        }
+        task, episode = np.indices(lengths.shape)
+        last_observations = all_observations[task, lengths, episode]
+        observations = all_observations[:, :-1]
+        finished = np.arange(rewards.shape[1])[:, None] >= lengths[:, None, :]
+        for array in (observations, actions, rewards, *extras.values()):
+            array[finished] = 0
+        return EpisodeData(
+            torch.from_numpy(observations),
+            torch.from_numpy(actions),
+            torch.from_numpy(rewards.astype(np.float32)),
+            torch.from_numpy(lengths),
+            torch.from_numpy(last_observations),
+            torch.from_numpy(self.truncated.reshape(self.shape)),
+            {name: torch.from_numpy(array) for name, array in extras.items()},
+        )
 
 
 @torch.inference_mode()
@@ -54,48 +115,16 @@ def _run(
     params: Float[Tensor, "N P"],
     noise: Iterator[NDArray[np.float32]],
     seeds: Sequence[int],
-) -> tuple[Steps, NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the steps, and the episodes' lengths and whether time cut them, ``[N, K]``."""
-    shape = (params.shape[0], env.episodes_per_task)
+) -> _Recording:
+    """Return the recording of one episode of every sub-environment."""
+    recording = _Recording(params.shape[0], env.episodes_per_task)
     act = policy.at(policy.unflatten(params))
     observation, _ = env.reset(seed=seeds)
-    truncated = np.zeros(env.num_envs, bool)
-    lengths = np.zeros(env.num_envs, np.int64)
-    observations: list[Array] = []
-    actions: list[Array] = []
-    rewards: list[Array] = []
-
-    def record(observation: Array) -> Array:
-        # Copies, of actions too: what an environment is given or returns it may write to later.
-        observations.append(np.array(observation, np.float32).reshape(*shape, *observation.shape[1:]))
-        return observations[-1]
-
     while env.running.any():
-        lengths += env.running
-        pi = act(torch.from_numpy(record(observation).reshape(*shape, -1)))
+        recording.lengths += env.running
+        pi = act(torch.from_numpy(recording.observe(observation).reshape(*recording.shape, -1)))
         action = pi.sample(torch.from_numpy(next(noise))).numpy()
-        actions.append(action)
-        observation, reward, _, cut, _ = env.step(action.reshape(-1, *action.shape[2:]).copy())
-        rewards.append(np.array(reward).reshape(shape))
-        truncated |= cut
-    record(observation)
-    return (observations, actions, rewards), lengths.reshape(shape), truncated.reshape(shape)
-
-
-def _stack(steps: Steps, lengths: NDArray[np.int64], truncated: NDArray[np.bool_]) -> EpisodeData:
-    """Return the steps as episodes, time second."""
-    all_observations, actions, rewards = (np.stack(arrays, axis=1) for arrays in steps)
-    task, episode = np.indices(lengths.shape)
-    last_observations = all_observations[task, lengths, episode]
-    observations = all_observations[:, :-1]
-    finished = np.arange(rewards.shape[1])[:, None] >= lengths[:, None, :]
-    for array in (observations, actions, rewards):
-        array[finished] = 0
-    return EpisodeData(
-        torch.from_numpy(observations),
-        torch.from_numpy(actions),
-        torch.from_numpy(rewards.astype(np.float32)),
-        torch.from_numpy(lengths),
-        torch.from_numpy(last_observations),
-        torch.from_numpy(truncated),
-    )
+        observation, reward, _, truncated, info = env.step(recording.act(action))
+        recording.receive(reward, truncated, info)
+    recording.observe(observation)
+    return recording

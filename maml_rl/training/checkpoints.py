@@ -1,4 +1,4 @@
-"""Checkpoints: the parameters after a meta-update, and how far the run had come.
+"""Checkpoints: all that a run remembers after a meta-update, and how far it had come.
 
 No state of a random generator is in them, because none is needed: what a meta-update draws is a function of
 the seed and of the update's number.
@@ -7,23 +7,23 @@ the seed and of the update's number.
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from maml_rl._system.files import Tensors, save_tensors, write_atomically, writing
 from maml_rl.errors import UsageError
-from maml_rl.policies.base import Policy
-from maml_rl.training.files import State, load_policy, save_state, write_atomically, writing
 
 BEST = "best"
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come.
+    """The progress of a run.
 
     Args:
         iteration: meta-updates made.
@@ -37,7 +37,7 @@ class Progress:
 
 
 class Checkpoints:
-    """A folder of them: ``000010.th`` is a policy like any other, ``000010.json`` tells of it.
+    """A folder of them: ``000010.th`` holds a run's state, ``000010.json`` tells of it.
 
     That is its digest, how far the run had come, and the run's config and version.
     The second file is written after the first, and each appears whole or not at all, so that a crash leaves
@@ -54,7 +54,7 @@ class Checkpoints:
         self._keep = keep
         self._origin = origin
 
-    def save(self, state: State, progress: Progress) -> None:
+    def save(self, state: Tensors, progress: Progress) -> None:
         """Write a checkpoint, and remove others but for the last few before it.
 
         One that is named by a later update is damaged, for the run would have gone on from it.
@@ -67,19 +67,19 @@ class Checkpoints:
         kept = [path for path in manifests if int(path.stem) <= progress.iteration][-self._keep :]
         self._remove(path for path in manifests if path not in kept)
 
-    def save_best(self, state: State, progress: Progress) -> None:
+    def save_best(self, state: Tensors, progress: Progress) -> None:
         """Write ``best``, which is never removed."""
         self._write(BEST, state, progress)
 
-    def load_newest(self, policy: Policy) -> Progress:
-        """Load the newest whole checkpoint into ``policy``. Damaged ones are reported and passed over.
+    def load_newest(self, read: Callable[[Path], T]) -> tuple[T, Progress]:
+        """Return what ``read`` makes of the newest whole checkpoint; damaged ones are reported and skipped.
 
         Raises:
             UsageError: there is none.
         """
         for path in reversed(self._manifests()):
             try:
-                return self._load(path, policy)
+                return self._load(path, read)
             except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
                 logger.warning("checkpoint '%s' is damaged (%s); trying the one before it", path, error)
         raise UsageError(f"'{self.folder}' holds no whole checkpoint to resume from")
@@ -105,17 +105,16 @@ class Checkpoints:
         """Return the manifests of iterations, oldest first."""
         return sorted(path for path in self.folder.glob("*.json") if path.stem.isdecimal())
 
-    def _write(self, name: str, state: State, progress: Progress) -> None:
+    def _write(self, name: str, state: Tensors, progress: Progress) -> None:
         path = self.folder / f"{name}.th"
-        manifest = {**asdict(progress), "sha256": save_state(state, path), **self._origin}
+        manifest = {**asdict(progress), "sha256": save_tensors(state, path), **self._origin}
         text = json.dumps(manifest, indent=2) + "\n"
         write_atomically(path.with_suffix(".json"), lambda file: file.write(text.encode()))
 
-    def _load(self, manifest: Path, policy: Policy) -> Progress:
+    def _load(self, manifest: Path, read: Callable[[Path], T]) -> tuple[T, Progress]:
         entries = json.loads(manifest.read_text(encoding="utf-8"))
         path = manifest.with_suffix(".th")
         if hashlib.sha256(path.read_bytes()).hexdigest() != entries["sha256"]:
             raise ValueError("its digest is another")
         progress = Progress(**{field.name: entries[field.name] for field in fields(Progress)})
-        load_policy(policy, path)
-        return progress
+        return read(path), progress

@@ -9,12 +9,14 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from maml_rl import __version__
+from maml_rl._system.files import Tensors, save_tensors, write_atomically, writing
 from maml_rl.config import Config, load_config
 from maml_rl.errors import UsageError, check_number
-from maml_rl.policies.base import Policy
+from maml_rl.metalearners.base import MetaState
+from maml_rl.parameters import Layout
 from maml_rl.training.checkpoints import Checkpoints, Progress
-from maml_rl.training.files import State, save_state, state_of, write_atomically, writing
 from maml_rl.training.metrics import Iteration
+from maml_rl.training.state import load_state, state_tensors, theta_tensors
 from maml_rl.training.tables import CSVLogger
 
 CONFIG, POLICY, METRICS, TIMINGS = "config.json", "policy.th", "metrics.csv", "timings.csv"
@@ -52,7 +54,7 @@ class RunFolder:
         self.checkpoints = Checkpoints(path / CHECKPOINTS, keep_checkpoints, origin)
         self._lock = FileLock(path / LOCK, blocking=False)
         self._every = checkpoint_every
-        self._last: tuple[State, Progress] | None = None
+        self._last: tuple[MetaState, Progress] | None = None
         self._saved: Progress | None = None
 
     def check_free(self, overwrite: bool) -> None:
@@ -65,8 +67,12 @@ class RunFolder:
                 "choose another --output-folder, or pass --overwrite"
             )
 
-    def start(self, policy: Policy) -> Progress:
+    def start(self, layout: Layout, state: MetaState) -> Progress:
         """Begin a run in place of what is there: write the whole, effective config and the initial policy.
+
+        Args:
+            layout: of theta.
+            state: before the first update.
 
         Raises:
             UsageError: the folder cannot be made or written to, or another process has it.
@@ -76,11 +82,15 @@ class RunFolder:
         self._take()
         self.checkpoints.remove()
         self._write_config()
-        self._begin(policy, Progress())
+        self._begin(layout, state, Progress())
         return Progress()
 
-    def resume(self, policy: Policy) -> Progress:
-        """Go on from the newest whole checkpoint, which is loaded into ``policy``.
+    def resume(self, layout: Layout, like: MetaState) -> tuple[MetaState, Progress]:
+        """Go on from the newest whole checkpoint; return what it holds.
+
+        Args:
+            layout: of theta.
+            like: a state of the method, before the first update.
 
         Raises:
             UsageError: the config or the seed is another than the run's, there is no whole checkpoint, or
@@ -92,22 +102,22 @@ class RunFolder:
         changed = [
             f"{key.replace('_', '-')} was {before[key]!r}, is {after[key]!r}"
             for key in before
-            if before[key] != after[key] and key not in MAY_CHANGE
+            if key in after and before[key] != after[key] and key not in MAY_CHANGE
         ]
         if changed:
             raise UsageError(f"'{self.path}' cannot be resumed with another config: {'; '.join(changed)}")
         self._take()
-        progress = self.checkpoints.load_newest(policy)
+        state, progress = self.checkpoints.load_newest(lambda path: load_state(path, layout, like))
         if progress.iteration > self._config.num_batches:
             raise UsageError(
                 f"'{self.path}' has made {progress.iteration} meta-updates, more than num-batches "
                 f"({self._config.num_batches}); it may grow"
             )
-        self._begin(policy, progress)
+        self._begin(layout, state, progress)
         self._write_config()
-        return progress
+        return state, progress
 
-    def write_iteration(self, policy: Policy, iteration: Iteration) -> None:
+    def write_iteration(self, iteration: Iteration) -> None:
         """Keep what a meta-update left: its metrics, the policy, and now and then a checkpoint."""
         assert self._last is not None
         before, progress = self._last
@@ -117,9 +127,11 @@ class RunFolder:
         score, best = iteration.returns[-1], progress.best_return
         if best is None or score > best:
             best = score
-            self.checkpoints.save_best(before, Progress(progress.iteration, progress.env_steps, best))
+            self.checkpoints.save_best(
+                self._tensors(before), Progress(progress.iteration, progress.env_steps, best)
+            )
         env_steps = int(iteration.metrics["env_steps"])
-        self._last = (state_of(policy), Progress(iteration.number, env_steps, best))
+        self._last = (iteration.state, Progress(iteration.number, env_steps, best))
         if iteration.number % self._every == 0:
             self.checkpoint()
 
@@ -129,8 +141,9 @@ class RunFolder:
             return
         self._metrics.sync()
         self._timings.sync()
-        self.checkpoints.save(*self._last)
-        save_state(self._last[0], self.path / POLICY)
+        state, progress = self._last
+        self.checkpoints.save(self._tensors(state), progress)
+        save_tensors(theta_tensors(self._layout, state.theta), self.path / POLICY)
         self._saved = self._last[1]
 
     def close(self) -> None:
@@ -150,10 +163,14 @@ class RunFolder:
             except Timeout:
                 raise UsageError(f"'{self.path}' is in use: another process trains there") from None
 
-    def _begin(self, policy: Policy, progress: Progress) -> None:
+    def _tensors(self, state: MetaState) -> Tensors:
+        return state_tensors(self._layout, state)
+
+    def _begin(self, layout: Layout, state: MetaState, progress: Progress) -> None:
+        self._layout = layout
         self._metrics = CSVLogger(self.path / METRICS, progress.iteration)
         self._timings = CSVLogger(self.path / TIMINGS, progress.iteration)
-        self._last = (state_of(policy), progress)
+        self._last = (state, progress)
         self.checkpoint()
 
     def _write_config(self) -> None:

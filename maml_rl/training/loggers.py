@@ -1,13 +1,13 @@
-"""Where a run's numbers go besides its CSV files."""
+"""Loggers: places for a run's numbers besides its CSV files."""
 
 import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from maml_rl._system.files import writing
 from maml_rl.config import LoggerName
 from maml_rl.errors import UsageError
-from maml_rl.training.files import writing
 from maml_rl.training.metrics import Iteration
 
 

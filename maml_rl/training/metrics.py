@@ -1,9 +1,10 @@
-"""What a meta-update tells of itself. Every name is explained in docs/metrics.md."""
+"""The numbers of a meta-update. Every name is explained in docs/metrics.md."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-Metrics = Mapping[str, float | int | bool]
+from maml_rl.metalearners.base import MetaState, Metrics
+
+__all__ = ["Iteration", "Metrics"]
 
 
 @dataclass(frozen=True)
@@ -13,10 +14,12 @@ class Iteration:
     Args:
         metrics: what the config and the seed determine, to the bit.
         timings: what the machine had to do with it.
+        state: what it left.
     """
 
     metrics: Metrics
     timings: Metrics
+    state: MetaState
 
     @property
     def number(self) -> int:

@@ -3,37 +3,48 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import torch
+from torch import Tensor
 
 from maml_rl.baseline import LinearFeatureBaseline
 from maml_rl.config import WORKER_TIMEOUT, Config, load_config
+from maml_rl.config.methods import method_named
 from maml_rl.envs import make_env, make_task_vector_env
+from maml_rl.envs.registry import find_spec
+from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import UsageError, check_number
+from maml_rl.metalearners import MetaLearner
 from maml_rl.policies.base import Policy
-from maml_rl.policies.making import get_input_size, get_policy_for_env
-from maml_rl.samplers import InProcessSampler, MultiTaskSampler, Sampler
+from maml_rl.policies.factory import get_input_size
+from maml_rl.policies.registry import policy_for
+from maml_rl.samplers import Sampler
+from maml_rl.samplers.backends.base import Backend
+from maml_rl.samplers.backends.in_process import InProcessBackend
+from maml_rl.samplers.backends.processes import ProcessBackend
+from maml_rl.samplers.worker import SamplerWorker
 from maml_rl.seeding import Purpose, integer_seed, seed_sequence
-from maml_rl.training.files import load_policy
 from maml_rl.training.folder import CONFIG, POLICY
+from maml_rl.training.state import load_theta
 
 LARGEST_SEED = 2**63 - 1
-"""That an array of results holds."""
+"""The largest seed that an array of results can hold."""
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run depends on besides its config. Only the seed changes the result.
+    """The settings of an execution, besides the config. Only the seed changes the result.
 
     Args:
         seed: of every random stream.
         num_workers: sampler processes; 0 samples in this process.
         device: where meta-updates are computed.
         worker_timeout: seconds without an answer after which a sampler process counts as dead.
-        rebuild_graphs: bound their memory, see `MAMLTRPO`.
+        rebuild_graphs: bound their memory, see `maml_rl.metalearners.base.GradientMetaLearner`.
 
     Raises:
         UsageError: the seed, the number of workers or the timeout is out of range.
@@ -53,34 +64,35 @@ class RunSettings:
 
 
 class Run:
-    """The environment, policy, baseline and sampler that a config describes. Close it, or use ``with``.
+    """The environment, learner and sampler that a config describes. Close it, or use ``with``.
 
     Raises:
-        UsageError: the environment, its arguments, the nonlinearity or the device do not exist.
+        UsageError: the environment, its arguments, the method, the policy or the device do not exist.
     """
 
     def __init__(self, config: Config, settings: RunSettings):
         self.config, self.settings = config, settings
-        self.device = _device(settings.device)
+        device = _device(settings.device)
         self.env = make_env(config.env_name, config.env_kwargs)
         # What only the batched environment complains of shall be said before anything is written.
         make_task_vector_env(config.env_name, config.env_kwargs, 1).close()
-        self.policy = initial_policy(config, self.env, settings.seed)
-        baseline = LinearFeatureBaseline(get_input_size(self.env))
-        arguments = (
-            *(config.env_name, config.env_kwargs, config.fast_batch_size),
-            *(self.policy, baseline, self.env, settings.seed),
+        policy = initial_policy(config, self.env, settings.seed)
+        method = method_named(config.metalearner).load()
+        self.learner: MetaLearner = method(policy, config, device, rebuild=settings.rebuild_graphs)
+        make_worker = partial(
+            SamplerWorker,
+            find_spec(config.env_name),
+            dict(config.env_kwargs),
+            method.adapts(policy, config),
+            LinearFeatureBaseline(get_input_size(self.env)),
         )
-        self.sampler: Sampler
+        backend: Backend
         if settings.num_workers:
-            self.sampler = MultiTaskSampler(
-                *arguments,
-                settings.num_workers,
-                tasks_per_item=config.tasks_per_item,
-                worker_timeout=settings.worker_timeout,
-            )
+            backend = ProcessBackend(make_worker, settings.num_workers, settings.worker_timeout)
         else:
-            self.sampler = InProcessSampler(*arguments, tasks_per_item=config.tasks_per_item)
+            backend = InProcessBackend(make_worker)
+        tasks = EnvTaskSpace(self.env)
+        self.sampler = Sampler(backend, tasks, settings.seed, config.tasks_per_item)
 
     def __enter__(self) -> "Run":
         return self
@@ -95,8 +107,8 @@ class Run:
 
 
 @contextmanager
-def trained_run(folder: Path, settings: RunSettings, **changes: Any) -> Iterator[Run]:
-    """Open the run that a folder keeps, with the policy that came of it.
+def trained_run(folder: Path, settings: RunSettings, **changes: Any) -> Iterator[tuple[Run, Tensor]]:
+    """Open the run that a folder keeps; yield it and the theta that came of it.
 
     Args:
         changes: values of the config in place of its own.
@@ -106,17 +118,14 @@ def trained_run(folder: Path, settings: RunSettings, **changes: Any) -> Iterator
     """
     config, _ = load_config(folder / CONFIG)
     with Run(config.model_copy(update=changes), settings) as run:
-        load_policy(run.policy, folder / POLICY)
-        yield run
+        yield run, load_theta(folder / POLICY, run.learner.layout)
 
 
 def initial_policy(config: Config, env: gym.Env[Any, Any], seed: int) -> Policy:
     """Return the untrained policy of ``seed``. The global generator of torch is left as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(seed_sequence(seed, Purpose.INITIAL_PARAMETERS)))
-        return get_policy_for_env(
-            env, config.hidden_sizes, config.nonlinearity, config.init_std, config.init_gain
-        )
+        return policy_for(config, env.observation_space, env.action_space)
 
 
 def _device(name: str) -> torch.device:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from maml_rl.config import load_config
+from maml_rl.metalearners.columns import ACCEPTED
 from maml_rl.training.folder import CHECKPOINTS, CONFIG, METRICS, TIMINGS
 from maml_rl.training.tables import Columns, read_columns
 
@@ -18,7 +19,7 @@ def summarise(folder: Path) -> dict[str, Section]:
         UsageError: the folder holds no run, or one without a meta-update yet.
     """
     config, execution = load_config(folder / CONFIG)
-    metrics = read_columns(folder / METRICS, ("iteration", "env_steps", "return_0", "kl", "accepted"))
+    metrics = read_columns(folder / METRICS, ("iteration", "env_steps", "return_0"))
     timings = read_columns(folder / TIMINGS, ("iteration", "seconds_sampling", "seconds_updating"))
     checkpoints = sorted(path.stem for path in (folder / CHECKPOINTS).glob("*.json"))
     settings = {**config.to_dict(), **execution}
@@ -27,7 +28,7 @@ def summarise(folder: Path) -> dict[str, Section]:
         "progress": {
             "meta-updates": f"{metrics['iteration'][-1]:.0f} of {config.num_batches}",
             "env steps": f"{metrics['env_steps'][-1]:,.0f}",
-            "rejected steps": f"{(metrics['accepted'] == 0).sum()}",
+            **({"rejected steps": f"{(metrics[ACCEPTED] == 0).sum()}"} if ACCEPTED in metrics else {}),
             "checkpoints": ", ".join(checkpoints) or "none",
         },
         "returns of training batches": _returns(metrics),

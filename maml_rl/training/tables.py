@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from maml_rl._system.files import write_atomically, writing
 from maml_rl.errors import UsageError
-from maml_rl.training.files import write_atomically, writing
 from maml_rl.training.metrics import Metrics
 
 logger = logging.getLogger(__name__)

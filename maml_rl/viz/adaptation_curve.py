@@ -1,7 +1,9 @@
 """The adaptation curve: return after 0, 1, 2, … gradient steps."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from maml_rl.evaluation import AdaptationResults
@@ -9,18 +11,35 @@ from maml_rl.viz.style import COLORS, new_figure
 
 
 def plot_adaptation_curves(results: Mapping[str, AdaptationResults]) -> Figure:
-    """Draw the mean over tasks of each policy in ``results``, with 95 % bootstrap intervals."""
-    figure = new_figure(5.2, 3.8)
-    ax = figure.subplots()
-    for i, (name, result) in enumerate(results.items()):
-        rows = result.summary()
-        steps, means = [row.gradient_steps for row in rows], [row.mean for row in rows]
-        low, high = zip(*(row.interval for row in rows), strict=True)
-        color = COLORS[i % len(COLORS)]
-        ax.plot(steps, means, "o-", color=color, label=name, lw=1.5, markersize=4)
-        ax.fill_between(steps, low, high, color=color, alpha=0.18, lw=0)
+    """Draw the mean over tasks of each policy in ``results``, with 95 % bootstrap intervals.
+
+    Beside the returns stand the rates of success, where the environment tells them.
+    """
     tasks = next(iter(results.values())).returns.shape[1]
-    ax.set(xlabel="gradient steps", ylabel=f"mean return over {tasks} tasks", xticks=steps)
-    ax.grid(alpha=0.25)
-    ax.legend(frameon=False, fontsize=9)
+    summaries = {name: result.summary() for name, result in results.items()}
+    succeeding = all(result.successes is not None for result in results.values())
+    figure = new_figure(9.6 if succeeding else 5.2, 3.8)
+    first, *second = figure.subplots(1, 1 + succeeding, squeeze=False)[0]
+    curves = {name: [(row.mean, row.interval) for row in rows] for name, rows in summaries.items()}
+    _draw(first, curves, f"mean return over {tasks} tasks")
+    for ax in second:
+        rates = {
+            name: [(row.success, row.success_interval) for row in rows] for name, rows in summaries.items()
+        }
+        _draw(ax, rates, f"rate of success over {tasks} tasks")
+        ax.set_ylim(-0.03, 1.03)
+    first.legend(frameon=False, fontsize=9)
     return figure
+
+
+def _draw(ax: Axes, curves: Mapping[str, Sequence[tuple[Any, Any]]], label: str) -> None:
+    """Draw values with their intervals over the number of gradient steps, a curve per name."""
+    for i, (name, points) in enumerate(curves.items()):
+        steps = range(len(points))
+        values, intervals = zip(*points, strict=True)
+        low, high = zip(*intervals, strict=True)
+        color = COLORS[i % len(COLORS)]
+        ax.plot(steps, values, "o-", color=color, label=name, lw=1.5, markersize=4)
+        ax.fill_between(steps, low, high, color=color, alpha=0.18, lw=0)
+    ax.set(xlabel="gradient steps", ylabel=label, xticks=steps)
+    ax.grid(alpha=0.25)

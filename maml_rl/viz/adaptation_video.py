@@ -8,13 +8,12 @@ import numpy as np
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.adaptation import adapt
+from maml_rl._system.threads import one_intra_op_thread
+from maml_rl.adaptation import Adaptation
 from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes, stack_episodes
 from maml_rl.errors import check_number
-from maml_rl.evaluation import sample_adaptation, step_sizes
-from maml_rl.policies.base import Policy
-from maml_rl.threads import one_intra_op_thread
+from maml_rl.evaluation import evaluation_tasks, sample_adaptation, step_scales
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.viz.rendering import check_renderable, record_episodes
 from maml_rl.viz.video import check_format, default_format, side_by_side, write_video
@@ -29,7 +28,7 @@ SMALLEST = 200
 
 @dataclass(frozen=True)
 class VideoSettings:
-    """What is filmed, and how.
+    """The settings of a video.
 
     Args:
         num_steps: gradient steps, each with a panel of its own.
@@ -73,33 +72,38 @@ def adaptation_video(folder: Path, path: Path | None, settings: VideoSettings) -
     check_format(path)
     # Adapting to the tasks before it too makes the steps those of 'maml-rl test' with the same seed.
     adapted = trained_run(folder, RunSettings(settings.seed), meta_batch_size=settings.task + 1)
-    with adapted as run, one_intra_op_thread():
+    with adapted as (run, theta), one_intra_op_thread():
         check_renderable(run.env)
-        sizes = step_sizes(run.config.fast_lr, settings.num_steps, settings.schedule)
-        tasks, rounds = sample_adaptation(run.sampler, run.config, sizes)
+        scales = step_scales(settings.num_steps, settings.schedule)
+        tasks = evaluation_tasks(run)
+        rounds = sample_adaptation(run, theta, tasks, scales)
         task = tasks[settings.task]
-        params = adapted_parameters(run.policy, [batch[settings.task] for batch in rounds], sizes)
+        of_task = [episodes[settings.task] for episodes in rounds]
+        params = adapted_parameters(run.learner.adaptation, theta, of_task, scales)
         recordings = record_episodes(run, task, settings.task, params, settings.size)
         fps = settings.fps or float(min(run.env.metadata.get("render_fps", DEFAULT_FPS), MOST_FPS))
-    titles = ["before adaptation", *(f"after {i} step{'s' * (i > 1)}" for i in range(1, len(sizes) + 1))]
+    titles = ["before adaptation", *(f"after {i} step{'s' * (i > 1)}" for i in range(1, len(scales) + 1))]
     heading = f"{run.config.env_name}, {describe(task)}"
     write_video(side_by_side(recordings, titles, heading), path, fps)
     return path
 
 
 def adapted_parameters(
-    policy: Policy, rounds: Sequence[BatchEpisodes], sizes: Sequence[float]
+    adaptation: Adaptation,
+    theta: Float[Tensor, "P"],
+    rounds: Sequence[BatchEpisodes],
+    scales: Sequence[float],
 ) -> list[Float[Tensor, "1 P"]]:
-    """Return a task's parameters after 0, 1, … gradient steps.
+    """Return a task's parameters after 0, 1, … steps.
 
     Args:
-        policy: with the parameters before the first step.
+        theta: the parameters before the first step.
         rounds: the task's episodes, before each step and after the last; those after it do not matter.
-        sizes: of the steps.
+        scales: factors of the steps' size.
     """
-    params = [policy.get_vector()[None]]
-    for episodes, size in zip(rounds, sizes, strict=False):
-        params.append(adapt(policy, [stack_episodes([episodes])], params[-1], size))
+    params = [adaptation.start(theta, 1)]
+    for episodes, scale in zip(rounds, scales, strict=False):
+        params.append(adaptation.step(params[-1], stack_episodes([episodes]), scale))
     return params
 
 

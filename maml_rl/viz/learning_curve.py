@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from maml_rl.intervals import Values, standard_error
+from maml_rl.statistics import Values, standard_error
 from maml_rl.training.tables import Columns
 from maml_rl.viz.style import COLORS, new_figure
 
@@ -23,27 +24,45 @@ def plot_learning_curves(groups: Mapping[str, Sequence[Columns]], axis: Axis = "
     Args:
         axis: what runs along x: meta-updates or env steps.
     """
-    figure = new_figure(6.4, 4.4)
-    ax = figure.subplots()
+    succeeding = all("success_0" in run for runs in groups.values() for run in runs)
+    figure = new_figure(6.4, 7.6 if succeeding else 4.4)
+    first, *second = figure.subplots(1 + succeeding, 1, squeeze=False, sharex=True)[:, 0]
+    _draw(first, groups, "return", axis)
+    first.set_ylabel("mean return of a training batch")
+    for ax in second:
+        _draw(ax, groups, "success", axis)
+        ax.set(ylabel="rate of success of a training batch", ylim=(-0.03, 1.03))
+    figure.axes[-1].set_xlabel(AXES[axis])
+    figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False,
+                  fontsize=9)  # fmt: skip
+    return figure
+
+
+def _draw(ax: Axes, groups: Mapping[str, Sequence[Columns]], what: str, axis: Axis) -> None:
+    """Draw a quantity before and after adaptation, a pair of curves per group."""
     for i, (name, runs) in enumerate(groups.items()):
         last = sum(key.startswith("return_") for key in runs[0]) - 1
         color = COLORS[i % len(COLORS)]
         for step, style in {0: ":", last: "-"}.items():
-            x, mean, error = _mean_and_error(runs, step, axis)
+            x, mean, error = _mean_and_error(runs, what, step, axis)
             label = f"{name}, after {step} step{'' if step == 1 else 's'}"
             ax.plot(x, mean, style, color=color, label=label, lw=1.5)
             ax.fill_between(x, mean - error, mean + error, color=color, alpha=0.15, lw=0)
-    ax.set(xlabel=AXES[axis], ylabel="mean return of a training batch")
     ax.grid(alpha=0.25)
-    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    return figure
 
 
-def _mean_and_error(runs: Sequence[Columns], step: int, axis: Axis) -> tuple[Values, Values, Values]:
-    """Return x, and what to draw over it: as far as all runs have come."""
+def _mean_and_error(
+    runs: Sequence[Columns], what: str, step: int, axis: Axis
+) -> tuple[Values, Values, Values]:
+    """Return x, and what to draw over it: as far as all runs have come.
+
+    The error of a single run is that of its returns over tasks; rates of success have none.
+    """
     first, *others = runs
+    column = f"{what}_{step}"
     if not others:
-        return first[axis], first[f"return_{step}"], first[f"stderr_{step}"]
+        values = first[column]
+        return first[axis], values, first[f"stderr_{step}"] if what == "return" else np.zeros_like(values)
     x = first[axis][first[axis] <= min(run[axis][-1] for run in runs)]
-    curves = np.stack([np.interp(x, run[axis], run[f"return_{step}"]) for run in runs])
+    curves = np.stack([np.interp(x, run[axis], run[column]) for run in runs])
     return x, curves.mean(0), standard_error(curves.T)

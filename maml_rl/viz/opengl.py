@@ -7,7 +7,7 @@ import sys
 from maml_rl.errors import UsageError
 
 BACKENDS = ("egl", "osmesa") if sys.platform == "linux" else ("glfw",)
-"""What MuJoCo can draw with when there is no screen; elsewhere than on Linux a window stays hidden."""
+"""Libraries that MuJoCo can draw with without a screen; elsewhere than on Linux a window stays hidden."""
 PROBE = (
     "import mujoco; context = mujoco.GLContext(8, 8); context.make_current(); "
     "mujoco.MjrContext(mujoco.MjModel.from_xml_string('<mujoco/>'), mujoco.mjtFontScale.mjFONTSCALE_100); "

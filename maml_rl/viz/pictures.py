@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maml_rl.config import Config, load_config
-from maml_rl.evaluation import sample_adaptation, step_sizes
+from maml_rl.evaluation import evaluation_tasks, sample_adaptation, step_scales
 from maml_rl.training.folder import CONFIG, METRICS, POLICY
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.training.tables import read_columns
@@ -72,8 +72,8 @@ def paths_picture(
     config, _ = load_config(folder / CONFIG)
     if config.env_name != NAVIGATION or not (folder / POLICY).exists():
         return False
-    with trained_run(folder, RunSettings(seed), meta_batch_size=GOALS_SHOWN) as run:
-        sizes = step_sizes(run.config.fast_lr, num_steps, schedule)
-        tasks, rounds = sample_adaptation(run.sampler, run.config, sizes)
+    with trained_run(folder, RunSettings(seed), meta_batch_size=GOALS_SHOWN) as (run, theta):
+        tasks = evaluation_tasks(run)
+        rounds = sample_adaptation(run, theta, tasks, step_scales(num_steps, schedule))
     save_figure(plot_paths(tasks, rounds), path)
     return True

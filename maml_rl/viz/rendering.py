@@ -16,8 +16,8 @@ from torch import Tensor
 
 from maml_rl.envs import Task, make_env
 from maml_rl.envs.adapter import GymTaskVectorEnv
-from maml_rl.envs.making import find_spec, keyword_arguments
 from maml_rl.envs.navigation import Navigation2DEnv
+from maml_rl.envs.registry import find_spec, keyword_arguments
 from maml_rl.episode import EpisodeData
 from maml_rl.errors import UsageError
 from maml_rl.samplers.rollout import action_noise, rollout
@@ -99,8 +99,8 @@ def play_episodes(
     batch = GymTaskVectorEnv(lambda: env, 1)
     batch.reset_task([task])
     for vector in params:
-        noise = action_noise(run.policy, [np.random.default_rng(actions)], 1)
-        yield rollout(batch, run.policy, vector, noise, [integer_seed(start)])
+        noise = action_noise(run.learner.adaptation.policy, [np.random.default_rng(actions)], 1)
+        yield rollout(batch, run.learner.adaptation.policy, vector, noise, [integer_seed(start)])
 
 
 def draw_paths(paths: Sequence[NDArray[Any]], goal: NDArray[Any], size: int) -> list[list[Frame]]:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from maml_rl.training.files import write_atomically
+from maml_rl._system.files import write_atomically
 
 COLORS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860")
 MUTED = "#b8b8b8"

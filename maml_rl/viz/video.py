@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 import imageio.v3 as iio
 import numpy as np
 
+from maml_rl._system.files import write_atomically
 from maml_rl.errors import UsageError
-from maml_rl.training.files import write_atomically
 from maml_rl.viz.rendering import Frame, Recording, canvas_of, pixels
 
 GAP = 8

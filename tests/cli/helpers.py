@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,13 @@ import torch
 from torch import Tensor
 
 from maml_rl.cli import main
+from maml_rl.training import RunFolder
+from maml_rl.training.metrics import Iteration
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs" / "maml"
 TABULAR, NAVIGATION = CONFIGS / "tabular-mdp.yaml", CONFIGS / "2d-navigation.yaml"
+PROMP = ROOT / "configs" / "promp" / "navigation.yaml"
 TINY = ("--num-batches", 2, "--meta-batch-size", 3, "--fast-batch-size", 4, "--num-workers", 0)
 """Of training: a second's work."""
 PATIENCE = 200
@@ -93,6 +98,33 @@ def read_metrics(folder: Path) -> list[dict[str, str]]:
 def read_policy(folder: Path) -> dict[str, Tensor]:
     state: dict[str, Tensor] = torch.load(folder / "policy.th", weights_only=True)
     return state
+
+
+class PowerCutError(BaseException):
+    """Nothing is cleaned up after it."""
+
+
+@contextmanager
+def power_cut(monkeypatch: pytest.MonkeyPatch, after: int) -> Iterator[None]:
+    """Have a training run stop without any farewell when ``after`` meta-updates are written."""
+    write = RunFolder.write_iteration
+
+    def last(self: RunFolder, iteration: Iteration) -> None:
+        if iteration.number > after:
+            raise PowerCutError
+        write(self, iteration)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write_iteration", last)
+        patch.setattr(RunFolder, "close", lambda self: (self._metrics.close(), self._timings.close()))
+        with pytest.raises(PowerCutError):
+            yield
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """Everything of a run that the seed determines."""
+    machines = ("config.json", "timings.csv", "tensorboard/")
+    return {name: content for name, content in contents(folder).items() if not name.startswith(machines)}
 
 
 def contents(folder: Path) -> dict[str, bytes]:

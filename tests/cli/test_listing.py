@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from maml_rl.shipped import shipped_configs, shipped_policies
+from maml_rl.zoo import shipped_configs, shipped_policies
 from tests.cli.helpers import ROOT, Command
 from tests.envs.ids import ALL_IDS
 

@@ -7,15 +7,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from maml_rl import __version__
 from maml_rl.config import load_config, parse_config
-from maml_rl.training import RunFolder
-from maml_rl.training.metrics import Iteration
-from tests.cli.helpers import PATIENCE, ROOT, TABULAR, Command, contents, read_config, read_metrics
+from tests.cli.helpers import (
+    PATIENCE,
+    ROOT,
+    TABULAR,
+    Command,
+    contents,
+    power_cut,
+    read_config,
+    read_metrics,
+    results,
+)
 
 RUN = ("train", "--config", TABULAR, "--num-batches", 7, "--meta-batch-size", 3, "--fast-batch-size", 4)
 OPTIONS = ("--num-workers", 0, "--checkpoint-every", 3, "--keep-checkpoints", 2)
@@ -31,30 +38,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class PowerCutError(BaseException):
-    """Nothing is cleaned up after it."""
-
-
 def cut_short(command: Command, monkeypatch: pytest.MonkeyPatch, folder: Path, after: int) -> None:
     """Train as `whole` did, and stop without any farewell when ``after`` meta-updates are written."""
-    write = RunFolder.write_iteration
-
-    def last(self: RunFolder, policy: Any, iteration: Iteration) -> None:
-        if iteration.number > after:
-            raise PowerCutError
-        write(self, policy, iteration)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(RunFolder, "write_iteration", last)
-        patch.setattr(RunFolder, "close", lambda self: (self._metrics.close(), self._timings.close()))
-        with pytest.raises(PowerCutError):
-            command(*RUN, *OPTIONS, "--seed", 4, "--output-folder", folder)
-
-
-def results(folder: Path) -> dict[str, bytes]:
-    """Everything that the seed determines."""
-    machines = ("config.json", "timings.csv", "tensorboard/")
-    return {name: content for name, content in contents(folder).items() if not name.startswith(machines)}
+    with power_cut(monkeypatch, after):
+        command(*RUN, *OPTIONS, "--seed", 4, "--output-folder", folder)
 
 
 def test_a_run_keeps_its_last_checkpoints_and_the_best(whole: Path):

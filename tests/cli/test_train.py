@@ -8,15 +8,18 @@ import pytest
 import torch
 
 from maml_rl import __version__
+from maml_rl.adaptation import Adaptation, GradientStep
 from maml_rl.config import Config, load_config
 from maml_rl.envs import make_env
-from maml_rl.metalearners import MAMLTRPO
-from maml_rl.policies import Policy
-from maml_rl.policies.making import get_policy_for_env
-from maml_rl.samplers import InProcessSampler, Sampler
+from maml_rl.metalearners import MetaState
+from maml_rl.metalearners.maml_trpo import TrustRegionMAML
+from maml_rl.policies.factory import get_policy_for_env
+from maml_rl.samplers.backends.in_process import InProcessBackend
+from maml_rl.samplers.jobs import Job
 from tests.builders import same_bits
 from tests.cli.helpers import (
     NAVIGATION,
+    PROMP,
     ROOT,
     TABULAR,
     TINY,
@@ -89,41 +92,62 @@ def test_training_reports_each_meta_update(command: Command, tmp_path: Path):
     assert last == f"seed 3; config, policy, metrics and checkpoints are in {folder}"
 
 
-OVERRIDES: dict[str, tuple[str, Any]] = {
+SHARED: dict[str, tuple[str, Any]] = {
     "env-name": ("TabularMDP-v0", "TabularMDP-v0"),
     "env-kwargs": ("{num_states: 4, num_actions: 3, max_episode_steps: 5}", None),
     "gamma": ("0.9", 0.9),
     "gae-lambda": ("0.8", 0.8),
     "bootstrap-truncated": ("True", True),
     "mean-over": ("steps", "steps"),
-    "first-order": ("True", True),
+    "policy": ("mlp", "mlp"),
+    "policy-kwargs": ("{}", {}),
     "hidden-sizes": ("5 6 7", [5, 6, 7]),
     "nonlinearity": ("elu", "elu"),
     "init-std": ("0.7", 0.7),
     "init-gain": ("0.2", 0.2),
     "fast-batch-size": ("3", 3),
     "num-steps": ("2", 2),
-    "fast-lr": ("0.3", 0.3),
     "num-batches": ("1", 1),
-    "meta-batch-size": ("2", 2),
-    "max-kl": ("2e-2", 0.02),
-    "cg-iters": ("4", 4),
-    "cg-damping": ("0.003", 0.003),
-    "ls-max-steps": ("5", 5),
-    "ls-backtrack-ratio": ("0.6", 0.6),
+    "meta-batch-size": ("3", 3),
     "tasks-per-item": ("2", 2),
+    "fast-lr": ("0.3", 0.3),
+    "first-order": ("True", True),
 }
+OVERRIDES = {
+    "maml-trpo": {
+        **SHARED,
+        "metalearner": ("maml-trpo", "maml-trpo"),
+        "max-kl": ("2e-2", 0.02),
+        "cg-iters": ("4", 4),
+        "cg-damping": ("0.003", 0.003),
+        "ls-max-steps": ("5", 5),
+        "ls-backtrack-ratio": ("0.6", 0.6),
+    },
+    "promp": {
+        **SHARED,
+        "metalearner": ("promp", "promp"),
+        "learning-rate": ("2e-3", 0.002),
+        "adam-steps": ("3", 3),
+        "clip": ("0.2", 0.2),
+        "inner-kl": ("1e-3", 0.001),
+        "inner-kl-target": ("0.01", 0.01),
+    },
+}
+each_method = pytest.mark.parametrize("method", OVERRIDES)
 
 
-def test_every_key_can_be_overridden(command: Command, tmp_path: Path):
+@each_method
+def test_every_key_can_be_overridden(command: Command, tmp_path: Path, method: str):
     """The config file is of another environment, and none of its values is left."""
-    assert set(OVERRIDES) == set(Config(env_name="a").to_dict())
-    options = [word for key, (text, _) in OVERRIDES.items() for word in given(key, text)]
+    overrides = OVERRIDES[method]
+    assert set(overrides) == set(Config(env_name="a", metalearner=method).to_dict())
+    options = [word for key, (text, _) in overrides.items() for word in given(key, text)]
     folder = tmp_path / "run"
-    command.succeeds("train", "--config", NAVIGATION, *options, "--num-workers", 0, "--output-folder", folder)
+    config = {"maml-trpo": NAVIGATION, "promp": PROMP}[method]
+    command.succeeds("train", "--config", config, *options, "--num-workers", 0, "--output-folder", folder)
     entries = read_config(folder)
     kwargs = {"num_states": 4, "num_actions": 3, "max_episode_steps": 5}
-    for key, (_, value) in OVERRIDES.items():
+    for key, (_, value) in overrides.items():
         assert entries[key] == (kwargs if key == "env-kwargs" else value), key
     assert len(read_metrics(folder)) == 1
     assert [tuple(x.shape) for x in read_policy(folder).values()][::2] == [(5, 4), (6, 5), (7, 6), (3, 7)]
@@ -134,36 +158,46 @@ def test_every_key_can_be_overridden(command: Command, tmp_path: Path):
 def test_every_key_reaches_what_it_is_for(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     calls: dict[str, Any] = {}
 
-    class RecordingLearner(MAMLTRPO):
-        def __init__(self, policy: Policy, fast_lr: float, first_order: bool, *rest: Any, **named: Any):
-            calls["learner"] = {"fast-lr": fast_lr, "first-order": first_order}
-            super().__init__(policy, fast_lr, first_order, *rest, **named)
+    class RecordingLearner(TrustRegionMAML):
+        def update(self, state: MetaState, rounds: Any) -> Any:
+            calls["learner"] = of_adaptation(self.adaptation)
+            calls["optimizer"] = {key.replace("_", "-"): value for key, value in vars(self.optimizer).items()}
+            calls["policy"] = self.adaptation.policy
+            last = self.layout.view(state.theta)["layer4.weight"]
+            calls.setdefault("largest output weight", last.abs().max().item())
+            return super().update(state, rounds)
 
-        def step(self, *futures: Any, **settings: Any) -> Any:
-            calls["step"] = {key.replace("_", "-"): value for key, value in settings.items()}
-            return super().step(*futures, **settings)
+    def of_adaptation(adaptation: Adaptation) -> dict[str, Any]:
+        assert isinstance(adaptation, GradientStep)
+        return {"fast-lr": adaptation.length, "first-order": adaptation.first_order}
 
-    def sample_async(self: InProcessSampler, tasks: Any, **settings: Any) -> Any:
-        calls["sampler"] = {key.replace("_", "-"): value for key, value in settings.items()}
-        calls["sizes"] = {"fast-batch-size": self.batch_size, "meta-batch-size": len(tasks)}
-        calls["policy"] = self.policy
-        last = self.policy.get_parameter("layer4.weight")
-        calls.setdefault("largest output weight", last.abs().max().item())
-        return Sampler.sample_async(self, tasks, **settings)
+    def submit(self: InProcessBackend, job: Job) -> None:
+        recipe = job.item.recipe
+        credit = {key.replace("_", "-"): value for key, value in vars(recipe.credit).items()}
+        calls["recipe"] = {"fast-batch-size": recipe.episodes, "num-steps": len(recipe.scales), **credit}
+        calls["worker"] = of_adaptation(self._worker._adaptation)
+        calls.setdefault("items", []).append(len(job.item.tasks))
+        do(self, job)
 
-    monkeypatch.setattr("maml_rl.training.trainer.MAMLTRPO", RecordingLearner)
-    monkeypatch.setattr(InProcessSampler, "sample_async", sample_async)
-    options = [word for key, (text, _) in OVERRIDES.items() for word in given(key, text)]
+    do = InProcessBackend.submit
+    monkeypatch.setattr("maml_rl.metalearners.maml_trpo.TrustRegionMAML", RecordingLearner)
+    monkeypatch.setattr(InProcessBackend, "submit", submit)
+    overrides = OVERRIDES["maml-trpo"]
+    options = [word for key, (text, _) in overrides.items() for word in given(key, text)]
     command.succeeds("train", *options, "--num-workers", 0, "--output-folder", tmp_path / "run")
     keys = {
         "learner": ("fast-lr", "first-order"),
-        "step": ("max-kl", "cg-iters", "cg-damping", "ls-max-steps", "ls-backtrack-ratio"),
-        "sampler": ("num-steps", "fast-lr", "gamma", "gae-lambda", "bootstrap-truncated", "mean-over"),
-        "sizes": ("fast-batch-size", "meta-batch-size"),
+        "worker": ("fast-lr", "first-order"),
+        "optimizer": ("max-kl", "cg-iters", "cg-damping", "ls-max-steps", "ls-backtrack-ratio"),
+        "recipe": (
+            *("fast-batch-size", "num-steps"),
+            *("gamma", "gae-lambda", "bootstrap-truncated", "mean-over"),
+        ),
     }
     for part, names in keys.items():
-        expected = {key: OVERRIDES[key][1] for key in names}
+        expected = {key: overrides[key][1] for key in names}
         assert {key: calls[part].get(key) for key in names} == expected
+    assert calls["items"] == [2, 1], "meta-batch-size and tasks-per-item"
     assert calls["policy"].nonlinearity is torch.nn.functional.elu
     xavier = math.sqrt(6 / (7 + 3))
     assert 0.1 * xavier < calls["largest output weight"] < 0.2 * xavier, "init-gain"
@@ -180,7 +214,7 @@ def given(key: str, text: str) -> list[str]:
     """The words of an option; a mapping is one, a list of sizes is several, and a flag stands alone."""
     if text == "True":
         return [f"--{key}"]
-    return [f"--{key}", *([text] if key == "env-kwargs" else text.split())]
+    return [f"--{key}", *([text] if key.endswith("-kwargs") else text.split())]
 
 
 def test_what_the_command_line_does_not_say_comes_from_the_file(command: Command, tmp_path: Path):

@@ -10,7 +10,7 @@ import pytest
 from examples.custom_env import SpringEnv, SpringVectorEnv
 from maml_rl.envs import make_env, make_task_vector_env
 from maml_rl.envs.adapter import GymTaskVectorEnv
-from maml_rl.envs.making import find_spec
+from maml_rl.envs.registry import find_spec
 from maml_rl.errors import UsageError
 
 NAME = "examples.custom_env:SpringEnv"

@@ -1,12 +1,15 @@
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.autograd import forward_ad
 
-from maml_rl.policies.activations import faster, tanh
+from maml_rl.policies.activations import curvature, faster, tanh, value_and_slope
+from tests.builders import same_bits
 
 
 def test_it_is_tanh_to_a_rounding_error():
@@ -75,11 +78,57 @@ def test_it_replaces_tanh_alone():
     assert faster(F.relu) is F.relu
 
 
+def by_autograd(function: Callable[[Tensor], Tensor], z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Value, slope and curvature."""
+    z = z.clone().requires_grad_()
+    value = function(z)
+    (slope,) = torch.autograd.grad(value.sum(), z, create_graph=True)
+    (bend,) = torch.autograd.grad(slope.sum(), z)
+    return value.detach(), slope.detach(), bend
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_derivatives_of_tanh_are_autograds_to_the_bit(dtype: torch.dtype):
+    generator = torch.Generator().manual_seed(0)
+    spread = torch.linspace(-12, 12, 4001)
+    edges = torch.tensor([0.0, -0.0, 1e-30, torch.inf, -torch.inf, torch.nan])
+    z = torch.cat([spread, torch.randn(1000, generator=generator), edges]).to(dtype)
+    for found in (z, z.clone().requires_grad_()):
+        h, slope = value_and_slope(tanh, found)
+        bend = curvature(tanh, found, h)
+        for ours, expected in zip((h, slope, bend), by_autograd(tanh, z), strict=True):
+            assert not ours.requires_grad
+            # Of bfloat16, which has no NumPy.
+            assert same_bits(ours.view(torch.uint8), expected.view(torch.uint8))
+
+
+@pytest.mark.parametrize("function", [F.elu, F.silu, torch.square, torch.sin], ids=lambda f: f.__name__)
+def test_derivatives_of_other_functions(function: Callable[[Tensor], Tensor]):
+    z = torch.randn(4, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    before = z.clone()
+    with torch.no_grad():
+        h, slope = value_and_slope(function, z)
+        bend = curvature(function, z, h)
+    for ours, expected in zip((h, slope, bend), by_autograd(function, z), strict=True):
+        torch.testing.assert_close(ours, expected, rtol=1e-12, atol=1e-12)
+        assert not ours.requires_grad
+    assert torch.equal(z, before)
+
+
+@pytest.mark.parametrize("function", [F.relu, F.leaky_relu, torch.neg], ids=lambda f: f.__name__)
+def test_what_is_linear_in_pieces_has_no_curvature(function: Callable[[Tensor], Tensor]):
+    z = torch.randn(4, 6, 5, generator=torch.Generator().manual_seed(0))
+    h, slope = value_and_slope(function, z)
+    assert torch.equal(h, function(z))
+    assert slope.any()
+    assert curvature(function, z, h) is None
+
+
 def test_the_first_use_imports_nothing():
     """Each worker would: torch imports sympy when it is asked for gradients of anything but a number."""
     code = """if True:
         import sys, torch
-        import maml_rl.samplers.process  # As the fork server does.
+        import maml_rl.samplers.worker_process  # As the fork server does.
         from maml_rl.policies.normal_mlp import NormalMLPPolicy
         policy = NormalMLPPolicy(2, 2, (3,), torch.tanh)
         before = set(sys.modules)

@@ -1,13 +1,29 @@
+import pickle
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.distributions import Categorical, Distribution, Independent, Normal, kl_divergence
+from torch.distributions import (
+    AffineTransform,
+    Categorical,
+    Distribution,
+    Independent,
+    Normal,
+    TanhTransform,
+    TransformedDistribution,
+    kl_divergence,
+)
 
 from maml_rl.policies.distributions import ActionDistribution, CategoricalLogits, DiagonalNormal
-from tests.builders import both_families
+from maml_rl.policies.squashed_normal import SquashedNormal, squashed_normal
+from tests.builders import same_bits
 
 TASKS, STEPS, ACTIONS = 2, 5, 3
+LOW, HIGH = (-1.0, 0.5, -4.0), (1.0, 3.0, -3.75)
+FAMILIES = ["normal", "categorical", "state-dependent", "squashed", "squashed, state-dependent"]
+
+every_family = pytest.mark.parametrize("family", FAMILIES)
 
 
 def random_pi(family: str, seed: int) -> ActionDistribution:
@@ -17,15 +33,24 @@ def random_pi(family: str, seed: int) -> ActionDistribution:
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator, dtype=torch.float64)
 
-    if family == "normal":
-        return DiagonalNormal(normal(TASKS, STEPS, ACTIONS), 0.5 * normal(TASKS, 1, ACTIONS))
-    return CategoricalLogits(3 * normal(TASKS, STEPS, ACTIONS))
+    if family == "categorical":
+        return CategoricalLogits(3 * normal(TASKS, STEPS, ACTIONS))
+    mean = normal(TASKS, STEPS, ACTIONS)
+    log_std = 0.5 * normal(TASKS, STEPS if family.endswith("state-dependent") else 1, ACTIONS)
+    if family.startswith("squashed"):  # None of its actions shall be at a bound.
+        return squashed_normal(LOW, HIGH)(0.5 * mean, log_std - 0.5)
+    return DiagonalNormal(mean, log_std)
 
 
 def torch_equivalent(pi: ActionDistribution) -> Distribution:
-    if isinstance(pi, DiagonalNormal):
-        return Independent(Normal(pi.mean, pi.log_std.exp()), 1)
-    return Categorical(logits=pi.logits)
+    if isinstance(pi, CategoricalLogits):
+        return Categorical(logits=pi.logits)
+    normal = Normal(pi.mean, pi.log_std.exp())
+    if isinstance(pi, SquashedNormal):
+        low, high = torch.tensor(LOW).double(), torch.tensor(HIGH).double()
+        scale = AffineTransform((low + high) / 2, (high - low) / 2, cache_size=1)
+        normal = TransformedDistribution(normal, [TanhTransform(cache_size=1), scale])
+    return Independent(normal, 1)
 
 
 def close(actual: Tensor, expected: Tensor) -> None:
@@ -33,7 +58,16 @@ def close(actual: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-12)
 
 
-@both_families
+@every_family
+def test_both_families_are_what_losses_and_rollouts_ask_for(family: str):
+    pi = random_pi(family, 0)
+    assert isinstance(pi, ActionDistribution)
+    assert all(isinstance(x, Tensor) for x in pi)
+    again = type(pi)(*pi)
+    assert all(x is y for x, y in zip(again, pi, strict=True))
+
+
+@every_family
 def test_log_prob(family: str):
     pi = random_pi(family, 0)
     torch.manual_seed(0)
@@ -47,27 +81,27 @@ def test_log_prob_of_integers_of_any_width():
     assert torch.equal(pi.log_prob(actions.int()), pi.log_prob(actions))
 
 
-@both_families
+@every_family
 def test_kl_is_that_of_self_to_other(family: str):
     pi, other = random_pi(family, 0), random_pi(family, 1)
     close(pi.kl(other), kl_divergence(torch_equivalent(pi), torch_equivalent(other)))
     close(pi.kl(pi), torch.zeros(TASKS, STEPS, dtype=torch.float64))
 
 
-@both_families
+@pytest.mark.parametrize("family", ["normal", "categorical", "state-dependent"])
 def test_entropy(family: str):
     pi = random_pi(family, 0)
     close(pi.entropy(), torch_equivalent(pi).entropy())
 
 
-@both_families
+@every_family
 def test_distribution_is_the_torch_equivalent(family: str):
     pi = random_pi(family, 0)
     assert type(pi.distribution()) is type(torch_equivalent(pi))
     close(kl_divergence(pi.distribution(), torch_equivalent(pi)), torch.zeros(TASKS, STEPS).double())
 
 
-@both_families
+@every_family
 def test_fisher_is_the_hessian_of_the_weighted_kl(family: str):
     pi, tangent = random_pi(family, 0), random_pi(family, 1)
     weights = torch.rand(TASKS, STEPS, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -85,7 +119,7 @@ def test_fisher_is_the_hessian_of_the_weighted_kl(family: str):
     torch.testing.assert_close(torch.cat([x.flatten() for x in product]), expected, rtol=1e-9, atol=1e-10)
 
 
-@both_families
+@every_family
 def test_score_and_its_change_are_derivatives_of_the_weighted_log_probability(family: str):
     pi, tangent = random_pi(family, 0), random_pi(family, 1)
     weights = torch.randn(TASKS, STEPS, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -104,8 +138,44 @@ def test_score_and_its_change_are_derivatives_of_the_weighted_log_probability(fa
         torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-10)
 
 
-def test_normal_sample_shifts_and_scales_noise():
-    pi = random_pi("normal", 0)
+@every_family
+def test_it_is_rebuilt_from_its_numbers(family: str):
+    pi = random_pi(family, 0)
+    again = type(pi)(*pi)
+    other = pickle.loads(pickle.dumps(pi))
+    noise = torch.full((TASKS, STEPS, ACTIONS)[: 2 if family == "categorical" else 3], 0.4).double()
+    assert type(other) is type(again) is type(pi)
+    assert torch.equal(again.sample(noise), pi.sample(noise))
+    assert torch.equal(other.sample(noise), pi.sample(noise))
+    assert isinstance(pi, ActionDistribution)
+
+
+@pytest.mark.parametrize("steps", [1, 5])
+def test_deviations_that_steps_share_are_treated_to_the_bit_as_before(steps: int):
+    """The formulas are the ones that had no other case; float32."""
+    pi, tangent = (
+        DiagonalNormal(pi.mean[:, :steps].float(), pi.log_std.float())
+        for pi in (random_pi("normal", 0), random_pi("normal", 1))
+    )
+    actions, weights = tangent.mean + 1, tangent.mean[..., 0]
+    inverse_std = (-pi.log_std).exp()
+    z = (actions - pi.mean) * inverse_std
+    weighted = weights[..., None] * z
+    score = pi.score(actions, weights)
+    assert same_bits(score.mean, weighted * inverse_std)
+    assert same_bits(score.log_std, (weighted * z - weights[..., None]).sum(1, keepdim=True))
+    product = pi.fisher(tangent, weights)
+    assert same_bits(product.mean, weights[..., None] * (-2 * pi.log_std).exp() * tangent.mean)
+    assert same_bits(product.log_std, 2 * weights.sum(-1)[:, None, None] * tangent.log_std)
+    change = weights[..., None] * (tangent.mean * inverse_std + z * tangent.log_std)
+    dot = pi.score_dot(actions, weights, tangent)
+    assert same_bits(dot.mean, (weights[..., None] * z * tangent.log_std + change) * -inverse_std)
+    assert same_bits(dot.log_std, -2 * (change * z).sum(1, keepdim=True))
+
+
+@pytest.mark.parametrize("family", ["normal", "state-dependent"])
+def test_normal_sample_shifts_and_scales_noise(family: str):
+    pi = random_pi(family, 0)
     noise = random_pi("normal", 1).mean
     expected = pi.mean + torch_equivalent(pi).stddev * noise
     torch.testing.assert_close(pi.sample(noise), expected, rtol=1e-12, atol=1e-12)

@@ -71,21 +71,21 @@ def close(actual: Outputs, expected: Outputs) -> None:
 
 @both_families
 @some_networks
-def test_push_forward_is_the_jacobian_product(family: str, hidden_sizes, nonlinearity):
+def test_jvp_is_the_jacobian_product(family: str, hidden_sizes, nonlinearity):
     linearisation, outputs, params, vectors = linearised(family, hidden_sizes, nonlinearity)
     values, expected = functional.jvp(outputs, params, vectors)
     close(linearisation.pi, values)
-    close(linearisation.push_forward(vectors), expected)
+    close(linearisation.jvp(vectors), expected)
     assert not any(x.requires_grad for x in linearisation.pi)
 
 
 @both_families
 @some_networks
-def test_pull_back_is_the_transposed_product(family: str, hidden_sizes, nonlinearity):
+def test_vjp_is_the_transposed_product(family: str, hidden_sizes, nonlinearity):
     linearisation, outputs, params, _ = linearised(family, hidden_sizes, nonlinearity)
     cotangents = cotangents_like(linearisation.pi)
     _, expected = functional.vjp(outputs, params, tuple(cotangents))
-    close((linearisation.pull_back(cotangents),), (expected,))
+    close((linearisation.vjp(cotangents),), (expected,))
 
 
 @both_families
@@ -98,24 +98,24 @@ def test_hessian_product_is_the_derivative_of_the_gradient(family: str, hidden_s
         return sum((c * x**3).sum() for c, x in zip(scales, outputs(params), strict=True))
 
     _, expected = functional.hvp(cubic_loss, params, vectors)
-    linearisation.fix_loss([3 * c * x**2 for c, x in zip(scales, linearisation.pi, strict=True)])
+    hessian = linearisation.hessian([3 * c * x**2 for c, x in zip(scales, linearisation.pi, strict=True)])
 
     def cotangent_dot(tangent: Outputs) -> Outputs:
         return tuple(6 * c * x * dot for c, x, dot in zip(scales, linearisation.pi, tangent, strict=True))
 
-    close((linearisation.hessian_product(vectors, cotangent_dot),), (expected,))
+    close((hessian.product(vectors, cotangent_dot),), (expected,))
 
 
 @both_families
 def test_products_leave_no_trace(family: str):
     linearisation, _, _, vectors = linearised(family, (4, 3))
     cotangents = cotangents_like(linearisation.pi)
-    linearisation.fix_loss(cotangents)
+    hessian = linearisation.hessian(cotangents)
 
     def products(vectors: Tensor) -> Outputs:
-        tangent = linearisation.push_forward(vectors)
-        hessian_product = linearisation.hessian_product(vectors, lambda tangent: tangent)
-        return (*tangent, hessian_product, linearisation.pull_back(cotangents))
+        tangent = linearisation.jvp(vectors)
+        hessian_product = hessian.product(vectors, lambda tangent: tangent)
+        return (*tangent, hessian_product, linearisation.vjp(cotangents))
 
     first = products(vectors)
     copies = [x.clone() for x in first]
@@ -125,14 +125,17 @@ def test_products_leave_no_trace(family: str):
     assert all(torch.equal(x, y) for x, y in zip(cotangents, cotangents_like(linearisation.pi), strict=True))
 
 
-def test_last_loss_counts():
-    linearisation, _, _, vectors = linearised("normal")
+@both_families
+def test_each_loss_has_a_hessian_of_its_own(family: str):
+    linearisation, _, _, vectors = linearised(family)
     cotangents = cotangents_like(linearisation.pi)
 
-    def product(scale: float) -> Tensor:
-        linearisation.fix_loss([scale * u for u in cotangents])
-        return linearisation.hessian_product(vectors, lambda tangent: [torch.zeros_like(x) for x in tangent])
+    def zeros(tangent: Outputs) -> list[Tensor]:
+        return [torch.zeros_like(x) for x in tangent]
 
-    once, twice = product(1.0), product(2.0)
+    hessian = linearisation.hessian(cotangents)
+    once = hessian.product(vectors, zeros)
+    twice = linearisation.hessian([2 * u for u in cotangents]).product(vectors, zeros)
     assert once.any()
     torch.testing.assert_close(twice, 2 * once)
+    assert torch.equal(hessian.product(vectors, zeros), once)

@@ -9,7 +9,7 @@ from torch.distributions import kl_divergence
 
 from maml_rl.errors import UsageError
 from maml_rl.policies import CategoricalMLPPolicy, NormalMLPPolicy, Policy
-from maml_rl.policies.making import nonlinearity_named
+from maml_rl.policies.factory import nonlinearity_named
 from tests.builders import OBSERVATION_SIZE, both_families, make_policy, same_bits
 from tests.oracles.maml import Network
 

@@ -10,10 +10,12 @@ import torch
 
 import maml_rl.envs  # noqa: F401
 from maml_rl.baseline import LinearFeatureBaseline
-from maml_rl.episode import BatchEpisodes
+from maml_rl.compat.samplers import PolicySampler
+from maml_rl.episode import BatchEpisodes, EpisodeData
 from maml_rl.policies import Policy
-from maml_rl.policies.making import get_input_size, get_policy_for_env
-from maml_rl.samplers import InProcessSampler, MultiTaskSampler, Sampler
+from maml_rl.policies.factory import get_input_size, get_policy_for_env
+from maml_rl.samplers import InProcessSampler, MultiTaskSampler
+from maml_rl.samplers.backends.processes import ProcessBackend, WorkerPool
 from tests.builders import same_bits
 
 Samples = tuple[list[list[BatchEpisodes]], list[BatchEpisodes]]
@@ -36,7 +38,7 @@ def make_sampler(
     env: gym.Env[Any, Any] | None = None,
     hidden_sizes: Sequence[int] = (8,),
     **kwargs: Any,
-) -> Sampler:
+) -> PolicySampler:
     """In this process where there are no workers; two tasks to a work item unless said otherwise."""
     if env_kwargs is None:
         env_kwargs = NAVIGATION if env_name == "2DNavigation-v0" else {}
@@ -51,7 +53,7 @@ def make_sampler(
     return InProcessSampler(*arguments, **kwargs)
 
 
-def sample(sampler: Sampler, num_tasks: int = 5, **kwargs: Any) -> Samples:
+def sample(sampler: PolicySampler, num_tasks: int = 5, **kwargs: Any) -> Samples:
     settings = {"num_steps": 1, "fast_lr": 0.3, "gamma": 0.95, "gae_lambda": 0.9, **kwargs}
     return sampler.sample(sampler.sample_tasks(num_tasks), **settings)
 
@@ -65,17 +67,27 @@ def identical(first: Samples, second: Samples) -> bool:
     """Whether two answers hold the same bytes."""
     pairs = list(zip(flat(first), flat(second), strict=True))
     assert pairs
-    return all(
-        all(same_bits(x, y) for x, y in zip(a.data, b.data, strict=True))
-        and same_bits(a.advantages, b.advantages)
-        for a, b in pairs
-    )
+    return all(same_fields(a.data, b.data) and same_bits(a.advantages, b.advantages) for a, b in pairs)
 
 
-def workers_of(sampler: Sampler) -> list[psutil.Process]:
+def same_fields(a: EpisodeData, b: EpisodeData) -> bool:
+    """Whether two recordings hold the same bytes, of the same extras too."""
+    one, other = ({**data._asdict(), **data.extras} for data in (a, b))
+    assert one.pop("extras").keys() == other.pop("extras").keys()
+    assert one.keys() == other.keys()
+    return all(same_bits(one[name], other[name]) for name in one)
+
+
+def workers_of(sampler: PolicySampler) -> list[psutil.Process]:
     """The sampler's worker processes."""
-    assert isinstance(sampler, MultiTaskSampler)
-    return [psutil.Process(worker._process.pid) for worker in sampler._crew._workers]
+    return [psutil.Process(worker._process.pid) for worker in pool_of(sampler)._workers]
+
+
+def pool_of(sampler: PolicySampler) -> WorkerPool:
+    """Its worker processes, and the threads that wait for them."""
+    backend = sampler._sampler._backend
+    assert isinstance(backend, ProcessBackend)
+    return backend._pool
 
 
 def assert_gone(processes: Sequence[psutil.Process]) -> None:

@@ -10,13 +10,14 @@ import gymnasium as gym
 import pytest
 import torch
 
-from maml_rl import forkserver
+from maml_rl._system import forkserver
 from maml_rl.errors import WorkerError
 from tests.samplers.helpers import (
     assert_gone,
     fragile_registered,
     identical,
     make_sampler,
+    pool_of,
     sample,
     workers_of,
 )
@@ -177,8 +178,8 @@ def test_tasks_that_kill_every_worker_are_blamed():
             WorkerError, match=r"3 workers died one after another on the same tasks: \[{'goal'"
         ):
             sample(sampler, num_tasks=1)
-        # The crew ends its last worker by itself, before or after this line.
-        (worker,) = sampler._crew._workers  # type: ignore[attr-defined]
+        # The pool ends its last worker by itself, before or after this line.
+        (worker,) = pool_of(sampler)._workers
         worker._process.join(PATIENCE)
         assert not worker._process.is_alive()
 
@@ -203,10 +204,10 @@ def test_a_worker_that_cannot_be_replaced_ends_the_waiting(monkeypatch: pytest.M
         raise OSError("too many open files")
 
     with make_sampler(1) as sampler:
-        monkeypatch.setattr(sampler._crew, "_start_worker", refuse)  # type: ignore[attr-defined]
+        monkeypatch.setattr(pool_of(sampler), "_start_worker", refuse)
         (victim,) = workers_of(sampler)
         victim.kill()
-        (thread,) = sampler._crew._threads  # type: ignore[attr-defined]
+        (thread,) = pool_of(sampler)._threads
         thread.join(PATIENCE)
         assert not thread.is_alive()
         with pytest.raises(OSError, match="too many open files"):

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 import pytest
 
 from maml_rl.episode import BatchEpisodes
+from maml_rl.samplers.backends.processes import HEARTBEAT
 from maml_rl.samplers.futures import EpisodesFuture
-from maml_rl.samplers.multi_task_sampler import HEARTBEAT
-from maml_rl.samplers.process import WorkerProcess
+from maml_rl.samplers.worker_process import WorkerProcess
 from tests.samplers.helpers import (
     assert_gone,
     fragile_registered,
     identical,
     make_sampler,
+    pool_of,
     sample,
     workers_of,
 )
@@ -173,7 +174,7 @@ def test_closing_leaves_nothing_to_the_garbage_collector(monkeypatch: pytest.Mon
     monkeypatch.setattr(WorkerProcess, "close", close_slowly)
     sampler = make_sampler(1)
     sample(sampler)
-    worker = weakref.ref(sampler._crew._workers[0])  # type: ignore[attr-defined]
+    worker = weakref.ref(pool_of(sampler)._workers[0])
     gc.collect()
     gc.disable()
     try:

@@ -56,7 +56,7 @@ def test_a_sampler_never_closed_does_not_keep_the_interpreter(tmp_path: Path, at
 
 
 def test_a_sampler_never_closed_leaves_no_process(tmp_path: Path):
-    workers = "print(*(worker._process.pid for worker in sampler._crew._workers))\n"
+    workers = "print(*(worker._process.pid for worker in sampler._sampler._backend._pool._workers))\n"
     done = run_script(tmp_path, PREPARED + workers + "sampler.sample_async(tasks)\n")
     assert done.returncode == 0
     pids = [int(pid) for pid in done.stdout.split()]

@@ -6,15 +6,18 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from maml_rl.errors import UsageError
+from maml_rl.metalearners import MetaState
 from maml_rl.training.loggers import check_logger, make_logger
 from maml_rl.training.metrics import Iteration
 
 
 def iteration(number: int, scale: float = 1.0) -> Iteration:
-    return Iteration({"iteration": number, "return_0": scale * number, "accepted": True}, {"seconds": 0.5})
+    metrics = {"iteration": number, "return_0": scale * number, "accepted": True}
+    return Iteration(metrics, {"seconds": 0.5}, MetaState(torch.zeros(0), {}))
 
 
 def log(folder: Path, numbers: list[int], done: int = 0, scale: float = 1.0) -> None:

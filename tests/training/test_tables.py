@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from maml_rl._system.files import write_atomically
 from maml_rl.errors import UsageError
-from maml_rl.training.files import write_atomically
 from maml_rl.training.tables import CSVLogger, read_columns
 
 NEEDED = ("iteration", "return_0", "stderr_0")

@@ -13,7 +13,8 @@ from maml_rl.envs import make_env
 from maml_rl.envs.tabular_mdp import TabularMDPEnv
 from maml_rl.episode import BatchEpisodes
 from maml_rl.errors import UsageError
-from maml_rl.evaluation import sample_adaptation
+from maml_rl.evaluation import evaluation_tasks, sample_adaptation
+from maml_rl.policies import Policy
 from maml_rl.seeding import FIRST_EVALUATION, Purpose, integer_seed, seed_sequence
 from maml_rl.training.run import Run, RunSettings
 from maml_rl.viz import opengl
@@ -42,8 +43,13 @@ def config(env_name: str, steps: int, **env_kwargs: Any) -> Config:
     )
 
 
+def policy_of(run: Run) -> Policy:
+    """The template, whose own parameters are the first theta."""
+    return run.learner.adaptation.policy
+
+
 def perturbed(run: Run, count: int) -> list[torch.Tensor]:
-    theta = run.policy.get_vector()[None]
+    theta = run.learner.init().theta[None]
     noise = torch.Generator().manual_seed(0)
     return [theta + 0.1 * i * torch.randn(theta.shape, generator=noise) for i in range(count)]
 
@@ -72,8 +78,8 @@ def test_paths_grow_to_one_scale():
 @pytest.mark.parametrize("id", ["2DNavigation-v0", "HalfCheetahVel-v2"])
 def test_an_episode_after_no_steps_is_that_of_the_policy_itself(id: str):
     with Run(config(id, steps=7), RunSettings(SEED)) as run:
-        (task,) = run.sampler.sample_tasks(1)
-        (episode,) = play_episodes(run, run.env, task, 3, [run.policy.get_vector()[None]])
+        (task,) = run.sampler.sample_tasks(1, 0)
+        (episode,) = play_episodes(run, run.env, task, 3, [run.learner.init().theta[None]])
         rewards, observations = independent_episode(run, task, index=3)
     heard = [*episode.observations[0, :, 0].numpy(), episode.last_observations[0, 0].numpy()]
     np.testing.assert_allclose(episode.rewards[0, :, 0].numpy(), rewards, rtol=1e-4, atol=1e-5)
@@ -91,7 +97,7 @@ def independent_episode(run: Run, task: Any, index: int) -> tuple[list[float], l
     noise = np.random.default_rng(stream(Purpose.ACTIONS))
     observations, rewards, over = [env.reset(seed=int(start))[0]], [], False
     while not over:
-        pi = run.policy(torch.from_numpy(observations[-1]))
+        pi = policy_of(run)(torch.from_numpy(observations[-1]))
         draw = noise.standard_normal(pi.mean.shape, dtype=np.float32)
         observation, reward, *ends, _ = env.step(pi.mean.numpy() + pi.stddev.numpy() * draw)
         observations.append(observation)
@@ -102,15 +108,16 @@ def independent_episode(run: Run, task: Any, index: int) -> tuple[list[float], l
 
 
 def test_adapted_parameters_are_those_that_the_sampler_took():
-    sizes = (0.3, 0.1)
+    scales = (3.0, 1.0)
     with Run(config("2DNavigation-v0", steps=6), RunSettings(SEED)) as run:
-        _, rounds = sample_adaptation(run.sampler, run.config, sizes)
+        theta, policy = run.learner.init().theta, policy_of(run)
+        rounds = sample_adaptation(run, theta, evaluation_tasks(run), scales)
         one: list[BatchEpisodes] = [batch[1] for batch in rounds]
-        params = adapted_parameters(run.policy, one, sizes)
+        params = adapted_parameters(run.learner.adaptation, theta, one, scales)
         assert len(params) == 3
+        assert (params[0] == theta).all()
         for step, (vector, episodes) in enumerate(zip(params, one, strict=True)):
-            named = run.policy.unflatten(vector[0])
-            pi = run.policy.outputs(episodes.observations, named)
+            pi = policy.outputs(episodes.observations, policy.unflatten(vector[0]))
             key = seed_sequence(SEED, Purpose.ACTIONS, iteration=FIRST_EVALUATION, task=1, step=step)
             noise = np.random.default_rng(key).standard_normal(episodes.actions.shape, dtype=np.float32)
             actions = pi.sample(torch.from_numpy(noise)) * episodes.mask[..., None]
@@ -122,7 +129,7 @@ def test_adapted_parameters_are_those_that_the_sampler_took():
 def test_robots(id: str, drawing: str):
     with Run(config(id, steps=3), RunSettings(SEED)) as run:
         check_renderable(run.env)
-        (task,) = run.sampler.sample_tasks(1)
+        (task,) = run.sampler.sample_tasks(1, 0)
         films = record_episodes(run, task, 0, perturbed(run, 2), SIZE)
         rate = run.env.metadata["render_fps"]
         assert rate == pytest.approx(1 / run.env.unwrapped.dt)
@@ -157,7 +164,7 @@ def test_the_camera_follows_the_robot(id: str, drawing: str):
 def test_navigation():
     with Run(config("2DNavigation-v0", steps=5, normalization_scale=5.0), RunSettings(SEED)) as run:
         check_renderable(run.env)
-        (task,) = run.sampler.sample_tasks(1)
+        (task,) = run.sampler.sample_tasks(1, 0)
         films = record_episodes(run, task, 0, perturbed(run, 3), SIZE)
     for film in films:
         assert (len(film.frames), film.returns.shape, film.returns[0]) == (6, (6,), 0)
@@ -188,7 +195,7 @@ def test_environments_that_draw_themselves(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(gym.registry, "Painted-v0", spec)
     with Run(config("Painted-v0", steps=4), RunSettings(SEED)) as run:
         check_renderable(run.env)
-        (task,) = run.sampler.sample_tasks(1)
+        (task,) = run.sampler.sample_tasks(1, 0)
         (film,) = record_episodes(run, task, 0, perturbed(run, 1), SIZE)
     assert [frame.shape for frame in film.frames] == [(90, 120, 3)] * 5
     assert [frame.max() for frame in film.frames] == [0, 1, 2, 3, 4]

@@ -37,7 +37,7 @@ class Ant(Locomotion):
 
     @property
     def uses_contact_forces(self) -> bool:
-        """Whether the forces are real."""
+        """True if the forces are real."""
         return self.contact_forces
 
     def observe(self, state: BodyState) -> NDArray[np.float32]:

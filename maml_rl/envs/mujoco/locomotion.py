@@ -1,4 +1,4 @@
-"""What one robot and one family of its tasks are: pure functions of states, for one or for many.
+"""One robot and one family of its tasks: pure functions of states, for one or for many.
 
 The single and the batched environments differ only in who calls the physics. What they observe, reward
 and end an episode by is here, on arrays with any leading dimensions.
@@ -55,7 +55,7 @@ class Locomotion(ABC):
     default_goal: ClassVar[float | tuple[float, ...]]
     frame_skip: ClassVar[int] = 5
     uses_centre_of_mass: ClassVar[bool] = False
-    """Whether `BodyState.com` and ``com_velocity`` have to be measured."""
+    """True if `BodyState.com` and ``com_velocity`` have to be measured."""
 
     def __post_init__(self) -> None:  # noqa: B027 (likewise)
         """Check the fields: nothing, unless overridden.
@@ -66,7 +66,7 @@ class Locomotion(ABC):
 
     @property
     def uses_contact_forces(self) -> bool:
-        """Whether `BodyState.cfrc_ext` has to be measured."""
+        """True if `BodyState.cfrc_ext` has to be measured."""
         return False
 
     @property
@@ -150,7 +150,7 @@ class Actuation:
 
 
 class Measurements:
-    """What MuJoCo has to be asked for besides positions and velocities, at given states.
+    """Measurements of MuJoCo besides positions and velocities, at given states.
 
     After a step, MuJoCo's own data belong to the last substep's start, and contact forces are zero unless
     asked for. Here a pass from the state itself, on data of its own and without a warm start, makes them
@@ -164,7 +164,7 @@ class Measurements:
 
     @property
     def needed(self) -> bool:
-        """Whether anything has to be measured; it all stays zero otherwise."""
+        """True if anything has to be measured; it all stays zero otherwise."""
         return self._forces or self._centre
 
     def none(self, *batch: int) -> tuple[Array, Array, Array]:

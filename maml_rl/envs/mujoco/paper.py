@@ -20,7 +20,7 @@ POSITION_NOISE, VELOCITY_NOISE = 0.01, 0.1
 
 
 class Paper(Locomotion):
-    """What the paper's robots have in common."""
+    """The parts that the paper's robots have in common."""
 
     frame_skip: ClassVar[int] = 1
     uses_centre_of_mass: ClassVar[bool] = True

@@ -1,0 +1,1 @@
+"""What the machine has to do with it: processes, threads, memory, files."""

@@ -1,0 +1,7 @@
+"""The inner loop: how a task's parameters follow from theta and the task's own episodes."""
+
+from maml_rl.adaptation.base import Adaptation, AdaptationStep
+from maml_rl.adaptation.gradient_step import GradientStep
+from maml_rl.adaptation.unrolled import Unrolled
+
+__all__ = ["Adaptation", "AdaptationStep", "GradientStep", "Unrolled"]

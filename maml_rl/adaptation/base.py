@@ -1,0 +1,82 @@
+"""The contract of inner loops."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+from jaxtyping import Float
+from torch import Tensor
+
+from maml_rl.episode import StackedEpisodes
+from maml_rl.parameters import Layout
+from maml_rl.policies.base import Policy
+from maml_rl.policies.distributions import ActionDistribution
+
+CPU_CHUNK_STEPS = 4096
+"""Steps to differentiate at once on a CPU: the activations of more would fall out of a core's cache."""
+
+
+class AdaptationStep(ABC):
+    """One step of adaptation of N tasks, linearised where it was taken."""
+
+    pi: ActionDistribution
+    """The policy before the step, at the step's episodes."""
+    params: Float[Tensor, "N P"]
+    """The parameters after the step."""
+    gradient_norms: Float[Tensor, "N"]
+    """The norm of each task's inner gradient."""
+
+    @abstractmethod
+    def jvp(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
+        """Return how the parameters after the step change, given how those before it do."""
+
+    @abstractmethod
+    def vjp(
+        self, vectors: Float[Tensor, "N P"], cotangent: Iterable[Tensor] | None = None
+    ) -> Float[Tensor, "N P"]:
+        """Return the gradient by the parameters before the step of a loss whose gradient after it is known.
+
+        Args:
+            vectors: the gradient by the parameters after the step.
+            cotangent: the gradient by the numbers of `pi`, where the loss depends on them too.
+        """
+
+
+class Adaptation(ABC):
+    """A rule that makes a task's parameters phi from the meta-parameters theta and the task's episodes.
+
+    Workers, learner, tests and videos all adapt by `start` and `step`. Objects travel to worker processes.
+    """
+
+    policy: Policy
+    """A template: its own parameters are the first theta, and do not matter afterwards."""
+
+    @property
+    def layout(self) -> Layout:
+        """The parts of theta."""
+        return self.policy.layout
+
+    def initial_theta(self) -> Float[Tensor, "P"]:
+        """Return theta before the first update: the template's own parameters."""
+        return self.policy.get_vector()
+
+    def start(self, theta: Float[Tensor, "P"], num_tasks: int) -> Float[Tensor, "N P"]:
+        """Return the parameters of tasks before the first step."""
+        return theta.expand(num_tasks, -1)
+
+    @abstractmethod
+    def step_size(self, scale: float) -> float:
+        """Return what tables call the size of a step that is ``scale`` times as long as usual."""
+
+    @abstractmethod
+    def step(
+        self, params: Float[Tensor, "N P"], batch: StackedEpisodes, scale: float = 1.0
+    ) -> Float[Tensor, "N P"]:
+        """Return the parameters after a step on episodes that ``params`` sampled; no graph is kept.
+
+        Args:
+            scale: length of the step over its usual one.
+        """
+
+    @abstractmethod
+    def linearise(self, params: Float[Tensor, "N P"], batch: StackedEpisodes) -> AdaptationStep:
+        """Return the same step with its derivatives."""

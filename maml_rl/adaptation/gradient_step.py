@@ -1,0 +1,101 @@
+"""Gradient steps on a loss of the task's own episodes (Finn et al. 2017, eq. 1)."""
+
+from collections.abc import Iterable
+from functools import partial
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maml_rl.adaptation.base import CPU_CHUNK_STEPS, Adaptation, AdaptationStep
+from maml_rl.episode import StackedEpisodes
+from maml_rl.losses import Loss
+from maml_rl.policies.base import Linearisation, Policy
+from maml_rl.policies.distributions import ActionDistribution
+
+
+class GradientStep(Adaptation):
+    """Adapts all of a policy's parameters: ``phi = theta - step size * gradient of the loss``.
+
+    Args:
+        loss: of the episodes before the step.
+        length: step size alpha.
+        first_order: take the step's Jacobian to be the identity.
+    """
+
+    def __init__(self, policy: Policy, loss: Loss, length: float, first_order: bool = False):
+        self.policy, self.loss, self.length, self.first_order = policy, loss, length, first_order
+
+    def step_size(self, scale: float) -> float:
+        """Return alpha times ``scale``."""
+        return self.length * scale
+
+    def step(
+        self, params: Float[Tensor, "N P"], batch: StackedEpisodes, scale: float = 1.0
+    ) -> Float[Tensor, "N P"]:
+        """Take the step, on a CPU for as many tasks at once as a core's cache holds."""
+        tasks, steps = batch.weights.shape
+        at_once = max(1, CPU_CHUNK_STEPS // max(1, steps)) if batch.weights.device.type == "cpu" else tasks
+        groups = zip(torch.split(params, at_once), batch.split(at_once), strict=True)
+        return torch.cat([self._step(group, part, self.step_size(scale)) for group, part in groups])
+
+    def _step(
+        self, params: Float[Tensor, "N P"], batch: StackedEpisodes, step_size: float
+    ) -> Float[Tensor, "N P"]:
+        at = self.policy.linearise(batch.observations, params)
+        return params - step_size * at.vjp(self.loss.gradient(at.pi, _with_old(batch, at)))
+
+    def linearise(self, params: Float[Tensor, "N P"], batch: StackedEpisodes) -> AdaptationStep:
+        """Return the step with its derivatives."""
+        kind = _FirstOrder if self.first_order else _SecondOrder
+        return kind(self, params, batch)
+
+
+class _FirstOrder(AdaptationStep):
+    """A gradient step whose gradient counts as a constant."""
+
+    def __init__(self, rule: GradientStep, params: Float[Tensor, "N P"], batch: StackedEpisodes):
+        self.at = rule.policy.linearise(batch.observations, params)
+        self.batch, self.length = _with_old(batch, self.at), rule.length
+        self.pi = self.at.pi
+        self.gradient = rule.loss.gradient(self.pi, self.batch)
+        self.params = params - self.length * self.at.vjp(self.gradient)
+        self.gradient_norms = (self.params - params).norm(dim=-1) / self.length
+
+    def jvp(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
+        return vectors
+
+    def vjp(
+        self, vectors: Float[Tensor, "N P"], cotangent: Iterable[Tensor] | None = None
+    ) -> Float[Tensor, "N P"]:
+        return vectors if cotangent is None else vectors + self.at.vjp(cotangent)
+
+
+class _SecondOrder(_FirstOrder):
+    """A gradient step with its Jacobian, ``I - alpha H``, which is symmetric."""
+
+    def __init__(self, rule: GradientStep, params: Float[Tensor, "N P"], batch: StackedEpisodes):
+        super().__init__(rule, params, batch)
+        self._hessian = self.at.hessian(self.gradient)
+        self._gradient_dot = partial(rule.loss.gradient_dot, self.pi, self.batch)
+
+    def jvp(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
+        return vectors - self.length * self._hessian.product(vectors, self._gradient_dot)
+
+    def vjp(
+        self, vectors: Float[Tensor, "N P"], cotangent: Iterable[Tensor] | None = None
+    ) -> Float[Tensor, "N P"]:
+        if cotangent is None:
+            return self.jvp(vectors)
+        parts = [part / self.length for part in cotangent]
+
+        # One sweep back through the network serves both: H v and Jᵀ u differ in what reaches the outputs.
+        def gradient_dot(tangent: ActionDistribution) -> list[Tensor]:
+            return [dot - part for dot, part in zip(self._gradient_dot(tangent), parts, strict=True)]
+
+        return vectors - self.length * self._hessian.product(vectors, gradient_dot)
+
+
+def _with_old(batch: StackedEpisodes, at: Linearisation) -> StackedEpisodes:
+    """Return the batch with its old policy: the one at hand, unless another is known."""
+    return batch if batch.old is not None else batch._replace(old=at.pi)

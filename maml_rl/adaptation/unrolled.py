@@ -1,0 +1,53 @@
+"""All of a task's adaptation, linearised: from theta to the action distributions of every round."""
+
+from collections.abc import Iterable, Sequence
+
+from jaxtyping import Float
+from torch import Tensor
+
+from maml_rl.adaptation.base import Adaptation, AdaptationStep
+from maml_rl.episode import StackedEpisodes
+from maml_rl.losses import Round
+from maml_rl.policies.distributions import ActionDistribution
+
+
+class Unrolled:
+    """N tasks that adapt side by side from ``theta``, one step after each round but the last.
+
+    Args:
+        theta: the meta-parameters, in the precision of the episodes.
+        batches: the rounds' episodes; the last ones are sampled after adaptation.
+    """
+
+    def __init__(self, adaptation: Adaptation, theta: Float[Tensor, "P"], batches: Sequence[StackedEpisodes]):
+        *train, valid = batches
+        self.steps: list[AdaptationStep] = []
+        params = adaptation.start(theta, valid.weights.shape[0])
+        for batch in train:
+            self.steps.append(adaptation.linearise(params, batch))
+            params = self.steps[-1].params
+        self.params = params
+        """phi, the parameters after the last step."""
+        self._valid = adaptation.policy.linearise(valid.observations, params)
+        pis = [*(step.pi for step in self.steps), self._valid.pi]
+        self.rounds = [Round(pi, batch) for pi, batch in zip(pis, batches, strict=True)]
+
+    def jvp(self, vectors: Float[Tensor, "N P"]) -> ActionDistribution:
+        """Return how the last round's distribution changes when theta does."""
+        for step in self.steps:
+            vectors = step.jvp(vectors)
+        return self._valid.jvp(vectors)
+
+    def vjp(self, cotangents: Sequence[Iterable[Tensor] | None]) -> Float[Tensor, "N P"]:
+        """Return the gradient by theta of a loss whose gradient by each round's distribution is known.
+
+        Args:
+            cotangents: one per round, or that of the last alone; None where the loss does not depend on one.
+        """
+        *train, valid = cotangents
+        train = train or [None] * len(self.steps)
+        assert valid is not None
+        vectors = self._valid.vjp(valid)
+        for step, cotangent in zip(reversed(self.steps), reversed(train), strict=True):
+            vectors = step.vjp(vectors, cotangent)
+        return vectors

@@ -1,0 +1,26 @@
+"""The base class of groups of config keys."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(ge=1)]
+
+
+def kebab(name: str) -> str:
+    """Return a field's name as files spell it."""
+    return name.replace("_", "-")
+
+
+class Block(BaseModel):
+    """A group of keys. The docstring below a field is its help."""
+
+    model_config = ConfigDict(
+        alias_generator=kebab,
+        populate_by_name=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        defer_build=True,  # Until something is validated, for a quick --help.
+    )

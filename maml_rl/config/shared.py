@@ -1,0 +1,93 @@
+"""The one description of a training run: the keys that all methods share."""
+
+from functools import cache, partial
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from maml_rl.config.block import Block, Positive
+from maml_rl.config.methods import DEFAULT_METHOD, method_named
+
+RUN_KEYS = frozenset({"config", "output-folder", "seed", "num-workers", "use-cuda", "device", "version"})
+"""Keys that ``train`` adds to ``config.json``: they describe the run, not the algorithm."""
+
+WORKER_TIMEOUT = 600.0
+"""Seconds without an answer after which a sampler process counts as dead, unless told otherwise."""
+
+MeanOver = Literal["episodes", "steps"]
+"""The steps that a loss is a mean over: each episode's own and then episodes, or all alike."""
+
+LoggerName = Literal["tensorboard", "wandb", "none"]
+"""Loggers: places for a run's numbers besides its CSV files."""
+
+
+class Config(Block):
+    """Hyperparameters of a run. In files the keys are spelled with dashes: ``fast-batch-size``.
+
+    ``Config(metalearner="promp", …)`` has that method's keys beside those here, and is validated as one.
+    """
+
+    def __new__(cls, *args: Any, metalearner: str = DEFAULT_METHOD, **values: Any) -> "Config":
+        """Return a config with the method's keys; pydantic's ``__init__`` fills it."""
+        kind: Any = config_class(metalearner) if cls is Config else cls
+        config: Config = super().__new__(kind)
+        return config
+
+    env_name: str
+    """Id of the environment, registered with Gymnasium, or package.module:EnvClass."""
+    env_kwargs: dict[str, Any] = {}
+    """Keyword arguments of the environment, as YAML: '{low: 0.0, high: 2.0}'."""
+    metalearner: str = DEFAULT_METHOD
+    """Method: one that 'maml-rl methods' lists, or package.module:Class."""
+    gamma: Annotated[float, Field(ge=0, le=1)] = 0.99
+    """Discount factor per time step."""
+    gae_lambda: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Lambda of generalized advantage estimation."""
+    bootstrap_truncated: bool = False
+    """Value of the last observation follows an episode cut by the time limit (2020: always 0)."""
+    mean_over: MeanOver = "episodes"
+    """Losses are means over each episode's steps, then episodes (2020); or over all steps alike."""
+    policy: str = "mlp"
+    """Policy: one that 'maml-rl policies' lists, or package.module:Class, any torch.nn.Module."""
+    policy_kwargs: dict[str, Any] = {}
+    """Keyword arguments of a policy other than mlp, as YAML: '{channels: [16, 32]}'."""
+    hidden_sizes: tuple[Positive, ...] = (64, 64)
+    """Units of each hidden layer."""
+    nonlinearity: str = "tanh"
+    """Activation after each hidden layer: any function of torch or torch.nn.functional."""
+    init_std: Annotated[float, Field(gt=0)] = 1.0
+    """Initial standard deviation of continuous actions, in the units of the action space."""
+    init_gain: Annotated[float, Field(gt=0)] = 1.0
+    """Factor of the last layer's initial weights; small, a new policy acts alike everywhere."""
+    fast_batch_size: Positive = 20
+    """Episodes per task (K), before and after each adaptation step."""
+    num_steps: Annotated[int, Field(ge=0)] = 1
+    """Adaptation steps, each after a batch of episodes."""
+    num_batches: Positive = 500
+    """Batches of tasks: one meta-update each in training."""
+    meta_batch_size: Positive = 20
+    """Tasks per batch (N)."""
+    tasks_per_item: Positive = 10
+    """Tasks that a worker rolls out together, as one batch of environments."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Config, **self.model_dump()), ()  # The method's class has no name to find it by.
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the config with its file spelling, ready for JSON or YAML."""
+        return self.model_dump(by_alias=True, mode="json")
+
+
+@cache
+def config_class(metalearner: str) -> type[Config]:
+    """Return the config of the method called ``metalearner``: the shared keys and the method's own.
+
+    Raises:
+        UsageError: there is no such method.
+    """
+    block = method_named(metalearner).block
+    metaclass: Any = type(Config)
+    kind: type[Config] = metaclass(
+        "Config", (block, Config), {"__module__": __name__, "__doc__": block.__doc__}
+    )
+    return kind

@@ -1,0 +1,81 @@
+"""Adaptation to unseen tasks."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+from numpy.typing import NDArray
+from torch import Tensor
+
+from maml_rl.envs import Task
+from maml_rl.episode import BatchEpisodes, get_returns, get_successes
+from maml_rl.errors import check_number
+from maml_rl.evaluation.results import AdaptationResults
+from maml_rl.samplers import Recipe
+from maml_rl.seeding import FIRST_EVALUATION
+from maml_rl.training.run import Run
+
+
+def step_scales(num_steps: int, schedule: Sequence[float] = ()) -> tuple[float, ...]:
+    """Return the factor of each step's size: the schedule's entry, whose last one is repeated.
+
+    Raises:
+        UsageError: there are fewer than 0 steps, or a factor is negative.
+    """
+    check_number("num-steps", num_steps, 0)
+    for factor in schedule:
+        check_number("step-size-schedule", factor, 0)
+    factors = [*schedule[:num_steps]] or [1.0]
+    factors += [factors[-1]] * (num_steps - len(factors))
+    return tuple(factors[:num_steps])
+
+
+def evaluate(
+    run: Run,
+    theta: Float[Tensor, "P"],
+    schedule: Sequence[float] = (),
+    tasks: Sequence[Task] | None = None,
+) -> AdaptationResults:
+    """Adapt to the config's number of batches of unseen tasks, with its number of steps.
+
+    Args:
+        theta: the meta-parameters to adapt from.
+        schedule: factors of the steps' size, see `step_scales`.
+        tasks: to adapt to in place of drawn ones, as one batch.
+    """
+    scales = step_scales(run.config.num_steps, schedule)
+    adapted_to: list[Task] = []
+    returns: list[NDArray[np.float32]] = []
+    successes: list[NDArray[np.float32]] = []
+    for batch in range(run.config.num_batches if tasks is None else 1):
+        of_batch = evaluation_tasks(run, batch) if tasks is None else tasks
+        rounds = sample_adaptation(run, theta, of_batch, scales, batch)
+        adapted_to += of_batch
+        returns.append(np.stack([get_returns(episodes) for episodes in rounds]))
+        successes += _successes(rounds)
+    sizes = tuple(run.learner.adaptation.step_size(scale) for scale in scales)
+    succeeded = np.concatenate(successes, axis=1) if successes else None
+    return AdaptationResults(np.concatenate(returns, axis=1), adapted_to, sizes, run.sampler.seed, succeeded)
+
+
+def _successes(rounds: Sequence[Sequence[BatchEpisodes]]) -> list[NDArray[np.float32]]:
+    """Return one array ``[round, task, K]``, or none if the environment does not tell."""
+    found = [successes for episodes in rounds if (successes := get_successes(episodes)) is not None]
+    return [np.stack(found)] if len(found) == len(rounds) else []
+
+
+def evaluation_tasks(run: Run, batch: int = 0) -> list[Task]:
+    """Draw the tasks of an evaluation batch."""
+    return run.sampler.sample_tasks(run.config.meta_batch_size, FIRST_EVALUATION + batch)
+
+
+def sample_adaptation(
+    run: Run, theta: Float[Tensor, "P"], tasks: Sequence[Task], scales: Sequence[float], batch: int = 0
+) -> list[list[BatchEpisodes]]:
+    """Return episodes after 0, 1, … steps of adaptation, ``[round][task]``.
+
+    Args:
+        scales: factors of the steps' size.
+        batch: number of the evaluation batch.
+    """
+    return run.sampler.sample(tasks, theta, Recipe.of(run.config, scales), FIRST_EVALUATION + batch)

@@ -1,0 +1,98 @@
+"""Episodes as they come, cut into chunks of tasks, and the threads that compute with them."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Protocol, TypeVar, runtime_checkable
+
+import torch
+
+from maml_rl._system.threads import one_intra_op_thread
+from maml_rl.adaptation.base import CPU_CHUNK_STEPS
+from maml_rl.episode import BatchEpisodes, StackedEpisodes, stack_episodes
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+@runtime_checkable
+class EpisodesFuture(Protocol):
+    """Anything whose ``result()`` is episodes: our futures, `concurrent.futures`, resolved asyncio ones."""
+
+    def result(self) -> BatchEpisodes:
+        """Return the episodes, waiting for them if need be."""
+        ...
+
+
+Episodes = EpisodesFuture | BatchEpisodes
+Rounds = Sequence[Sequence[Episodes]]
+"""``[round][task]``: a round before each inner step, and the valid one."""
+
+
+class Chunks:
+    """The tasks of a meta-batch in order, a chunk as soon as its episodes are there.
+
+    On a CPU a chunk has at most `CPU_CHUNK_STEPS` steps (or one task); elsewhere it is the whole meta-batch.
+
+    Args:
+        device: where the chunks go.
+
+    Raises:
+        ValueError: there are no tasks, or a round has episodes of another number of them than the last one.
+    """
+
+    def __init__(self, rounds: Rounds, device: torch.device):
+        *train, valid = rounds
+        if not valid:
+            raise ValueError("no tasks: an update needs episodes of at least one")
+        for step, episodes in enumerate(train):
+            if len(episodes) != len(valid):
+                raise ValueError(
+                    f"train episodes of step {step} are of {len(episodes)} tasks, valid ones of {len(valid)}"
+                )
+        self._rounds, self._device = rounds, device
+        self.seconds_waiting = 0.0
+        """Seconds that episodes were waited for."""
+
+    def __iter__(self) -> Iterator[list[StackedEpisodes]]:
+        limit = CPU_CHUNK_STEPS if self._device.type == "cpu" else None
+        pending: list[list[BatchEpisodes]] = []
+        steps = 0
+        for of_task in zip(*self._rounds, strict=True):
+            asked = time.perf_counter()
+            episodes = [_resolve(future) for future in of_task]
+            self.seconds_waiting += time.perf_counter() - asked
+            size = max(batch.num_steps for batch in episodes)
+            if pending and limit is not None and steps + size > limit:
+                yield self._stack(pending)
+                pending, steps = [], 0
+            pending.append(episodes)
+            steps += size
+        yield self._stack(pending)
+
+    def _stack(self, tasks: list[list[BatchEpisodes]]) -> list[StackedEpisodes]:
+        return [stack_episodes(batches, self._device) for batches in zip(*tasks, strict=True)]
+
+
+@contextmanager
+def chunk_threads() -> Iterator[Callable[[Callable[[S], T], Iterable[S]], list[T]]]:
+    """Open as many threads as torch was using, and yield a ``map(function, items)`` over them.
+
+    Each computes with one intra-op thread: a thread per chunk is faster than many threads in one
+    matrix product of this size. Work starts as items come; the answers keep the items' order.
+    """
+    with (
+        one_intra_op_thread() as threads,
+        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as executor,
+    ):
+
+        def parallel_map(function: Callable[[S], T], items: Iterable[S]) -> list[T]:
+            futures = [executor.submit(function, item) for item in items]
+            return [future.result() for future in futures]
+
+        yield parallel_map
+
+
+def _resolve(episodes: Episodes) -> BatchEpisodes:
+    return episodes if isinstance(episodes, BatchEpisodes) else episodes.result()

@@ -1,0 +1,83 @@
+"""ProMP: proximal meta-policy search (Rothfuss et al. 2019)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maml_rl.adaptation import Adaptation, GradientStep
+from maml_rl.losses import Objective, Round, clipped_surrogate, likelihood_ratio, mean_kl
+from maml_rl.metalearners.base import GradientMetaLearner, MetaState
+from maml_rl.metalearners.columns import OBJECTIVE, STATISTICS, Column
+from maml_rl.optim.adam import Adam
+from maml_rl.optim.base import Step
+from maml_rl.policies.base import Policy
+
+COEFFICIENTS = "kl_coefficients"
+"""Name, in the method's memory, of the coefficients of KL(old || new) before each inner step."""
+TOLERANCE = 1.5
+"""Factor by which a KL may miss its target before its coefficient is halved or doubled."""
+
+
+class ProMP(GradientMetaLearner):
+    """Learns theta by Adam on a clipped surrogate, with a penalty on the change before adaptation."""
+
+    columns: ClassVar = {
+        **OBJECTIVE,
+        "inner_kl": Column("nats", "KL(old ‖ new) before the inner steps, mean over them, steps and tasks"),
+        "inner_kl_coefficient": Column("", "coefficient of the penalty on it, mean over inner steps"),
+        **STATISTICS,
+    }
+    headline = ("kl", "inner_kl")
+
+    @staticmethod
+    def adapts(policy: Policy, settings: Any) -> Adaptation:
+        """Return gradient steps on the likelihood-ratio loss."""
+        return GradientStep(policy, likelihood_ratio, settings.fast_lr, settings.first_order)
+
+    @property
+    def optimizer(self) -> Adam:
+        """Return Adam."""
+        return Adam(self.settings.learning_rate, self.settings.adam_steps)
+
+    def init(self) -> MetaState:
+        """Return the first state, with the config's coefficient for each inner step."""
+        theta, memory = super().init()
+        coefficients = torch.full((self.settings.num_steps,), self.settings.inner_kl, device=self.device)
+        return MetaState(theta, {**memory, COEFFICIENTS: coefficients})
+
+    def objective(self, state: MetaState) -> Objective:
+        """Return the clipped surrogate of the valid round plus the penalties."""
+        coefficients = state.memory[COEFFICIENTS].tolist()
+
+        def value(rounds: Sequence[Round]) -> Float[Tensor, "N"]:
+            *train, valid = rounds
+            loss = clipped_surrogate(*valid, self.settings.clip)
+            for coefficient, each in zip(coefficients, train, strict=True):
+                loss = loss + coefficient / len(train) * mean_kl(*each)
+            return loss
+
+        return Objective(value)
+
+    def remember(self, state: MetaState, step: Step) -> Mapping[str, Tensor]:
+        """Return the optimiser's memory and the coefficients of the next update."""
+        coefficients = state.memory[COEFFICIENTS].clone()
+        target = self.settings.inner_kl_target
+        if target is not None:
+            for i, kls in enumerate(step.after.inner_kls):
+                kl = kls.mean().item()
+                if kl < target / TOLERANCE:
+                    coefficients[i] /= 2
+                elif kl > target * TOLERANCE:
+                    coefficients[i] *= 2
+        return {**step.memory, COEFFICIENTS: coefficients}
+
+    def report(self, state: MetaState, step: Step) -> dict[str, float]:
+        """Return the KLs before the inner steps, and their coefficients."""
+        kls = [kl.mean().item() for kl in step.after.inner_kls]
+        return {
+            "inner_kl": sum(kls) / max(1, len(kls)),
+            "inner_kl_coefficient": state.memory[COEFFICIENTS].mean().item() if kls else 0.0,
+        }

@@ -1,0 +1,108 @@
+"""Sampling episodes of tasks: draw tasks, cut them into work items, hand out futures."""
+
+from collections.abc import Sequence
+from types import TracebackType
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from maml_rl.envs import Task
+from maml_rl.envs.task_space import TaskSpace
+from maml_rl.episode import BatchEpisodes
+from maml_rl.samplers.backends.base import Backend
+from maml_rl.samplers.futures import EpisodesFuture
+from maml_rl.samplers.jobs import Futures, Job, Stopwatch
+from maml_rl.samplers.plan import Recipe, WorkItem
+from maml_rl.seeding import Purpose, integer_seed, seed_sequence
+
+
+class Sampler:
+    """Samples episodes of tasks, before and after adaptation. It knows no policy: theta comes with each call.
+
+    Args:
+        backend: does the work items.
+        task_space: what tasks are drawn from.
+        seed: of all random numbers.
+        tasks_per_item: tasks that are rolled out together, as one batch of environments.
+    """
+
+    def __init__(self, backend: Backend, task_space: TaskSpace, seed: int, tasks_per_item: int = 10):
+        self.seed = seed
+        self._backend, self._task_space, self._tasks_per_item = backend, task_space, tasks_per_item
+        self._closed = False
+        self._adapting = Stopwatch()
+
+    def sample_tasks(self, num_tasks: int, iteration: int) -> list[Task]:
+        """Draw the tasks of ``iteration``."""
+        seed = integer_seed(seed_sequence(self.seed, Purpose.TASKS, iteration=iteration))
+        return self._task_space.sample(seed, num_tasks)
+
+    def sample_async(
+        self,
+        tasks: Sequence[Task],
+        theta: Float[Tensor, "P"],
+        recipe: Recipe,
+        iteration: int,
+        device: torch.device | str = "cpu",
+    ) -> Futures:
+        """Start sampling from the meta-parameters ``theta``; return at once.
+
+        Args:
+            iteration: names the random streams.
+            device: where the episodes' tensors shall live.
+
+        Returns:
+            ``[round][task]``, episodes before each adaptation step, and those after the last.
+
+        Raises:
+            RuntimeError: the sampler is closed.
+        """
+        if self._closed:
+            raise RuntimeError("this sampler is closed: make a new one")
+        numbers = theta.detach().cpu().numpy().copy()
+        rounds = [[EpisodesFuture() for _ in tasks] for _ in (*recipe.scales, None)]
+        for first in range(0, len(tasks), self._tasks_per_item):
+            part = slice(first, first + self._tasks_per_item)
+            item = WorkItem(self.seed, iteration, first, tasks[part], numbers, recipe)
+            futures = [futures[part] for futures in rounds]
+            self._backend.submit(Job(item, futures, device, self._adapting))
+        return rounds
+
+    def sample_wait(self, futures: Futures) -> list[list[BatchEpisodes]]:
+        """Wait for the episodes of `sample_async`, ``[round][task]``.
+
+        Raises:
+            WorkerError: a worker failed; the message holds its traceback.
+        """
+        return [[future.result() for future in futures_of_round] for futures_of_round in futures]
+
+    def sample(
+        self, tasks: Sequence[Task], theta: Float[Tensor, "P"], recipe: Recipe, iteration: int
+    ) -> list[list[BatchEpisodes]]:
+        """Call `sample_async` and wait."""
+        return self.sample_wait(self.sample_async(tasks, theta, recipe, iteration))
+
+    @property
+    def seconds_adapting(self) -> float:
+        """Seconds that adaptation has taken so far, all workers together."""
+        return self._adapting.total
+
+    @property
+    def restarts(self) -> int:
+        """Number of workers that have been replaced so far."""
+        return self._backend.restarts
+
+    def close(self) -> None:
+        """Stop the workers. Episodes not sampled yet fail; a second call does nothing."""
+        if not self._closed:
+            self._closed = True
+            self._backend.close()
+
+    def __enter__(self) -> "Sampler":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,97 @@
+"""The pipe to a worker process, with stand-ins for what is at its other end."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import pytest
+
+from maml_rl.advantages import Credit
+from maml_rl.samplers.plan import Recipe, Sample, WorkItem
+from maml_rl.samplers.worker_process import WorkerDiedError, WorkerProcess, _without_main_module
+
+PATIENCE = 60
+"""Seconds to wait for what takes one or two on a quiet machine, and never comes if it hangs."""
+
+A_LOT = 2**22
+"""Bytes: more than a pipe holds."""
+
+
+def item(theta: int = 1, **task: Any) -> WorkItem:
+    return WorkItem(0, 0, 0, [task], np.zeros(theta, np.float32), Recipe(1, (), Credit(1.0)))
+
+
+class Obedient:
+    """Does what the task says, and answers with the number that comes of it."""
+
+    def sample(self, item: WorkItem) -> Iterator[Sample]:
+        yield Sample(0, {}, {}, np.zeros(1, np.float32), item.tasks[0]["do"]())
+
+
+class Talkative:
+    """Is in the middle of an answer as soon as it has an item."""
+
+    def sample(self, item: WorkItem) -> Iterator[bytes]:
+        yield b"the first"
+        yield bytes(A_LOT)
+
+
+def hanging() -> Any:
+    """Never gets as far as to read an item."""
+    time.sleep(PATIENCE)
+
+
+@pytest.mark.parametrize("place", ["idle", "in an answer", "before an item"])
+def test_a_worker_whose_caller_is_gone_ends_quietly(place: str):
+    """Multiprocessing prints an exception that leaves a process, and gives it another exit code."""
+    worker = WorkerProcess(Talkative, timeout=1.0)  # type: ignore[arg-type]
+    if place != "idle":
+        worker._connection.send(cloudpickle.dumps(item()))
+    if place == "in an answer":
+        assert worker._connection.poll(PATIENCE)
+    worker._connection.close()
+    worker._process.join(PATIENCE)
+    assert worker._process.exitcode == 0
+
+
+def test_tasks_may_hold_what_only_the_caller_has():
+    """Pickle alone would look for the function where the worker cannot find it."""
+    worker = WorkerProcess(Obedient, timeout=60.0)  # type: ignore[arg-type]
+    assert [sample.seconds_adapting for sample in worker.run(item(do=lambda: 0.25))] == [0.25]
+    worker.close()
+
+
+def test_a_worker_that_does_not_read_its_item_counts_as_dead():
+    worker = WorkerProcess(hanging, timeout=0.5)
+    with pytest.raises(WorkerDiedError, match=r"no answer for 0\.5 s"):
+        list(worker.run(item(theta=A_LOT)))
+    worker.close()
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 1e12])
+def test_a_timeout_may_be_as_long_as_one_likes(timeout: float):
+    worker = WorkerProcess(Obedient, timeout)  # type: ignore[arg-type]
+    assert len(list(worker.run(item(do=lambda: 0.0)))) == 1
+    worker.close()
+
+
+def test_workers_that_start_at_once_leave_the_main_module_alone():
+    main = sys.modules["__main__"]
+    inside = threading.Event()
+
+    def start() -> None:
+        with _without_main_module():
+            inside.set()
+            time.sleep(0.2)
+
+    first = threading.Thread(target=start)
+    first.start()
+    inside.wait(PATIENCE)
+    with _without_main_module():  # Were it not for the lock, this would bring back the first one's.
+        first.join(0.5)
+    first.join()
+    assert sys.modules["__main__"] is main
