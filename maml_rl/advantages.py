@@ -70,7 +70,7 @@ def discounted_returns(rewards: Float[Tensor, "*N T K"], gamma: float) -> Float[
     return _discounted_sums(rewards, gamma)
 
 
-def generalized_advantages(
+def generalized_advantages(  # noqa: PLR0913, each is a symbol of the equation
     rewards: Float[Tensor, "*N T K"],
     values: Float[Tensor, "*N T K"],
     lengths: Int[Tensor, "*N K"],

@@ -1,7 +1,7 @@
 """Episodes of one task, padded to one length: the unit that samplers produce and learners consume."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, SupportsFloat, runtime_checkable
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int, Shaped
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from maml_rl.advantages import (
     Credit,
@@ -55,42 +55,6 @@ class Baseline(Protocol):
     def last_values(self, data: EpisodeData) -> Float[Tensor, "*N K"]:
         """Return the value of the observation after each episode's last step."""
         ...
-
-
-class StackedEpisodes(NamedTuple):
-    """Tasks side by side, as losses take them; time and episodes are one dimension of M steps.
-
-    ``(weights * x).sum(-1)`` is each task's mean of ``x`` over its real steps, see `step_weights`.
-    """
-
-    observations: Float[Tensor, "N M O"]
-    actions: Shaped[Tensor, "N M *act"]
-    advantages: Float[Tensor, "N M"]
-    weights: Float[Tensor, "N M"]
-    old: Any = None
-    """The `ActionDistribution` that the actions were drawn from, where it is known."""
-
-    @property
-    def old_policy(self) -> Any:
-        """The `ActionDistribution` that the actions were drawn from.
-
-        Raises:
-            ValueError: it is not known.
-        """
-        if self.old is None:
-            raise ValueError("these episodes do not say which policy sampled them: set batch.old")
-        return self.old
-
-    def split(self, size: int) -> "Iterator[StackedEpisodes]":
-        """Yield the tasks in groups of ``size``; the last may be smaller."""
-        data = (torch.split(x, size) for x in self[:4])
-        groups = [StackedEpisodes(*group) for group in zip(*data, strict=True)]
-        if self.old is None:
-            yield from groups
-            return
-        olds = zip(*(torch.split(x, size) for x in self.old), strict=True)
-        for group, old in zip(groups, olds, strict=True):
-            yield group._replace(old=type(self.old)(*old))
 
 
 class BatchEpisodes:
@@ -262,34 +226,6 @@ def compute_advantages(data: EpisodeData, baseline: Baseline, credit: Credit) ->
         weights = step_weights(data.lengths, data.rewards.shape[-2], credit.mean_over, advantages.dtype)
         advantages = normalize(advantages, weights)
     return advantages.float()
-
-
-def stack_data(
-    data: EpisodeData, advantages: Float[Tensor, "N T K"], mean_over: MeanOver = "episodes"
-) -> StackedEpisodes:
-    """Merge time and episodes of tasks that were recorded side by side."""
-    return StackedEpisodes(
-        data.observations.flatten(1, 2).flatten(2),
-        data.actions.flatten(1, 2),
-        advantages.flatten(1),
-        step_weights(data.lengths, data.rewards.shape[-2], mean_over).flatten(1),
-    )
-
-
-def stack_episodes(episodes: Sequence[BatchEpisodes], device: torch.device | str = "cpu") -> StackedEpisodes:
-    """Put tasks side by side on ``device``: only their real steps, zero-padded to the longest task."""
-
-    def stack(tensors: Iterable[Tensor]) -> Tensor:
-        steps = [x[mask] for x, mask in zip(tensors, masks, strict=True)]
-        return nn.utils.rnn.pad_sequence(steps, batch_first=True).to(device)
-
-    masks = [step_mask(batch.data.lengths, len(batch)) for batch in episodes]
-    return StackedEpisodes(
-        observations=stack(batch.observations.flatten(2) for batch in episodes),
-        actions=stack(batch.actions for batch in episodes),
-        advantages=stack(batch.advantages for batch in episodes),
-        weights=stack(batch.weights for batch in episodes),
-    )
 
 
 def _pad(steps: Mapping[int, Sequence[Step]], batch_size: int, device: torch.device) -> EpisodeData:

@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.episode import StackedEpisodes
 from maml_rl.policies.distributions import ActionDistribution
+from maml_rl.stacked import StackedEpisodes
 
 
 class Round(NamedTuple):

@@ -10,9 +10,10 @@ from hypothesis import settings
 from torch import Tensor
 
 from maml_rl.adaptation import GradientStep
-from maml_rl.episode import BatchEpisodes, EpisodeData, StackedEpisodes
+from maml_rl.episode import BatchEpisodes, EpisodeData
 from maml_rl.losses import reinforce
 from maml_rl.policies import CategoricalMLPPolicy, NormalMLPPolicy, Policy
+from maml_rl.stacked import StackedEpisodes
 from tests.oracles.maml import Episode, Network, Reference, Task
 
 repeatable = settings(derandomize=True, deadline=None, max_examples=50)

@@ -5,15 +5,9 @@ from torch import Tensor
 
 from maml_rl.advantages import Credit
 from maml_rl.config import MeanOver
-from maml_rl.episode import (
-    BatchEpisodes,
-    EpisodeData,
-    compute_advantages,
-    get_returns,
-    stack_data,
-    stack_episodes,
-)
+from maml_rl.episode import BatchEpisodes, EpisodeData, compute_advantages, get_returns
 from maml_rl.policies.distributions import DiagonalNormal
+from maml_rl.stacked import stack_data, stack_episodes
 from tests.builders import batch, make_policy, random_episodes
 from tests.oracles import advantages as oracle
 

@@ -2,7 +2,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from maml_rl.episode import StackedEpisodes
 from maml_rl.losses import (
     Loss,
     Objective,
@@ -16,6 +15,7 @@ from maml_rl.losses import (
     surrogate,
 )
 from maml_rl.policies.distributions import ActionDistribution
+from maml_rl.stacked import StackedEpisodes
 from tests.builders import Problem, both_families, make_problem, random_vectors, stacked
 from tests.oracles import maml as oracle
 from tests.oracles.promp import clipped_loss

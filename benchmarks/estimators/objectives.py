@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from benchmarks.estimators.mdp import STATES, Sample
-from maml_rl.episode import StackedEpisodes
 from maml_rl.losses import likelihood_ratio
 from maml_rl.policies.distributions import CategoricalLogits
+from maml_rl.stacked import StackedEpisodes
 
 Objective = Callable[[Tensor, Sample], Tensor]
 

@@ -19,10 +19,10 @@ from torch import Tensor
 from benchmarks.paper.results import trained_row
 from maml_rl.adaptation import GradientStep
 from maml_rl.envs import Task
-from maml_rl.episode import stack_episodes
 from maml_rl.losses import reinforce
 from maml_rl.samplers import Recipe
 from maml_rl.seeding import FIRST_EVALUATION
+from maml_rl.stacked import stack_episodes
 from maml_rl.training import Run, RunSettings, trained_run
 
 KINDS: dict[str, tuple[Task, ...]] = {

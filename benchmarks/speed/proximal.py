@@ -10,11 +10,11 @@ from torch import Tensor
 from benchmarks.speed.measure import REPETITIONS, Row
 from maml_rl._system.threads import one_intra_op_thread
 from maml_rl.config import Config
-from maml_rl.episode import StackedEpisodes
 from maml_rl.losses import clipped_surrogate, likelihood_ratio, mean_kl
 from maml_rl.metalearners.problem import TaskChunk
 from maml_rl.metalearners.promp import ProMP
 from maml_rl.policies import NormalMLPPolicy, Policy
+from maml_rl.stacked import StackedEpisodes
 
 TASKS, STEPS, OBSERVATIONS, ACTIONS = 40, 2000, 20, 6
 CHUNK = 2

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.episode import StackedEpisodes
 from maml_rl.parameters import Layout
 from maml_rl.policies.base import Policy
 from maml_rl.policies.distributions import ActionDistribution
+from maml_rl.stacked import StackedEpisodes
 
 CPU_CHUNK_STEPS = 4096
 """Steps to differentiate at once on a CPU: the activations of more would fall out of a core's cache."""

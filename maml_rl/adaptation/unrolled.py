@@ -6,9 +6,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maml_rl.adaptation.base import Adaptation, AdaptationStep
-from maml_rl.episode import StackedEpisodes
 from maml_rl.losses import Round
 from maml_rl.policies.distributions import ActionDistribution
+from maml_rl.stacked import StackedEpisodes
 
 
 class Unrolled:

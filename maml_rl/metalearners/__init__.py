@@ -7,5 +7,7 @@ __all__ = ["MAMLTRPO", "MetaLearner", "MetaState", "MetaUpdate", "StepResult"]
 
 # The meta-learner of 2020, whose module builds on this package.
 __getattr__ = lazy_names(
-    __name__, {"MAMLTRPO": "maml_rl.compat.maml_trpo", "StepResult": "maml_rl.compat.maml_trpo"}
+    __name__,
+    {"MAMLTRPO": "maml_rl.compat.maml_trpo", "StepResult": "maml_rl.compat.maml_trpo"},
+    moved={"GradientBasedMetaLearner": "maml_rl.metalearners.base.GradientMetaLearner"},
 )

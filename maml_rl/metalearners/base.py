@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maml_rl.adaptation import Adaptation
-from maml_rl.episode import StackedEpisodes
 from maml_rl.losses import Objective
 from maml_rl.metalearners.chunks import Chunks, Rounds, chunk_threads
 from maml_rl.metalearners.columns import ACCEPTED, Column
@@ -20,6 +19,7 @@ from maml_rl.metalearners.problem import MetaProblem, TaskChunk
 from maml_rl.optim.base import OuterOptimizer, Step
 from maml_rl.parameters import Layout
 from maml_rl.policies.base import Policy
+from maml_rl.stacked import StackedEpisodes
 
 Metrics = Mapping[str, float | int | bool]
 

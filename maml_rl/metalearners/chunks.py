@@ -10,7 +10,8 @@ import torch
 
 from maml_rl._system.threads import one_intra_op_thread
 from maml_rl.adaptation.base import CPU_CHUNK_STEPS
-from maml_rl.episode import BatchEpisodes, StackedEpisodes, stack_episodes
+from maml_rl.episode import BatchEpisodes
+from maml_rl.stacked import StackedEpisodes, stack_episodes
 
 S = TypeVar("S")
 T = TypeVar("T")

@@ -8,10 +8,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maml_rl.adaptation import Adaptation, Unrolled
-from maml_rl.episode import StackedEpisodes
 from maml_rl.errors import check_finite
 from maml_rl.losses import Objective, Round, mean_entropy, mean_kl
 from maml_rl.optim.base import Comparison, Evaluation
+from maml_rl.stacked import StackedEpisodes
 
 ParallelMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 HINT = ": look for non-finite rewards or observations, or lower fast-lr"

@@ -40,7 +40,7 @@ def get_policy_for_env(
     )
 
 
-def perceptron_policy(
+def perceptron_policy(  # noqa: PLR0913, a config's keys for a perceptron
     observation_space: gym.Space[Any],
     action_space: gym.Space[Any],
     hidden_sizes: tuple[int, ...],

@@ -69,7 +69,7 @@ class ModulePolicy(Policy):
         self.moving = {name for name, x in state.items() if x.requires_grad}
         """Names of what adaptation and learning change."""
         self._integers = {name: x.dtype for name, x in state.items() if not x.is_floating_point()}
-        checks.policy(self)
+        checks.policy(self, self.module)
 
     def own_params(self) -> "OrderedDict[str, Tensor]":
         """Return the module's own parameters and buffers, as its state dict orders them."""

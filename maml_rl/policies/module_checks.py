@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -12,11 +12,9 @@ from torch import Tensor, nn
 
 from maml_rl._system.threads import one_intra_op_thread
 from maml_rl.errors import UsageError
+from maml_rl.policies.base import Policy
 from maml_rl.policies.distributions import ActionDistribution, CategoricalLogits, DiagonalNormal
 from maml_rl.policies.spaces import action_size, observation_size
-
-if TYPE_CHECKING:
-    from maml_rl.policies.module import ModulePolicy
 
 TASKS, STEPS = 2, 3
 LARGEST = 2**24
@@ -64,7 +62,7 @@ class ModuleChecks:
         return type(pi)
 
     @one_intra_op_thread()
-    def policy(self, policy: "ModulePolicy") -> None:
+    def policy(self, policy: Policy, module: nn.Module) -> None:
         """Check that tasks can be run side by side, and differentiated.
 
         Raises:
@@ -75,7 +73,7 @@ class ModuleChecks:
         with self._saying("torch.func.vmap cannot run it for several tasks at once"), torch.no_grad():
             together = policy.outputs(observations, policy.unflatten(params))
         for task in range(TASKS):
-            alone = _tensors(self._call(policy.module, self._observations[task]))
+            alone = _tensors(self._call(module, self._observations[task]))
             if not _close([x[task].view_as(y) for x, y in zip(together, alone, strict=True)], alone):
                 raise self._error("run by torch.func.vmap, forward returns something else")
         twice = "autograd cannot differentiate it twice"

@@ -24,7 +24,7 @@ class NormalMLPPolicy(MLPPolicy):
     from below at ``log(min_std)``.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, the signature of 2020
         self,
         input_size: int,
         output_size: int,

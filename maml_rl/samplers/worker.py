@@ -13,11 +13,12 @@ from torch import Tensor
 from maml_rl.adaptation import Adaptation
 from maml_rl.baseline import LinearFeatureBaseline
 from maml_rl.envs import TaskVectorEnv, make_task_vector_env
-from maml_rl.episode import EpisodeData, compute_advantages, stack_data
+from maml_rl.episode import EpisodeData, compute_advantages
 from maml_rl.errors import check_finite
 from maml_rl.samplers.plan import Sample, WorkItem
 from maml_rl.samplers.rollout import action_noise, rollout
 from maml_rl.seeding import Purpose, integer_seed, seed_sequence
+from maml_rl.stacked import stack_data
 
 
 class SamplerWorker:

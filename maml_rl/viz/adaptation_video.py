@@ -11,9 +11,10 @@ from torch import Tensor
 from maml_rl._system.threads import one_intra_op_thread
 from maml_rl.adaptation import Adaptation
 from maml_rl.envs import Task
-from maml_rl.episode import BatchEpisodes, stack_episodes
+from maml_rl.episode import BatchEpisodes
 from maml_rl.errors import check_number
 from maml_rl.evaluation import evaluation_tasks, sample_adaptation, step_scales
+from maml_rl.stacked import stack_episodes
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.viz.rendering import check_renderable, record_episodes
 from maml_rl.viz.video import check_format, default_format, side_by_side, write_video

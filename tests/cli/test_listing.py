@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from maml_rl.config import Config
+from maml_rl.config.block import kebab
+from maml_rl.config.methods import METHODS
+from maml_rl.policies.registry import MODULES
 from maml_rl.zoo import shipped_configs, shipped_policies
 from tests.cli.helpers import ROOT, Command
 from tests.envs.ids import ALL_IDS
@@ -37,6 +41,30 @@ def test_every_config_is_listed_by_a_path_that_train_takes(command: Command, mon
     assert any(
         row.split()[1:] == ["HalfCheetahVel-v0", "40", "x", "10", "475", "100x100", "relu"] for row in rows
     )
+
+
+def test_every_method_is_listed_with_the_keys_that_are_its_own(command: Command):
+    out = command.succeeds("methods")
+    paragraphs = [text.splitlines() for text in out.split("\n\n") if text.strip()]
+    assert [name for name, *_ in paragraphs] == list(METHODS)
+    for name, sentence, *keys in paragraphs:
+        assert sentence.strip().endswith(".")
+        own = set(Config(env_name="a", metalearner=name).to_dict()) - {*map(kebab, Config.model_fields)}
+        assert {line.split()[0] for line in keys} == own
+        for line in keys:
+            key, default, text = line.split(maxsplit=2)
+            assert json.loads(default) == Config(env_name="a", metalearner=name).to_dict()[key]
+            assert text.endswith(".")
+
+
+def test_every_policy_is_listed_with_what_it_takes(command: Command):
+    paragraphs = [text.splitlines() for text in command.succeeds("policies").split("\n\n") if text.strip()]
+    assert [name for name, *_ in paragraphs] == ["mlp", *MODULES]
+    assert paragraphs[0][-1].split() == ["keys", "hidden-sizes,", "nonlinearity,", "init-std,", "init-gain"]
+    for _, sentence, kwargs in paragraphs[1:]:
+        assert sentence.strip().endswith(".")
+        assert kwargs.startswith("  policy-kwargs ")
+        assert "init_std=1.0" in kwargs
 
 
 def test_a_run_summed_up(command: Command, tabular_run: Path):

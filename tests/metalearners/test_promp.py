@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from maml_rl.config import Config
-from maml_rl.episode import StackedEpisodes
 from maml_rl.losses import likelihood_ratio
 from maml_rl.metalearners import MetaState, MetaUpdate
 from maml_rl.metalearners.problem import TaskChunk
 from maml_rl.metalearners.promp import COEFFICIENTS, ProMP
 from maml_rl.optim.base import Comparison, Evaluation, Step
+from maml_rl.stacked import StackedEpisodes
 from tests.builders import (
     THREE_TASKS,
     Problem,

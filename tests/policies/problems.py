@@ -9,11 +9,11 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from maml_rl.adaptation import GradientStep
-from maml_rl.episode import StackedEpisodes
 from maml_rl.losses import Loss, Objective, reinforce, surrogate
 from maml_rl.metalearners.problem import TaskChunk
 from maml_rl.policies.base import Policy
 from maml_rl.policies.module import ModulePolicy
+from maml_rl.stacked import StackedEpisodes
 from tests.policies import own
 
 TASKS, STEPS = 2, 5
