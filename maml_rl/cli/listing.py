@@ -65,7 +65,7 @@ class Configs:
         from maml_rl.config import load_config
         from maml_rl.zoo import shipped_configs, shipped_policies
 
-        rows = [("config", "environment", "tasks x episodes", "meta-updates", "policy")]
+        rows = [("config", "method", "environment", "tasks x episodes", "meta-updates", "policy")]
         rows += [_row(path, load_config(path)[0]) for path in shipped_configs()]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
@@ -102,13 +102,14 @@ def _entry(key: str, value: Any) -> str:
     return f"{key} [{', '.join(map(str, shape))}]" if shape else f"{key} (a number)"
 
 
-def _row(path: Path, config: "Config") -> tuple[str, str, str, str, str]:
-    units = "x".join(map(str, config.hidden_sizes))
+def _row(path: Path, config: "Config") -> tuple[str, str, str, str, str, str]:
+    perceptron = f"{'x'.join(map(str, config.hidden_sizes))} {config.nonlinearity}"
     here = Path.cwd()
     return (
         str(path.relative_to(here) if path.is_relative_to(here) else path),
+        config.metalearner,
         config.env_name,
         f"{config.meta_batch_size} x {config.fast_batch_size}",
         str(config.num_batches),
-        f"{units} {config.nonlinearity}",
+        perceptron if config.policy == "mlp" else config.policy,
     )

@@ -32,14 +32,16 @@ def test_every_environment_is_listed_with_its_task_spaces_and_kwargs(command: Co
 def test_every_config_is_listed_by_a_path_that_train_takes(command: Command, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(ROOT)
     head, *rows = command.succeeds("configs").splitlines()
-    assert head.split() == ["config", "environment", "tasks", "x", "episodes", "meta-updates", "policy"]
+    columns = ["config", "method", "environment", "tasks", "x", "episodes", "meta-updates", "policy"]
+    assert head.split() == columns
     policies = [row.split()[1] for row in rows if row.startswith("policy ")]
     assert policies == [f"maml-rl://{name}" for name in shipped_policies()]
     paths = [row.split()[0] for row in rows[: -len(policies)]]
     assert paths == [str(path.relative_to(ROOT)) for path in shipped_configs()]
     assert set(paths) == {str(path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml")}
     assert any(
-        row.split()[1:] == ["HalfCheetahVel-v0", "40", "x", "10", "475", "100x100", "relu"] for row in rows
+        row.split()[1:] == ["maml-trpo", "HalfCheetahVel-v0", "40", "x", "10", "475", "100x100", "relu"]
+        for row in rows
     )
 
 
