@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test test-slow bench bench-learning docs lint format clean FORCE
+.PHONY: demo test test-slow bench bench-learning methods docs lint format clean FORCE
 
 demo: $(VENV)/.installed
 	$(BIN)/maml-rl train --config configs/paper/navigation.yaml --output-folder $(DEMO) --seed 1 --overwrite
@@ -35,6 +35,10 @@ format: $(VENV)/.installed
 
 bench-learning: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.learning
+
+# Training runs of the methods, hours long; see benchmarks/metalearners/README.md.
+methods: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.metalearners promp-navigation promp-halfcheetah-dir --seed $(SEED)
 
 # make paper-cheetah-dir SEED=1 METHOD=oracle: a row of the MAML paper's figures; see benchmarks/paper/README.md.
 SEED ?= 1

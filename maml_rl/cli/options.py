@@ -79,7 +79,8 @@ def with_config(command: type[T], origin: Origin, **changes: Any) -> T:
     kind: Any = dataclasses.make_dataclass(
         command.__name__, [("hyperparameters", without_prefix[options])], bases=(command,)
     )
-    kind.__doc__ = command.__doc__
+    # Where help texts are looked for.
+    kind.__module__, kind.__doc__ = command.__module__, command.__doc__
     made: T = kind(options(**{n: v for n, v in (values | changes).items() if n not in own}))
     return made
 

@@ -1,72 +1,38 @@
 """The methods: their names, their own keys, and where they are. Nothing heavy is imported."""
 
+import functools
 import importlib
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
-from maml_rl.config.block import Block, Positive, kebab
+from maml_rl.config.block import Block, kebab
 from maml_rl.errors import UsageError, did_you_mean
 
 DEFAULT_METHOD = "maml-trpo"
 """The method of configs that name none, as those of 2020."""
 
 
-class GradientStepKeys(Block):
-    """Keys of methods whose tasks adapt by gradient steps."""
-
-    fast_lr: Annotated[float, Field(gt=0)] = 0.1
-    """Step size of the inner gradient steps (alpha)."""
-    first_order: bool = False
-    """Drop the second derivatives of the inner step (first-order MAML)."""
-
-
-class MAMLTRPOKeys(GradientStepKeys):
-    """MAML with a trust region: second-order TRPO on the return after adaptation (Finn et al. 2017)."""
-
-    max_kl: Annotated[float, Field(gt=0)] = 1e-2
-    """Radius of the trust region: largest mean KL(old || new), in nats."""
-    cg_iters: Positive = 10
-    """Iterations of conjugate gradient."""
-    cg_damping: Annotated[float, Field(ge=0)] = 1e-5
-    """Multiple of the identity added to the Fisher matrix."""
-    ls_max_steps: Positive = 15
-    """Step lengths that the line search tries."""
-    ls_backtrack_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    """Each try of the line search over the one before it."""
-
-
-class ProMPKeys(GradientStepKeys):
-    """ProMP: clipped Adam steps and a penalty on the change before adaptation (Rothfuss et al. 2019)."""
-
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    """Learning rate of Adam, which moves theta."""
-    adam_steps: Positive = 5
-    """Steps of Adam per meta-update, each with a gradient of its own."""
-    clip: Annotated[float, Field(gt=0, lt=1)] = 0.3
-    """Distance from 1 at which ratios of probabilities are clipped after adaptation."""
-    inner_kl: Annotated[float, Field(ge=0)] = 5e-4
-    """Coefficient of KL(old || new) before each inner step; the first one if there is a target."""
-    inner_kl_target: Annotated[float, Field(gt=0)] | None = None
-    """KL, in nats, towards which the coefficient is halved or doubled after each update; none keeps it."""
-
-
 @dataclass(frozen=True)
 class Method:
-    """A method's keys and where its class is.
+    """The places of a method's keys and of its class, ``package.module:Class`` each.
 
     Args:
-        block: the keys.
-        learner: ``package.module:Class``.
+        keys: a `Block`.
+        learner: a `maml_rl.metalearners.MetaLearner`.
     """
 
-    block: type[Block]
+    keys: str
     learner: str
 
+    @property
+    def block(self) -> type[Block]:
+        """The keys, as a class of the config."""
+        block: type[Block] = _load(self.keys)
+        return block
+
     def load(self) -> Any:
-        """Import the class, a `maml_rl.metalearners.MetaLearner`."""
+        """Import the learner's class."""
         return _load(self.learner)
 
     def described_keys(self) -> list[tuple[str, str, str]]:
@@ -83,8 +49,10 @@ class Method:
 
 
 METHODS = {
-    "maml-trpo": Method(MAMLTRPOKeys, "maml_rl.metalearners.maml_trpo:TrustRegionMAML"),
-    "promp": Method(ProMPKeys, "maml_rl.metalearners.promp:ProMP"),
+    "maml-trpo": Method(
+        "maml_rl.config.keys.maml_trpo:MAMLTRPOKeys", "maml_rl.metalearners.maml_trpo:TrustRegionMAML"
+    ),
+    "promp": Method("maml_rl.config.keys.promp:ProMPKeys", "maml_rl.metalearners.promp:ProMP"),
 }
 
 
@@ -104,7 +72,7 @@ def method_named(name: str) -> Method:
         raise UsageError(
             f"metalearner {name!r}: expected a class with its keys in 'Settings', a maml_rl.config.Block"
         )
-    return Method(block, name)
+    return Method(f"{name}.Settings", name)
 
 
 def methods_with(key: str) -> list[str]:
@@ -115,6 +83,6 @@ def methods_with(key: str) -> list[str]:
 def _load(path: str) -> Any:
     module, _, name = path.rpartition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        return functools.reduce(getattr, name.split("."), importlib.import_module(module))
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise UsageError(f"metalearner {path!r}: {error}") from None
