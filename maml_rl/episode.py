@@ -252,11 +252,12 @@ def _pad(steps: Mapping[int, Sequence[Step]], batch_size: int, device: torch.dev
 def get_successes(episodes: Sequence[BatchEpisodes]) -> NDArray[np.float32] | None:
     """Return 1 for every episode that succeeded at some step, else 0, ``[tasks, K]``.
 
-    None if the environment does not say: see `SUCCESS`.
+    None if the environment says it of no episode (see `SUCCESS`); one of which it says nothing has failed.
     """
-    if not all(SUCCESS in batch.data.extras for batch in episodes):
+    if not any(SUCCESS in batch.data.extras for batch in episodes):
         return None
-    return np.stack([(batch.data.extras[SUCCESS] != 0).any(0).float().cpu().numpy() for batch in episodes])
+    told = [batch.data.extras.get(SUCCESS, torch.zeros_like(batch.rewards)) for batch in episodes]
+    return np.stack([(successes != 0).any(0).float().cpu().numpy() for successes in told])
 
 
 def get_returns(episodes: Sequence[BatchEpisodes]) -> NDArray[np.float32]:

@@ -46,22 +46,25 @@ def evaluate(
     scales = step_scales(run.config.num_steps, schedule)
     adapted_to: list[Task] = []
     returns: list[NDArray[np.float32]] = []
-    successes: list[NDArray[np.float32]] = []
+    successes: list[NDArray[np.float32] | None] = []
     for batch in range(run.config.num_batches if tasks is None else 1):
         of_batch = evaluation_tasks(run, batch) if tasks is None else tasks
         rounds = sample_adaptation(run, theta, of_batch, scales, batch)
         adapted_to += of_batch
         returns.append(np.stack([get_returns(episodes) for episodes in rounds]))
-        successes += _successes(rounds)
+        successes.append(_successes(rounds))
     sizes = tuple(run.learner.adaptation.step_size(scale) for scale in scales)
-    succeeded = np.concatenate(successes, axis=1) if successes else None
+    told = any(part is not None for part in successes)
+    # Where the environment tells of some success, what it does not tell of is none.
+    counted = [np.zeros_like(x) if part is None else part for x, part in zip(returns, successes, strict=True)]
+    succeeded = np.concatenate(counted, axis=1) if told else None
     return AdaptationResults(np.concatenate(returns, axis=1), adapted_to, sizes, run.sampler.seed, succeeded)
 
 
-def _successes(rounds: Sequence[Sequence[BatchEpisodes]]) -> list[NDArray[np.float32]]:
-    """Return one array ``[round, task, K]``, or none if the environment does not tell."""
-    found = [successes for episodes in rounds if (successes := get_successes(episodes)) is not None]
-    return [np.stack(found)] if len(found) == len(rounds) else []
+def _successes(rounds: Sequence[Sequence[BatchEpisodes]]) -> NDArray[np.float32] | None:
+    """Return successes ``[round, task, K]``; None if the environment tells of none."""
+    found = get_successes([batch for episodes in rounds for batch in episodes])
+    return None if found is None else found.reshape(len(rounds), -1, found.shape[-1])
 
 
 def evaluation_tasks(run: Run, batch: int = 0) -> list[Task]:

@@ -45,6 +45,10 @@ class CSVLogger:
         """
         header = self._columns is None
         self._columns = self._columns or list(metrics)
+        # An environment may tell of successes alone: then a batch without any has no word of them.
+        metrics = dict.fromkeys((name for name in self._columns if name.startswith("success_")), 0.0) | dict(
+            metrics
+        )
         if missing := set(self._columns) - set(metrics):
             raise UsageError(
                 f"'{self._path}' has columns that this version of maml_rl does not write "

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Iterator
 
+import numpy as np
+
 from maml_rl._system.memory import hand_back_free_memory, keep_freed_memory
 from maml_rl.episode import BatchEpisodes, get_returns, get_successes
 from maml_rl.metalearners import MetaState, MetaUpdate
@@ -80,6 +82,7 @@ def _returns(rounds: list[list[BatchEpisodes]]) -> dict[str, float]:
     per_task = [get_returns(episodes).mean(-1) for episodes in rounds]
     means = {f"return_{step}": float(x.mean()) for step, x in enumerate(per_task)}
     errors = {f"stderr_{step}": float(standard_error(x)) for step, x in enumerate(per_task)}
-    successes = [get_successes(episodes) for episodes in rounds]
-    rates = {f"success_{step}": float(x.mean()) for step, x in enumerate(successes) if x is not None}
+    successes = get_successes([batch for episodes in rounds for batch in episodes])
+    of_round = [] if successes is None else np.split(successes, len(rounds))
+    rates = {f"success_{step}": float(x.mean()) for step, x in enumerate(of_round)}
     return means | errors | rates

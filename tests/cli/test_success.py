@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from maml_rl.training.tables import CSVLogger
 from tests.cli.helpers import Command
 
 TINY = ("--num-batches", 2, "--meta-batch-size", 3, "--fast-batch-size", 4, "--hidden-sizes", 4)
@@ -71,3 +72,19 @@ def test_learning_curves_of_one_run_and_of_several_seeds(run: Path, command: Com
     command.succeeds("train", *again, "--output-folder", tmp_path / "other")
     assert command.succeeds("plot", run, tmp_path / "other", "--output", tmp_path / "two")
     assert (tmp_path / "two" / "learning-curve.png").exists()
+
+
+def test_an_environment_may_tell_of_successes_alone(run: Path, command: Command, tmp_path: Path):
+    only = tmp_path / "only"
+    command.succeeds(
+        "train", "--env-name", "tests.envs.successful:OnlySuccessEnv", *RUN, "--output-folder", only
+    )
+    assert (only / "metrics.csv").read_bytes() == (run / "metrics.csv").read_bytes()
+
+
+def test_a_batch_without_a_word_of_success_has_none(tmp_path: Path):
+    table = CSVLogger(tmp_path / "metrics.csv")
+    table.write({"iteration": 1, "success_0": 0.5})
+    table.write({"iteration": 2})
+    table.close()
+    assert [row["success_0"] for row in rows(tmp_path / "metrics.csv")] == ["0.5", "0"]
