@@ -83,7 +83,7 @@ def _likelihood_ratio(pi: ActionDistribution, batch: StackedEpisodes) -> Float[T
     """Return ``-E[pi(a|s) / pi_old(a|s) A]``, ProMP's inner loss (Rothfuss et al. 2019, section 4).
 
     At the old policy its value is ``-E[A]`` and its gradient that of `reinforce`. Its second derivative there
-    is an estimate of low variance.
+    estimates the Hessian with low variance and some bias.
     """
     return -mean(ratios(pi, batch) * batch.advantages, batch)
 

@@ -11,7 +11,7 @@ from maml_rl.envs.task_env import Array, Task, TaskVectorEnv
 
 EXTRAS = {"success": "success", "is_success": "success"}
 """Entries of ``info`` that travel with the episodes, and their names there. An environment names others in
-``metadata["extras"]``."""
+``metadata["extras"]``; what is named there counts as 0 in a step that does not tell it."""
 
 
 class GymTaskVectorEnv(TaskVectorEnv):
@@ -26,7 +26,9 @@ class GymTaskVectorEnv(TaskVectorEnv):
         self._envs = [make() for _ in range(num_envs)]
         first = self._envs[0]
         super().__init__(num_envs, None, first.observation_space, first.action_space)
-        self._names = {*EXTRAS, *first.metadata.get("extras", ())}
+        declared = first.metadata.get("extras", ())
+        self._names = {*EXTRAS, *declared}
+        self._declared = [EXTRAS.get(name, name) for name in declared]
         self._observations = np.zeros((num_envs, *first.observation_space.shape), np.float32)  # type: ignore[misc]
 
     def close_extras(self, **kwargs: Any) -> None:
@@ -40,7 +42,7 @@ class GymTaskVectorEnv(TaskVectorEnv):
         rewards = np.zeros(self.num_envs)
         terminated = ~self.running
         truncated = np.zeros(self.num_envs, bool)
-        extras: dict[str, Array] = {}
+        extras: dict[str, Array] = {name: np.zeros(self.num_envs) for name in self._declared}
         for i in np.flatnonzero(self.running):
             observations[i], rewards[i], terminated[i], truncated[i], info = self._envs[i].step(actions[i])
             for name in (name for name in info if name in self._names):

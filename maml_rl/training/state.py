@@ -15,7 +15,7 @@ from maml_rl.parameters import Layout
 
 MEMORY = "optim."
 """Prefix of what a method remembers besides theta."""
-ANOTHER_ARCHITECTURE = ("is a policy of another architecture", "env-name and hidden-sizes")
+ANOTHER_ARCHITECTURE = ("is a policy of another architecture", "env-name, hidden-sizes and policy-kwargs")
 MEMORIES_DIFFER = ("does not hold what the method remembers", "metalearner and num-steps")
 """The fault of a file, and the keys to look at."""
 

@@ -2,6 +2,7 @@
 
 import csv
 import logging
+import math
 import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -45,10 +46,9 @@ class CSVLogger:
         """
         header = self._columns is None
         self._columns = self._columns or list(metrics)
-        # An environment may tell of successes alone: then a batch without any has no word of them.
-        metrics = dict.fromkeys((name for name in self._columns if name.startswith("success_")), 0.0) | dict(
-            metrics
-        )
+        # What an environment told of other batches and not of this one is not known.
+        untold = [name for name in self._columns if name.startswith("success_")]
+        metrics = {**dict.fromkeys(untold, math.nan), **metrics}
         if missing := set(self._columns) - set(metrics):
             raise UsageError(
                 f"'{self._path}' has columns that this version of maml_rl does not write "

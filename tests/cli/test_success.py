@@ -82,9 +82,17 @@ def test_an_environment_may_tell_of_successes_alone(run: Path, command: Command,
     assert (only / "metrics.csv").read_bytes() == (run / "metrics.csv").read_bytes()
 
 
-def test_a_batch_without_a_word_of_success_has_none(tmp_path: Path):
+def test_a_batch_without_a_word_of_success_has_no_rate(tmp_path: Path):
     table = CSVLogger(tmp_path / "metrics.csv")
     table.write({"iteration": 1, "success_0": 0.5})
     table.write({"iteration": 2})
     table.close()
-    assert [row["success_0"] for row in rows(tmp_path / "metrics.csv")] == ["0.5", "0"]
+    assert [row["success_0"] for row in rows(tmp_path / "metrics.csv")] == ["0.5", "nan"]
+
+
+def test_where_success_is_declared_silence_is_failure(command: Command, tmp_path: Path):
+    declared = tmp_path / "declared"
+    command.succeeds(
+        "train", "--env-name", "tests.envs.successful:DeclaredSuccessEnv", *RUN, "--output-folder", declared
+    )
+    assert {row["success_1"] for row in rows(declared / "metrics.csv")} == {"0"}

@@ -105,3 +105,12 @@ class OnlySuccessEnv(SilentEnv):
 
     def told(self, beyond: bool) -> dict[str, Any]:
         return {"success": True} if beyond else {}
+
+
+class DeclaredSuccessEnv(OnlySuccessEnv):
+    """Tells of success where there is one, and says that it does."""
+
+    metadata = {**gym.Env.metadata, "extras": ["success"]}
+
+    def told(self, beyond: bool) -> dict[str, Any]:
+        return super().told(beyond and self.mark < 0)
