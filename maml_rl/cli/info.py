@@ -5,13 +5,15 @@ from pathlib import Path
 
 import tyro
 
+from maml_rl.cli.options import run_and_place
+
 
 @dataclass
 class Info:
     """Sum up a run: its config, how far it has come, its best result, and where the time went."""
 
     folder: tyro.conf.Positional[Path]
-    """Output folder of 'maml-rl train'."""
+    """Output folder of 'maml-rl train', or maml-rl://NAME."""
 
     def run(self) -> None:
         """Print the summary."""
@@ -21,7 +23,7 @@ class Info:
 
         from maml_rl.training.summary import summarise
 
-        for title, entries in summarise(self.folder).items():
+        for title, entries in summarise(run_and_place(self.folder)[0]).items():
             table = Table(title=title, title_justify="left", box=None, show_header=False, min_width=40)
             for key, value in entries.items():
                 table.add_row(f"  {key}", Text(value))  # As it is: brackets would be markup.

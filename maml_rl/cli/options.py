@@ -54,10 +54,12 @@ class Origin(NamedTuple):
     Args:
         kind: the class of the config, which says what keys there are.
         config: the values; None if no file was named.
+        ships: whether it is that of a policy that ships with maml_rl.
     """
 
     kind: type[Config]
     config: Config | None
+    ships: bool = False
 
 
 def with_config(command: type[T], origin: Origin, **changes: Any) -> T:
@@ -115,13 +117,15 @@ def config_origin(arguments: Sequence[str]) -> Origin:
     Its values are the defaults of the options; ``--metalearner`` decides which options there are.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for option, kind in (("config", Path), ("resume", Path), ("policy", Path), ("metalearner", str)):
+    for option, kind in (("config", Path), ("policy", Path), ("metalearner", str)):
         parser.add_argument(f"--{option}", type=kind)
+    parser.add_argument("--resume", type=Path, nargs="?")  # A folder of train; a flag of test.
     try:
         named = parser.parse_known_args(list(arguments))[0]
     except argparse.ArgumentError:  # "--config" without a value: the full parse says so.
         return Origin(config_class(DEFAULT_METHOD), None)
-    run = named.resume or (named.policy and policy_folder(named.policy))
+    shipped = named.policy and policy_folder(named.policy)
+    run = named.resume or shipped
     if named.config is None and run is not None:
         named.config = run / "config.json"
     if named.config is None:
@@ -130,7 +134,20 @@ def config_origin(arguments: Sequence[str]) -> Origin:
     if of_a_run and named.config.suffix != ".json":  # Written by hand, and so meant.
         options = " ".join(f"--{key} {value}" for key, value in of_a_run.items())
         logger.warning("'%s': what is of a run and not of a config is passed over: %s", named.config, options)
-    return Origin(type(config), config)
+    return Origin(type(config), config, shipped is not None)
+
+
+def run_and_place(name: Path) -> tuple[Path, Path]:
+    """Return the folder of a run and where its pictures go: there too, but here for one that ships.
+
+    Args:
+        name: the folder itself, or ``maml-rl://NAME``.
+
+    Raises:
+        UsageError: no policy of that name ships.
+    """
+    shipped = policy_folder(name)
+    return (name, name) if shipped is None else (shipped, Path())
 
 
 def default_workers() -> int:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
+from maml_rl.cli.options import run_and_place
+
 if TYPE_CHECKING:
     from maml_rl.viz.learning_curve import Axis
 
@@ -18,9 +20,9 @@ class Plot:
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Output folders of 'maml-rl train'."""
+    """Output folders of 'maml-rl train', or maml-rl://NAME."""
     output: Path | None = None
-    """Where the pictures go; the first run's folder if not given."""
+    """Where the pictures go; the first run's folder if not given, here for a policy that ships."""
     x: Literal["iterations", "env-steps"] = "iterations"
     """What the learning curves run along."""
     format: Annotated[str, tyro.conf.arg(metavar="png|svg|pdf")] = "png"
@@ -41,10 +43,11 @@ class Plot:
             raise UsageError("plot: name at least one output folder of 'maml-rl train'")
         if self.format not in ("png", "svg", "pdf"):
             raise UsageError(f"format '{self.format}': expected png, svg or pdf")
-        output = self.output or self.runs[0]
+        folders, places = zip(*map(run_and_place, self.runs), strict=True)
+        output = self.output or places[0]
         axis: Axis = "iteration" if self.x == "iterations" else "env_steps"
-        print(learning_curve_picture(self.runs, output / f"learning-curve.{self.format}", axis))
-        for folder in self.runs[:1]:
+        print(learning_curve_picture(folders, output / f"learning-curve.{self.format}", axis))
+        for folder in folders[:1]:
             path = output / f"paths.{self.format}"
             if paths_picture(folder, path, self.num_steps, self.seed, self.step_size_schedule):
                 print(path)

@@ -5,15 +5,18 @@ from pathlib import Path
 
 import tyro
 
+from maml_rl.cli.options import run_and_place
+
 
 @dataclass
 class Render:
     """Film an episode of one task before adaptation and after each gradient step, side by side."""
 
     folder: tyro.conf.Positional[Path]
-    """Output folder of 'maml-rl train'; 2D navigation, or an environment that renders."""
+    """Output folder of 'maml-rl train', or maml-rl://NAME; 2D navigation, or an environment that renders."""
     output: Path | None = None
-    """The video, an .mp4 or .gif; adaptation.mp4 in the run's folder if not given, .gif without ffmpeg."""
+    """The video, an .mp4 or .gif; adaptation.mp4 in the run's folder if not given (here for a policy that
+    ships), .gif without ffmpeg."""
     num_steps: int = 3
     """Gradient steps, each with a panel of its own."""
     step_size_schedule: tuple[float, ...] = ()
@@ -30,8 +33,10 @@ class Render:
     def run(self) -> None:
         """Write the video and say where it is."""
         from maml_rl.viz.adaptation_video import VideoSettings, adaptation_video
+        from maml_rl.viz.video import default_format
 
         settings = VideoSettings(
             self.num_steps, self.step_size_schedule, self.seed, self.task, self.fps, self.size
         )
-        print(adaptation_video(self.folder, self.output, settings))
+        folder, place = run_and_place(self.folder)
+        print(adaptation_video(folder, self.output or place / f"adaptation{default_format()}", settings))

@@ -1,11 +1,13 @@
 """``maml-rl test``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from maml_rl.cli.interrupts import advising
 from maml_rl.cli.options import Origin, config_from, default_workers, with_config
 from maml_rl.config import WORKER_TIMEOUT
 from maml_rl.errors import UsageError
@@ -13,11 +15,15 @@ from maml_rl.zoo import policy_folder
 
 if TYPE_CHECKING:
     from maml_rl.evaluation import AdaptationResults
+    from maml_rl.training import Run
 
 RANDOM = "random"
 """Name of the untrained policy in comparisons."""
 TASKS, BATCHES = 40, 10
 """Defaults of the 2020 ``test.py``; the config's own numbers are for training."""
+BATCHES_OF_SHIPPED = 1
+"""Batches for a policy that ships: as many tasks as its published test had, within a minute."""
+OTHER_TASKS = "these tasks were drawn; the returns that maml_rl publishes are on the paper's own 40 tasks"
 
 
 @dataclass
@@ -30,7 +36,8 @@ class Test:
     """State dict: policy.th of a run; maml-rl://NAME, one that ships ('maml-rl configs' lists them); or
     'random', the untrained initialisation."""
     config: Path | None = None
-    """Config file: config.json of the run. Its values, but for batches and tasks, are the defaults below."""
+    """Config file: config.json of the run. Its values, but for batches and tasks, are the defaults below: 10
+    batches of 40 tasks, and one batch for a policy that ships."""
     compare: tuple[str, ...] = ()
     """Other policies to test on the same tasks: NAME=POLICY, or 'random' for the untrained initialisation."""
     tasks: Path | None = None
@@ -42,6 +49,10 @@ class Test:
     """Factors of fast-lr, one per gradient step; the last one is repeated."""
     overwrite: bool = False
     """Replace the output files."""
+    resume: bool = False
+    """Go on with a test that was stopped: the batches that --output kept are not sampled again."""
+    quiet: bool = False
+    """Print the table of results alone."""
     seed: int | None = None
     """Seed of tasks and episodes, never those of training; drawn and recorded if not given."""
     num_workers: int = field(default_factory=default_workers)
@@ -56,47 +67,69 @@ class Test:
     @classmethod
     def defaults(cls, origin: Origin) -> "Test":
         """Return the command with the file's values."""
-        return with_config(cls, origin, meta_batch_size=TASKS, num_batches=BATCHES)
+        batches = BATCHES_OF_SHIPPED if origin.ships else BATCHES
+        return with_config(cls, origin, meta_batch_size=TASKS, num_batches=batches)
 
     def run(self) -> None:
-        """Evaluate."""
+        """Evaluate; whatever ends it, finished batches are kept if there is an ``output``."""
         config = config_from(self.hyperparameters)
         if self.num_workers:
             from maml_rl._system import forkserver
 
             forkserver.start()
-        from maml_rl.envs.tasks_file import load_tasks
-        from maml_rl.evaluation import evaluate
-        from maml_rl.seeding import draw_seed
+        from maml_rl.cli.results_table import print_advice, print_table
         from maml_rl.training import Run, RunSettings
-        from maml_rl.training.state import load_theta
 
-        seed = draw_seed() if self.seed is None else self.seed
+        seed = self._seed()
         policies = {self.policy.stem: _file(self.policy), **self._others()}
         self._check_free()
-        results: dict[str, AdaptationResults] = {}
         settings = RunSettings(seed, self.num_workers, worker_timeout=self.worker_timeout)
-        with Run(config, settings) as run:
-            tasks = (
-                None
-                if self.tasks is None
-                else load_tasks(self.tasks, run.sampler.sample_tasks(1, iteration=0)[0])
-            )
-            untrained = run.learner.init().theta
-            thetas = {  # All of them before the first test, which takes long.
-                name: untrained if path is None else load_theta(path, run.learner.layout)
-                for name, path in policies.items()
-            }
-            for name, theta in thetas.items():
-                results[name] = evaluate(run, theta, self.step_size_schedule, tasks)
-        _print_table(results)
+        advice = "finished batches are lost without --output"
+        if self.output is not None:
+            advice = "finished batches are kept: go on with --resume"
+        with Run(config, settings) as run, advising(advice):
+            results = self._evaluate(run, policies)
+        print_table(results)
         if not self.step_size_schedule:
-            _advise(results)
-        if self.output is None:
-            print(f"seed {seed}")
-        else:
-            self._write(results)
-            print(f"seed {seed}; returns and tasks are in {self.output}")
+            print_advice(results)
+        if self.tasks is None and policy_folder(self.policy) is not None:
+            print(OTHER_TASKS)
+        print(f"seed {seed}" + (f"; returns and tasks are in {self.output}" if self.output else ""))
+
+    def _evaluate(self, run: "Run", policies: Mapping[str, Path | None]) -> dict[str, "AdaptationResults"]:
+        """Test every policy, and write the results."""
+        from maml_rl.envs.tasks_file import load_tasks
+        from maml_rl.evaluation import adapted_batches, gather, step_scales
+        from maml_rl.evaluation.progress import BatchProgress
+        from maml_rl.evaluation.unfinished import UnfinishedTest, about_test
+        from maml_rl.training.state import load_theta
+
+        example = run.sampler.sample_tasks(1, iteration=0)[0]
+        tasks = None if self.tasks is None else load_tasks(self.tasks, example)
+        untrained = run.learner.init().theta
+        thetas = {  # All of them before the first test, which takes long.
+            name: untrained if path is None else load_theta(path, run.learner.layout)
+            for name, path in policies.items()
+        }
+        scales = step_scales(run.config.num_steps, self.step_size_schedule)
+        unfinished = UnfinishedTest(self.output, about_test(run, thetas, scales, tasks))
+        if self.resume:
+            unfinished.load()
+        results: dict[str, AdaptationResults] = {}
+        total = len(thetas) * (run.config.num_batches if tasks is None else 1)
+        with unfinished, BatchProgress(total, self.quiet) as progress:
+            for name, theta in thetas.items():
+                done, batches = unfinished.batches(name), []
+                for batch in adapted_batches(run, theta, scales, tasks, done):
+                    batches.append(batch)
+                    if len(batches) > len(done):
+                        unfinished.keep(name, batch)
+                    progress.update(name, batch)
+                results[name] = gather(run, batches, scales)
+        if self.output is not None:
+            _write(results, self.policy.stem, self.output)
+            unfinished.remove()
+        return results
 
     def _others(self) -> dict[str, Path | None]:
         """Return the policies to compare with, by name; the untrained one has no file."""
@@ -111,25 +144,45 @@ class Test:
         return others
 
     def _check_free(self) -> None:
+        """Check the names of the output files, and that none is there that may not be replaced."""
+        from maml_rl._system.files import writing
+        from maml_rl.evaluation.unfinished import unfinished_path
+
         if self.output is None:
+            if self.resume:
+                raise UsageError("--resume needs --output: the results of the test to go on with")
             return
         if not self.output.name or self.output.suffix in (".csv", ".png"):
             raise UsageError(f"'{self.output}': expected an .npz; the .csv and .png come beside it")
-        for path in (self.output, *map(self.output.with_suffix, (".csv", ".png"))):
-            if path.is_dir():
-                raise UsageError(f"'{path}' is a folder: expected the name of a file")
-            if path.exists() and not self.overwrite:
-                raise UsageError(f"'{path}' exists: choose another --output, or pass --overwrite")
+        with writing(self.output):  # A name may be longer than any file's can be.
+            for path in (self.output, *map(self.output.with_suffix, (".csv", ".png"))):
+                if path.is_dir():
+                    raise UsageError(f"'{path}' is a folder: expected the name of a file")
+                if path.exists() and not self.overwrite:
+                    raise UsageError(f"'{path}' exists: choose another --output, or pass --overwrite")
+            unfinished = unfinished_path(self.output)
+            if unfinished.exists() and not (self.resume or self.overwrite):
+                raise UsageError(f"'{unfinished}' holds a test to go on with: pass --resume, or --overwrite")
 
-    def _write(self, results: dict[str, "AdaptationResults"]) -> None:
-        from maml_rl.evaluation import write_csv
-        from maml_rl.viz.adaptation_curve import plot_adaptation_curves
-        from maml_rl.viz.style import save_figure
+    def _seed(self) -> int:
+        from maml_rl.evaluation.unfinished import unfinished_seed
+        from maml_rl.seeding import draw_seed
 
-        assert self.output is not None
-        results[self.policy.stem].save(self.output)
-        write_csv(self.output.with_suffix(".csv"), results)
-        save_figure(plot_adaptation_curves(results), self.output.with_suffix(".png"))
+        if self.seed is None and self.resume and self.output is not None:
+            recorded = unfinished_seed(self.output)
+            return draw_seed() if recorded is None else recorded
+        return draw_seed() if self.seed is None else self.seed
+
+
+def _write(results: Mapping[str, "AdaptationResults"], tested: str, output: Path) -> None:
+    """Write the returns of the policy called ``tested``, and a table and a picture of all."""
+    from maml_rl.evaluation import write_csv
+    from maml_rl.viz.adaptation_curve import plot_adaptation_curves
+    from maml_rl.viz.style import save_figure
+
+    results[tested].save(output)
+    write_csv(output.with_suffix(".csv"), results)
+    save_figure(plot_adaptation_curves(results), output.with_suffix(".png"))
 
 
 def _file(policy: Path) -> Path | None:
@@ -138,43 +191,3 @@ def _file(policy: Path) -> Path | None:
     if shipped is not None:
         return shipped / "policy.th"
     return None if policy == Path(RANDOM) else policy
-
-
-def _print_table(results: dict[str, "AdaptationResults"]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    _, tasks, episodes = next(iter(results.values())).returns.shape
-    table = Table(title=f"return over {tasks} tasks, {episodes} episodes each")
-    table.add_column("policy", no_wrap=True)
-    succeeding = all(result.successes is not None for result in results.values())
-    success = ("success",) if succeeding else ()
-    for column in ("steps", "step size", "mean ± s.e.", "95 % interval", "IQM", *success):
-        table.add_column(column, justify="right", no_wrap=True)
-    for name, result in results.items():
-        for row in result.summary():
-            low, high = row.interval
-            table.add_row(
-                "" if row.gradient_steps else Text(name),  # As it is: brackets would be markup.
-                str(row.gradient_steps),
-                "" if row.step_size is None else f"{row.step_size:g}",
-                f"{row.mean:.2f} ± {row.standard_error:.2f}",
-                f"{low:.2f} … {high:.2f}",
-                f"{row.interquartile_mean:.2f}",
-                *([f"{row.success:.1%}"] if succeeding else []),
-            )
-        table.add_section()
-    Console().print(table)
-
-
-def _advise(results: dict[str, "AdaptationResults"]) -> None:
-    """Say where steps after the first undo what it did, by more than twice the standard error."""
-    for name, result in results.items():
-        least = result.means + 2 * result.standard_errors
-        falls = [step for step in range(2, len(least)) if least[step] < result.means[step - 1]]
-        if falls:
-            print(
-                f"{name}: the return falls with step {falls[0]}; if later steps are too long, "
-                "shorten them: --step-size-schedule 1 0.5"
-            )

@@ -1,15 +1,19 @@
 """``maml-rl train``."""
 
-from contextlib import closing
+import shlex
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from maml_rl.cli.interrupts import advising, held_back, on_signal, time_limit
 from maml_rl.cli.options import Origin, config_from, default_workers, with_config
 from maml_rl.config import WORKER_TIMEOUT, Config, LoggerName, load_config
 from maml_rl.errors import UsageError
 
 if TYPE_CHECKING:
+    from maml_rl.training import RunFolder
     from maml_rl.training.progress import Detail
 
 
@@ -27,10 +31,16 @@ class Train:
     """Replace a run that the output folder holds."""
     resume: Path | None = None
     """Go on with the run in this folder from its newest checkpoint. Only num-batches may be another."""
+    resume_or_start: bool = False
+    """Go on with the run that --output-folder holds, or begin it: for jobs that are started again."""
     checkpoint_every: int = 10
     """Meta-updates from one checkpoint to the next."""
     keep_checkpoints: int = 3
     """Checkpoints that stay, besides the best."""
+    checkpoint_signal: str | None = None
+    """Signal that saves a checkpoint while the run goes on, such as USR1; otherwise it would end the run."""
+    max_seconds: float | None = None
+    """Seconds after which the run saves a checkpoint and ends, with exit code 75."""
     seed: int | None = None
     """Seed of the whole run; drawn and recorded if not given."""
     num_workers: int = field(default_factory=default_workers)
@@ -42,7 +52,7 @@ class Train:
     worker_timeout: float = WORKER_TIMEOUT
     """Seconds without an answer after which a sampler process counts as dead."""
     logger: LoggerName = "tensorboard"
-    """Where metrics go besides metrics.csv. Weights & Biases needs pip install 'maml-rl[wandb]'."""
+    """Where metrics go besides metrics.csv. Weights & Biases needs pip install wandb."""
     quiet: bool = False
     """Print warnings and errors alone."""
     verbose: bool = False
@@ -57,7 +67,10 @@ class Train:
 
     def run(self) -> None:
         """Train until the last batch, with checkpoints on the way."""
-        config = config_from(self.hyperparameters)
+        with time_limit(self.max_seconds):
+            self._run(config_from(self.hyperparameters))
+
+    def _run(self, config: Config) -> None:
         if self.num_workers:
             from maml_rl._system import forkserver
 
@@ -70,8 +83,9 @@ class Train:
         if self.quiet and self.verbose:
             raise UsageError("--quiet and --verbose: choose one")
         check_logger(self.logger)
+        resumed = self._resumed()
         detail: Detail = "quiet" if self.quiet else "verbose" if self.verbose else "normal"
-        seed, path, source = self._origin(config)
+        seed, path, source = self._origin(config, resumed)
         device = "cuda" if self.use_cuda else self.device
         settings = RunSettings(seed, self.num_workers, device, self.worker_timeout, self.rebuild_graphs)
         execution = {
@@ -82,42 +96,66 @@ class Train:
             "device": device,
         }
         folder = RunFolder(path, config, execution, self.checkpoint_every, self.keep_checkpoints)
-        if self.resume is None:
+        if resumed is None:
             folder.check_free(self.overwrite)
         # Whatever ends the run, the folder keeps a checkpoint of the last whole meta-update.
-        with Run(config, settings) as run, closing(folder):
+        with Run(config, settings) as run, closed_whole(folder):
             state, layout = run.learner.init(), run.learner.layout
-            if self.resume is None:
-                done = folder.start(layout, state)
-            else:
-                state, done = folder.resume(layout, state)
+            with held_back():
+                if resumed is None:
+                    done = folder.start(layout, state)
+                else:
+                    state, done = folder.resume(layout, state)
             entries = {**config.to_dict(), **execution}
             with (
+                advising(f"go on with: maml-rl train --resume {shlex.quote(str(path))}"),
+                on_signal(self.checkpoint_signal, folder.checkpoint),
                 closing(make_logger(self.logger, path, entries, done.iteration)) as logger,
                 ProgressReport(type(run.learner), config.num_batches, done.iteration, detail) as report,
             ):
                 for iteration in train(run, state, done):
-                    folder.write_iteration(iteration)
+                    with held_back():
+                        folder.write_iteration(iteration)
                     logger.write(iteration)
                     report.update(iteration)
         if not self.quiet:
             print(f"seed {seed}; config, policy, metrics and checkpoints are in {path}")
 
-    def _origin(self, config: Config) -> tuple[int, Path, str | None]:
+    def _resumed(self) -> Path | None:
+        """Return the folder of the run to go on with; None to begin one."""
+        from maml_rl.training.folder import is_begun
+
+        if not self.resume_or_start:
+            if self.resume is not None and (self.output_folder is not None or self.overwrite):
+                raise UsageError(
+                    "--resume goes on in the run's own folder: leave out --output-folder and --overwrite"
+                )
+            return self.resume
+        if self.output_folder is None or self.resume is not None or self.overwrite:
+            raise UsageError("--resume-or-start needs --output-folder, and neither --resume nor --overwrite")
+        return self.output_folder if is_begun(self.output_folder) else None
+
+    def _origin(self, config: Config, resumed: Path | None) -> tuple[int, Path, str | None]:
         """Return the run's seed, its folder, and the config file that it was begun with."""
         from maml_rl.seeding import draw_seed
 
         source = None if self.config is None else str(self.config)
-        if self.resume is None:
+        if resumed is None:
             seed = draw_seed() if self.seed is None else self.seed
             return seed, self.output_folder or Path("runs") / f"{config.env_name}-{seed}", source
-        if self.output_folder is not None or self.overwrite:
-            raise UsageError(
-                "--resume goes on in the run's own folder: leave out --output-folder and --overwrite"
-            )
-        path = self.resume / "config.json"
+        path = resumed / "config.json"
         _, recorded = load_config(path)
         if not isinstance(recorded.get("seed"), int):
             raise UsageError(f"'{path}' names no seed: it is not the config of a run")
         seed = recorded["seed"] if self.seed is None else self.seed
-        return seed, self.resume, recorded.get("config") if source is None else source
+        return seed, resumed, recorded.get("config") if source is None else source
+
+
+@contextmanager
+def closed_whole(folder: "RunFolder") -> Iterator[None]:
+    """Close the folder after the block; a signal that comes meanwhile waits until its files are whole."""
+    try:
+        yield
+    finally:
+        with held_back():
+            folder.close()

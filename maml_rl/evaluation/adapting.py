@@ -1,6 +1,6 @@
 """Adaptation to unseen tasks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from jaxtyping import Float
@@ -10,7 +10,7 @@ from torch import Tensor
 from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes, get_returns, get_successes
 from maml_rl.errors import check_number
-from maml_rl.evaluation.results import AdaptationResults
+from maml_rl.evaluation.results import AdaptationResults, AdaptedBatch, BatchNumbers
 from maml_rl.samplers import Recipe
 from maml_rl.seeding import FIRST_EVALUATION
 from maml_rl.training.run import Run
@@ -44,21 +44,49 @@ def evaluate(
         tasks: to adapt to in place of drawn ones, as one batch.
     """
     scales = step_scales(run.config.num_steps, schedule)
-    adapted_to: list[Task] = []
-    returns: list[NDArray[np.float32]] = []
-    successes: list[NDArray[np.float32] | None] = []
+    return gather(run, list(adapted_batches(run, theta, scales, tasks)), scales)
+
+
+def adapted_batches(
+    run: Run,
+    theta: Float[Tensor, "P"],
+    scales: Sequence[float],
+    tasks: Sequence[Task] | None = None,
+    done: Sequence[BatchNumbers] = (),
+) -> Iterator[AdaptedBatch]:
+    """Adapt to one batch of unseen tasks after another.
+
+    Args:
+        scales: factors of the steps' size, see `step_scales`.
+        tasks: to adapt to in place of drawn ones, as one batch.
+        done: what the first batches came to, which are not sampled again.
+    """
     for batch in range(run.config.num_batches if tasks is None else 1):
-        of_batch = evaluation_tasks(run, batch) if tasks is None else tasks
-        rounds = sample_adaptation(run, theta, of_batch, scales, batch)
-        adapted_to += of_batch
-        returns.append(np.stack([get_returns(episodes) for episodes in rounds]))
-        successes.append(_successes(rounds))
-    sizes = tuple(run.learner.adaptation.step_size(scale) for scale in scales)
-    told = any(part is not None for part in successes)
+        of_batch = evaluation_tasks(run, batch) if tasks is None else list(tasks)
+        if batch < len(done):
+            yield AdaptedBatch(of_batch, *done[batch])
+        else:
+            rounds = sample_adaptation(run, theta, of_batch, scales, batch)
+            returns = np.stack([get_returns(episodes) for episodes in rounds])
+            yield AdaptedBatch(of_batch, returns, _successes(rounds))
+
+
+def gather(run: Run, batches: Sequence[AdaptedBatch], scales: Sequence[float]) -> AdaptationResults:
+    """Return the results of all ``batches``.
+
+    Args:
+        scales: factors of the steps' size that they were adapted with.
+    """
+    told = any(batch.successes is not None for batch in batches)
     # Where the environment tells of some success, what it does not tell of is none.
-    counted = [np.zeros_like(x) if part is None else part for x, part in zip(returns, successes, strict=True)]
-    succeeded = np.concatenate(counted, axis=1) if told else None
-    return AdaptationResults(np.concatenate(returns, axis=1), adapted_to, sizes, run.sampler.seed, succeeded)
+    counted = [np.zeros_like(x.returns) if x.successes is None else x.successes for x in batches]
+    return AdaptationResults(
+        np.concatenate([batch.returns for batch in batches], axis=1),
+        [task for batch in batches for task in batch.tasks],
+        tuple(run.learner.adaptation.step_size(scale) for scale in scales),
+        run.sampler.seed,
+        np.concatenate(counted, axis=1) if told else None,
+    )
 
 
 def _successes(rounds: Sequence[Sequence[BatchEpisodes]]) -> NDArray[np.float32] | None:

@@ -5,13 +5,13 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from maml_rl._system.files import write_atomically
-from maml_rl.envs import Task
+from maml_rl.evaluation.task_arrays import task_arrays
 from maml_rl.statistics import bootstrap_interval, interquartile_mean, mean, standard_error
 
 
@@ -33,13 +33,33 @@ class Summary(NamedTuple):
     """95 % bootstrap interval of the rate, over tasks."""
 
 
+class BatchNumbers(NamedTuple):
+    """What adaptation to a batch of tasks came to.
+
+    Args:
+        returns: undiscounted, ``[steps + 1, tasks, K]``.
+        successes: 1 for each episode that succeeded at some step, else 0; None if nothing is told of it.
+    """
+
+    returns: NDArray[np.float32]
+    successes: NDArray[np.float32] | None
+
+
+class AdaptedBatch(NamedTuple):
+    """A batch of tasks and its `BatchNumbers`."""
+
+    tasks: list[Any]
+    returns: NDArray[np.float32]
+    successes: NDArray[np.float32] | None
+
+
 @dataclass(frozen=True)
 class AdaptationResults:
     """Returns of every evaluation episode.
 
     Args:
         returns: undiscounted, ``[steps + 1, tasks, K]``; row ``i`` is after ``i`` gradient steps.
-        tasks: one dict per task.
+        tasks: of the environment, mostly dicts.
         step_sizes: of the gradient steps.
         seed: of tasks and episodes.
         successes: 1 for each episode that succeeded at some step, else 0, in the shape of ``returns``; None
@@ -47,7 +67,7 @@ class AdaptationResults:
     """
 
     returns: NDArray[np.float32]
-    tasks: list[Task]
+    tasks: list[Any]
     step_sizes: tuple[float, ...]
     seed: int
     successes: NDArray[np.float32] | None = None
@@ -88,9 +108,8 @@ class AdaptationResults:
         """Write the results as plain arrays, which `numpy.load` opens with ``allow_pickle=False``.
 
         They are the fields, ``train_returns`` and ``valid_returns`` (before and after all steps,
-        ``[tasks, K]``), and ``task_<name>`` with one row per task for each entry of the tasks.
+        ``[tasks, K]``), and the tasks, see `task_arrays`.
         """
-        arrays = {f"task_{key}": np.stack([task[key] for task in self.tasks]) for key in self.tasks[0]}
         write_atomically(
             path,
             lambda file: np.savez(
@@ -102,7 +121,7 @@ class AdaptationResults:
                 step_sizes=np.asarray(self.step_sizes),
                 seed=self.seed,
                 **({} if self.successes is None else {"successes": self.successes}),
-                **arrays,
+                **task_arrays(self.tasks),
             ),
         )
 

@@ -177,3 +177,8 @@ class RunFolder:
         entries = {**self._config.to_dict(), **self._execution, "version": __version__}
         text = json.dumps(entries, indent=2) + "\n"
         write_atomically(self.path / CONFIG, lambda file: file.write(text.encode()))
+
+
+def is_begun(path: Path) -> bool:
+    """Return whether the folder holds a checkpoint that a run could go on from."""
+    return any(manifest.stem.isdecimal() for manifest in (path / CHECKPOINTS).glob("*.json"))

@@ -1,14 +1,17 @@
 """Loggers: places for a run's numbers besides its CSV files."""
 
+import importlib
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from maml_rl._system.files import writing
+from maml_rl._system.files import write_atomically, writing
 from maml_rl.config import LoggerName
 from maml_rl.errors import UsageError
 from maml_rl.training.metrics import Iteration
+
+OFFLINE = "run 'wandb login', or set WANDB_MODE=offline"
+"""What helps where the server of Weights & Biases cannot be had."""
 
 
 class Logger:
@@ -22,13 +25,33 @@ class Logger:
 
 
 def check_logger(name: LoggerName) -> None:
-    """Check that there is a logger called ``name``, before a run is begun for it.
+    """Check that the logger called ``name`` can be used, before a run is begun for it.
 
     Raises:
-        UsageError: the logger's package is not installed.
+        UsageError: the logger's package is not installed, or its server cannot be reached or lets nobody in.
     """
-    if name == "wandb" and find_spec("wandb") is None:
-        raise UsageError("logger wandb: not installed here; try pip install 'maml-rl[wandb]'")
+    if name != "wandb":
+        return
+    wandb = _wandb()
+    if wandb.setup().settings.mode != "online":
+        return
+    try:
+        let_in = wandb.login(verify=True)
+    except Exception as error:  # Of a network that fails, it raises all sorts.
+        said = str(error).partition("\n")[0] or type(error).__name__
+        raise UsageError(f"logger wandb: {said}; {OFFLINE}") from None
+    if not let_in:
+        raise UsageError(f"logger wandb: not logged in; {OFFLINE}")
+
+
+def _wandb() -> Any:
+    try:
+        wandb: Any = importlib.import_module("wandb")
+    except ImportError:
+        wandb = None
+    if not hasattr(wandb, "init"):  # A folder called wandb, as the package itself makes, is imported too.
+        raise UsageError("logger wandb: not installed here; try pip install wandb")
+    return wandb
 
 
 def make_logger(name: LoggerName, folder: Path, config: dict[str, Any], done: int) -> Logger:
@@ -89,17 +112,26 @@ class TensorBoardLogger(Logger):
 
 
 class WandbLogger(Logger):
-    """A run at Weights & Biases; ``WANDB_MODE=offline`` keeps it in the folder."""
+    """A run at Weights & Biases; ``WANDB_MODE=offline`` keeps it in the folder.
+
+    Args:
+        folder: of the run. It keeps the id at Weights & Biases, which a run that goes on has again.
+        config: the effective config.
+        resume: whether the run goes on.
+    """
 
     def __init__(self, folder: Path, config: dict[str, Any], resume: bool):
-        import wandb
-
+        wandb = _wandb()
+        kept = folder / "wandb-id"
+        if not (resume and kept.is_file()):
+            write_atomically(kept, lambda file: file.write(f"{wandb.util.generate_id()}\n".encode()))
         self._run = wandb.init(
             project="maml_rl",
             name=folder.name,
             dir=str(folder),
             config=config,
-            resume="auto" if resume else None,
+            id=kept.read_text(encoding="utf-8").strip(),
+            resume="allow",
         )
 
     def write(self, iteration: Iteration) -> None:

@@ -20,7 +20,7 @@ def summarise(folder: Path) -> dict[str, Section]:
     """
     config, execution = load_config(folder / CONFIG)
     metrics = read_columns(folder / METRICS, ("iteration", "env_steps", "return_0"))
-    timings = read_columns(folder / TIMINGS, ("iteration", "seconds_sampling", "seconds_updating"))
+    timed = (folder / TIMINGS).exists()  # Runs that ship are without.
     checkpoints = sorted(path.stem for path in (folder / CHECKPOINTS).glob("*.json"))
     settings = {**config.to_dict(), **execution}
     return {
@@ -32,7 +32,7 @@ def summarise(folder: Path) -> dict[str, Section]:
             "checkpoints": ", ".join(checkpoints) or "none",
         },
         "returns of training batches": _returns(metrics),
-        "wall time": _times(timings),
+        **({"wall time": _times(folder / TIMINGS)} if timed else {}),
     }
 
 
@@ -51,7 +51,8 @@ def _returns(metrics: Columns) -> Section:
     }
 
 
-def _times(timings: Columns) -> Section:
+def _times(path: Path) -> Section:
+    timings = read_columns(path, ("iteration", "seconds_sampling", "seconds_updating"))
     sampling, updating = timings["seconds_sampling"].sum(), timings["seconds_updating"].sum()
     total = sampling + updating
     median = float(np.median(timings["seconds_sampling"] + timings["seconds_updating"]))

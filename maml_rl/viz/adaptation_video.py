@@ -17,14 +17,16 @@ from maml_rl.evaluation import evaluation_tasks, sample_adaptation, step_scales
 from maml_rl.stacked import stack_episodes
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.viz.rendering import check_renderable, record_episodes
-from maml_rl.viz.video import check_format, default_format, side_by_side, write_video
+from maml_rl.viz.video import check_format, side_by_side, write_video
 
 DEFAULT_FPS, MOST_FPS = 20, 50
 """Frames per second of an environment that names none, and the most that a gif can show."""
 FPS = 0.1, 1000.0
 """Least and most that can be asked for: video files have no slower ones, and no screen shows more."""
-SMALLEST = 200
-"""Pixels; in narrower panels the titles cannot be read."""
+SMALLEST, LARGEST = 200, 4000
+"""Pixels; in narrower panels the titles cannot be read, and wider ones no screen has."""
+LAST_TASK = 99
+"""All tasks up to the one that is filmed are sampled."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +54,23 @@ class VideoSettings:
 
     def __post_init__(self) -> None:
         check_number("num-steps", self.num_steps, 0)
-        check_number("task", self.task, 0)
-        check_number("size", self.size, SMALLEST)
+        check_number("task", self.task, 0, LAST_TASK)
+        check_number("size", self.size, SMALLEST, LARGEST)
         if self.fps is not None:
             check_number("fps", self.fps, *FPS)
 
 
-def adaptation_video(folder: Path, path: Path | None, settings: VideoSettings) -> Path:
+def adaptation_video(folder: Path, path: Path, settings: VideoSettings) -> Path:
     """Film how the policy in ``folder`` adapts to one unseen task; return where the video is.
 
     Args:
         folder: of the run.
-        path: an .mp4 or .gif; ``adaptation`` in ``folder`` if None, a gif only where ffmpeg is missing.
+        path: an .mp4 or .gif.
 
     Raises:
         UsageError: the folder has no readable config or policy, its environment has no pictures, there
             is no OpenGL, or ``path`` cannot be written.
     """
-    path = path or folder / f"adaptation{default_format()}"
     check_format(path)
     # Adapting to the tasks before it too makes the steps those of 'maml-rl test' with the same seed.
     adapted = trained_run(folder, RunSettings(settings.seed), meta_batch_size=settings.task + 1)

@@ -15,6 +15,8 @@ from maml_rl.viz.style import save_figure
 
 NAVIGATION = "2DNavigation-v0"
 GOALS_SHOWN = 4
+NAMED_KEYS = 3
+"""Keys of the config that differ between runs and that a legend has room for."""
 NEEDED = (*AXES, "return_0", "stderr_0")
 """Columns of metrics that every learning curve takes."""
 
@@ -36,7 +38,7 @@ def learning_curve_picture(folders: Sequence[Path], path: Path, axis: Axis = "it
                 break
         else:
             groups.append((config, [folder]))
-    labels = _labels([members for _, members in groups])
+    labels = _labels(groups)
     metrics = {
         label: [read_columns(folder / METRICS, NEEDED) for folder in members]
         for label, (_, members) in zip(labels, groups, strict=True)
@@ -45,16 +47,27 @@ def learning_curve_picture(folders: Sequence[Path], path: Path, axis: Axis = "it
     return path
 
 
-def _labels(groups: Sequence[Sequence[Path]]) -> list[str]:
-    """Name groups of runs by their first folder: by as much of its path as tells the groups apart."""
-    paths = [members[0].resolve() for members in groups]
+def _labels(groups: Sequence[tuple[Config, Sequence[Path]]]) -> list[str]:
+    """Name groups of runs by their first folder, by as much of its path as tells the groups apart.
+
+    The shared keys of the config that differ follow, if they are few.
+    """
+    paths = [members[0].resolve() for _, members in groups]
     if len({path.name for path in paths}) == len(paths):
         names = [path.name for path in paths]
     else:
         common = os.path.commonpath(paths)
         names = [str(path.relative_to(common)) for path in paths]
-    counts = ["" if len(members) == 1 else f" ({len(members)} seeds)" for members in groups]
-    return [name + count for name, count in zip(names, counts, strict=True)]
+    configs = [config.to_dict() for config, _ in groups]
+    shared = [key for key in configs[0] if all(key in config for config in configs)]
+    differing = [key for key in shared if any(config[key] != configs[0][key] for config in configs)]
+    named = differing if len(differing) <= NAMED_KEYS else []
+    labels = []
+    for name, config, (_, members) in zip(names, configs, groups, strict=True):
+        notes = [f"{key} {config[key]}" for key in named]
+        notes += [f"{len(members)} seeds"] if len(members) > 1 else []
+        labels.append(f"{name} ({', '.join(notes)})" if notes else name)
+    return labels
 
 
 def paths_picture(

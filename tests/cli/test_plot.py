@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from maml_rl.config import Config
 from maml_rl.viz.learning_curve import Axis, plot_learning_curves
+from maml_rl.viz.pictures import _labels
 from maml_rl.viz.style import COLORS
+from maml_rl.zoo import shipped_policies
 from tests.cli.helpers import Command, contents
 from tests.viz.files import assert_picture
 
@@ -90,11 +93,26 @@ def test_runs_of_the_same_name_are_told_apart(
     config = folders[1] / "config.json"
     config.write_text(config.read_text().replace('"gamma": 0.95', '"gamma": 0.9'))
     command.succeeds("plot", *folders, "--output", tmp_path)
-    assert list(drawn) == ["1/run", "2/run"]
+    assert list(drawn) == ["1/run (gamma 0.95)", "2/run (gamma 0.9)"]
     drawn.clear()
     monkeypatch.chdir(folders[0])
     command.succeeds("plot", ".")
     assert list(drawn) == ["run"]
+
+
+def test_legends_of_sweeps_name_what_differs(tmp_path: Path):
+    def run(name: str, **keys: object) -> tuple[Config, list[Path]]:
+        return Config(env_name="2DNavigation-v0", **keys), [tmp_path / name]
+
+    step, other = run("a"), run("b", fast_lr=0.5)
+    assert _labels([step, other]) == ["a (fast-lr 0.1)", "b (fast-lr 0.5)"]
+    step[1].append(tmp_path / "c")
+    assert _labels([step, other]) == ["a (fast-lr 0.1, 2 seeds)", "b (fast-lr 0.5)"]
+    methods = [run("a", metalearner="promp", clip=0.2), run("b")]
+    assert _labels(methods) == ["a (metalearner promp)", "b (metalearner maml-trpo)"]
+    many = [run("a"), run("b", fast_lr=0.5, gamma=0.9, gae_lambda=0.9, num_steps=2)]
+    assert _labels(many) == ["a", "b"]
+    assert _labels([run("a")]) == ["a"]
 
 
 def test_the_seed_chooses_the_goals_of_the_paths(command: Command, navigation_run: Path, tmp_path: Path):
@@ -104,3 +122,21 @@ def test_the_seed_chooses_the_goals_of_the_paths(command: Command, navigation_ru
 
     assert paths(1, "a") == paths(1, "b")
     assert paths(1, "a") != paths(2, "c")
+
+
+def test_runs_that_ship(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    before = contents(shipped_policies()["paper/navigation"])
+    out = command.succeeds("plot", "maml-rl://paper/navigation")
+    assert out.split() == ["learning-curve.png", "paths.png"]
+    for name in out.split():
+        assert_picture(tmp_path / name)
+    said = command.succeeds("info", "maml-rl://paper/navigation")
+    assert "2DNavigation-v0" in said
+    assert "after adaptation" in said
+    video = command.succeeds("render", "maml-rl://paper/navigation", "--num-steps", 1, "--size", 200)
+    assert Path(video.strip()).stem == "adaptation"
+    assert (tmp_path / video.strip()).stat().st_size > 1000
+    for words in (("plot",), ("info",), ("render",)):
+        assert "no policy 'paper/nav' ships" in command.fails(*words, "maml-rl://paper/nav")
+    assert contents(shipped_policies()["paper/navigation"]) == before

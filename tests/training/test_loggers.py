@@ -1,8 +1,9 @@
 """Where numbers go besides the CSV files."""
 
+import itertools
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -71,19 +72,88 @@ class FakeRun:
         self.finished = True
 
 
-@pytest.mark.parametrize(("done", "resume"), [(0, None), (3, "auto")])
-def test_wandb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, done: int, resume: str | None):
-    run, asked = FakeRun(), {}
-    wandb: Any = ModuleType("wandb")
-    wandb.init = lambda **options: asked.update(options) or run
+class FakeWandb(ModuleType):
+    """The package, without its server.
+
+    Args:
+        mode: of its settings.
+        login: what logging in answers or raises.
+    """
+
+    def __init__(self, mode: str = "online", login: bool | Exception = True):
+        super().__init__("wandb")
+        self.run, self.asked = FakeRun(), {}
+        self.util = SimpleNamespace(generate_id=lambda: f"id{next(self._numbers)}")
+        self._numbers, self._mode, self._login = itertools.count(), mode, login
+
+    def setup(self) -> Any:
+        return SimpleNamespace(settings=SimpleNamespace(mode=self._mode))
+
+    def login(self, verify: bool) -> bool:
+        assert verify
+        if isinstance(self._login, Exception):
+            raise self._login
+        return self._login
+
+    def init(self, **options: Any) -> FakeRun:
+        self.asked = options
+        return self.run
+
+
+def test_wandb_keeps_an_id_per_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    wandb = FakeWandb()
     monkeypatch.setitem(sys.modules, "wandb", wandb)
-    logger = make_logger("wandb", tmp_path, {"seed": 1}, done)
-    logger.write(iteration(4))
-    logger.close()
-    assert asked["config"] == {"seed": 1}
-    assert asked["resume"] == resume
-    assert run.logged == [({"iteration": 4, "return_0": 4.0, "accepted": True, "seconds": 0.5}, 4)]
-    assert run.finished
+    ids = []
+    for done in (0, 3, 5, 0):
+        logger = make_logger("wandb", tmp_path, {"seed": 1}, done)
+        logger.write(iteration(4))
+        logger.close()
+        assert wandb.asked["config"] == {"seed": 1}
+        assert wandb.asked["resume"] == "allow"
+        ids.append(wandb.asked["id"])
+    assert ids == ["id0", "id0", "id0", "id1"]  # A run that replaces another is another.
+    assert wandb.run.logged[0] == ({"iteration": 4, "return_0": 4.0, "accepted": True, "seconds": 0.5}, 4)
+    assert wandb.run.finished
+
+
+def test_wandb_of_a_run_that_older_versions_began(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    wandb = FakeWandb()
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    make_logger("wandb", tmp_path, {}, 3).close()
+    assert wandb.asked["id"] == (tmp_path / "wandb-id").read_text().strip() == "id0"
+
+
+@pytest.mark.parametrize(
+    ("wandb", "said"),
+    [
+        (FakeWandb(login=RuntimeError("no key\nat all")), "logger wandb: no key; run 'wandb login'"),
+        (
+            FakeWandb(login=ConnectionError("no route")),
+            "no route; run 'wandb login', or set WANDB_MODE=offline",
+        ),
+        (FakeWandb(login=OSError()), "OSError; run"),
+        (FakeWandb(login=False), "not logged in"),
+    ],
+)
+def test_wandb_that_lets_nobody_in(monkeypatch: pytest.MonkeyPatch, wandb: FakeWandb, said: str):
+    monkeypatch.setitem(sys.modules, "wandb", wandb)
+    with pytest.raises(UsageError, match=said):
+        check_logger("wandb")
+
+
+@pytest.mark.parametrize("mode", ["offline", "disabled"])
+def test_wandb_without_a_server_asks_nobody(monkeypatch: pytest.MonkeyPatch, mode: str):
+    monkeypatch.setitem(sys.modules, "wandb", FakeWandb(mode, login=ConnectionError()))
+    check_logger("wandb")
+
+
+def test_a_folder_called_wandb_is_no_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "wandb").mkdir()
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    with pytest.raises(UsageError, match="not installed here; try pip install wandb"):
+        check_logger("wandb")
+    sys.modules.pop("wandb", None)
 
 
 def test_wandb_that_is_not_installed(monkeypatch: pytest.MonkeyPatch):

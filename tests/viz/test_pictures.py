@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from maml_rl.episode import BatchEpisodes, EpisodeData
 from maml_rl.errors import UsageError
 from maml_rl.viz.learning_curve import Axis, plot_learning_curves
 from maml_rl.viz.navigation import PATHS_SHOWN, plot_paths
-from maml_rl.viz.style import COLORS, MUTED, save_figure
+from maml_rl.viz.style import COLORS, MUTED, _families, save_figure
 from tests.viz.files import assert_picture
 
 
@@ -145,3 +146,25 @@ def test_a_picture_that_cannot_be_written(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match=r"cannot write '.*picture\.png'"):
         save_figure(plot_learning_curves({"a": [metrics()]}), tmp_path / "file" / "picture.png")
+
+
+def test_letters_that_no_font_has_are_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    for name in ("plain", "巡航"):
+        save_figure(plot_learning_curves({name: [metrics()]}), tmp_path / f"{name}.png")
+        assert_picture(tmp_path / f"{name}.png")
+    said = [record.getMessage() for record in caplog.records]
+    lacking = [f"'{tmp_path / '巡航.png'}' lacks letters that no font here has; install Noto Sans CJK"]
+    assert said == ([] if len(_families()) > 1 else lacking)
+
+
+def test_other_warnings_of_pictures_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    figure = plot_learning_curves({"a": [metrics()]})
+    draw = figure.savefig
+
+    def warn(*arguments, **options):
+        warnings.warn("something else", UserWarning, stacklevel=1)
+        draw(*arguments, **options)
+
+    monkeypatch.setattr(figure, "savefig", warn)
+    with pytest.warns(UserWarning, match="something else"):
+        save_figure(figure, tmp_path / "a.png")

@@ -1,0 +1,42 @@
+"""The parser of all commands."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import tyro
+
+from maml_rl.cli.info import Info
+from maml_rl.cli.listing import Configs, Envs, Methods, Policies
+from maml_rl.cli.options import config_origin, registry
+from maml_rl.cli.parser_errors import parser_errors_in_one_line
+from maml_rl.cli.plot import Plot
+from maml_rl.cli.render import Render
+from maml_rl.cli.test import Test
+from maml_rl.cli.train import Train
+
+
+def parse(arguments: Sequence[str]) -> Any:
+    """Return the command that ``arguments`` spell, with its options.
+
+    Raises:
+        UsageError: they spell none, or the config that they name cannot be read.
+    """
+    origin = config_origin(arguments)
+    train, test = Train.defaults(origin), Test.defaults(origin)
+    training: Any = Annotated[type(train), tyro.conf.subcommand("train", default=train)]
+    testing: Any = Annotated[type(test), tyro.conf.subcommand("test", default=test)]
+    plot: Any = Annotated[Plot, tyro.conf.subcommand("plot")]
+    info: Any = Annotated[Info, tyro.conf.subcommand("info")]
+    envs: Any = Annotated[Envs, tyro.conf.subcommand("envs")]
+    methods: Any = Annotated[Methods, tyro.conf.subcommand("methods")]
+    policies: Any = Annotated[Policies, tyro.conf.subcommand("policies")]
+    configs: Any = Annotated[Configs, tyro.conf.subcommand("configs")]
+    render: Any = Annotated[Render, tyro.conf.subcommand("render")]
+    with registry, parser_errors_in_one_line():
+        return tyro.cli(
+            training | testing | plot | render | info | envs | methods | policies | configs,
+            args=arguments,
+            prog="maml-rl",
+            description="Meta-reinforcement learning: train, test and look at policies that adapt.",
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )

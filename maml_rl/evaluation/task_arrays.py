@@ -1,0 +1,62 @@
+"""Tasks of any kind as arrays that hold no Python objects."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+
+def task_arrays(tasks: Sequence[Any]) -> dict[str, NDArray[Any]]:
+    """Return arrays with one row per task.
+
+    There is ``task_<name>`` for each entry of the tasks, or ``task`` if they are no mappings. Bytes are of a
+    void type, which keeps each of them. What does not fit one array (lists of varying length, an entry that
+    some tasks lack, None) is a text per task, in YAML.
+    """
+    if not all(isinstance(task, Mapping) for task in tasks):
+        return {"task": _column(tasks)}
+    names = dict.fromkeys(name for task in tasks for name in task)
+    return {f"task_{name}": _column([task.get(name) for task in tasks]) for name in names}
+
+
+def _column(values: Sequence[Any]) -> NDArray[Any]:
+    if all(isinstance(value, bytes) for value in values):
+        same_length = len({len(value) for value in values}) == 1 and len(values[0]) > 0
+        return np.array([np.void(value) for value in values]) if same_length else _texts(values)
+    try:
+        arrays = [np.asarray(value) for value in values]
+        stacked = np.stack(arrays)
+    except ValueError:  # Of several shapes.
+        return _texts(values)
+    kinds = {array.dtype.kind for array in arrays}
+    numbers = kinds <= {"i", "u", "f"} or kinds in ({"b"}, {"c"})
+    # Arrays of texts drop zeros at the end.
+    letters = kinds == {"U"} and stacked.tolist() == [_plain(value) for value in values]
+    return stacked if numbers or letters else _texts(values)
+
+
+def _texts(values: Sequence[Any]) -> NDArray[Any]:
+    return np.array([task_text(value) for value in values])
+
+
+def task_text(value: Any) -> str:
+    """Return a task, or an entry of one, as a line of YAML; what YAML does not know, as its ``repr``."""
+    try:
+        text = yaml.safe_dump(_plain(value), default_flow_style=True, width=math.inf, sort_keys=False)
+    except yaml.YAMLError:
+        return repr(value)
+    return text.removesuffix("...\n").rstrip("\n")
+
+
+def _plain(value: Any) -> Any:
+    """Return the value with lists, dicts and numbers of Python in place of tuples, mappings and arrays."""
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value
