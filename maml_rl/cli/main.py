@@ -4,12 +4,12 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from maml_rl import __version__
+from maml_rl._system.own_code import trusting
 from maml_rl.cli.info import Info
 from maml_rl.cli.interrupts import Interrupted, interruptible
 from maml_rl.cli.listing import Configs, Envs, Methods, Policies
@@ -19,7 +19,7 @@ from maml_rl.cli.plot import Plot
 from maml_rl.cli.render import Render
 from maml_rl.cli.test import Test
 from maml_rl.cli.train import Train
-from maml_rl.errors import UsageError, WorkerError, out_of_memory
+from maml_rl.errors import UsageError, WorkerError, out_of_memory, printable, shown
 
 USAGE_ERROR = 2
 SMALLER = (
@@ -35,9 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if list(arguments) == ["--version"]:
         print(f"maml-rl {__version__}")
         return
-    sys.path.append(str(Path.cwd()))  # Where a user's own environments are, for "--env-name mine:MyEnv".
     try:
-        with interruptible():
+        # A config may be read, and so trusted, before the options are parsed.
+        with trusting("--trust" in arguments), interruptible():
+            _check_words(arguments)
             _parse(arguments).run()
     except UsageError as error:
         sys.exit(_complain(str(error), USAGE_ERROR))
@@ -50,8 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:  # Whoever read the output has seen enough, as "head" has.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:  # Of a path that no file system takes, wherever it is first used.
+        if error.filename is None:
+            raise
+        sys.exit(_complain(f"'{printable(str(error.filename))}': {error.strerror}", USAGE_ERROR))
     except Interrupted as interruption:
         sys.exit(_complain("interrupted", interruption.exit_code))
+
+
+def _check_words(arguments: Sequence[str]) -> None:
+    for word in arguments:
+        if "\0" in word:  # Only from Python.
+            raise UsageError(f"{shown(word)}: expected no NUL")
 
 
 def _parse(arguments: Sequence[str]) -> Any:
