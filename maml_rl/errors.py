@@ -5,26 +5,59 @@ import math
 import re
 from collections.abc import Iterable
 from numbers import Real
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+LARGEST_COUNT = 10**12
+"""More than any array holds: the bound of options that count something."""
+FEW = 20
+"""Names that a message may list."""
+LONGEST_MESSAGE = 4000
+"""Letters of a line, more or less."""
+NEAR, LONGEST_NAME = 0.8, 100
+"""The likeness, up to 1, from which a name is near another; and the letters that are compared."""
+
 
 class UsageError(ValueError):
-    """A wrong config, file, environment or argument. The command line prints it without a traceback."""
+    """A wrong config, file, environment or argument. The command line prints it without a traceback.
+
+    The message is one printable line, whatever names and values are in it.
+    """
+
+    def __init__(self, message: str):
+        super().__init__(printable(message))
 
 
 class WorkerError(RuntimeError):
     """A sampler worker failed; the message ends with the worker's own traceback."""
 
 
+def printable(text: str) -> str:
+    """Return the text as one line that any terminal shows: line ends and escape codes as Python spells them.
+
+    The middle of a text beyond `LONGEST_MESSAGE` is left out.
+    """
+    if len(text) > LONGEST_MESSAGE:
+        text = f"{text[: LONGEST_MESSAGE // 2]} ... {text[-LONGEST_MESSAGE // 2 :]}"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shown(value: object, most: int = 200) -> str:
+    """Return how Python spells a value, cut to ``most`` characters."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[:most]}..."
+
+
 def is_number(value: object) -> TypeGuard[float]:
     """Return whether ``value`` is a finite number of Python or NumPy; a bool is none."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return False
-    number: Any = value  # What Real itself can do is not annotated.
-    return bool(-math.inf < number < math.inf)
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # An integer that no float can hold.
+        return False
 
 
 def check_number(name: str, value: object, least: int | float, most: int | float = math.inf) -> None:
@@ -35,7 +68,7 @@ def check_number(name: str, value: object, least: int | float, most: int | float
     """
     if not (is_number(value) and least <= value <= most):
         expected = f"{least} or more" if most == math.inf else f"{least} to {most}"
-        raise UsageError(f"{name}: expected {expected}, got {value!r}")
+        raise UsageError(f"{name}: expected {expected}, got {shown(value)}")
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -43,13 +76,28 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or bool(re.search(r"(allocate|out of) memory", str(error)))
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the nearest of ``known``, or all of them if none is near."""
-    known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    if near:
-        return f"; did you mean '{near[0]}'?"
-    return f"; expected one of: {', '.join(known)}" if known else ""
+def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
+    """Return ``"; did you mean 'x'?"`` for what is near among ``known``; if nothing is, all of a few names.
+
+    Near is what differs by a letter or two, or has words more or fewer at its end.
+
+    Args:
+        otherwise: the hint in place of a long list.
+    """
+    names = sorted(known)
+    if near := _nearest(name[:LONGEST_NAME].casefold(), names):
+        return f"; did you mean '{near}'?"
+    return f"; expected one of: {', '.join(names)}" if 0 < len(names) <= FEW else otherwise
+
+
+def _nearest(word: str, known: list[str]) -> str | None:
+    like = {other: difflib.SequenceMatcher(None, word, other.casefold()).ratio() for other in known}
+    best = max(known, key=lambda other: (like[other], other), default="")
+    if best and like[best] >= NEAR:
+        return best
+    ends = r"[-_:]"
+    longer = [x for x in known if re.match(re.escape(word) + ends, x) or re.match(re.escape(x) + ends, word)]
+    return longer[0] if longer else None
 
 
 def check_finite(name: str, values: "Tensor", first_task: int = 0, hint: str = "") -> None:

@@ -14,6 +14,8 @@ class Info:
 
     folder: tyro.conf.Positional[Path]
     """Output folder of 'maml-rl train', or maml-rl://NAME."""
+    trust: bool = False
+    """Import code that lies in the run's own folder, if its config names any."""
 
     def run(self) -> None:
         """Print the summary."""
@@ -21,10 +23,11 @@ class Info:
         from rich.table import Table
         from rich.text import Text
 
+        from maml_rl.errors import printable
         from maml_rl.training.summary import summarise
 
         for title, entries in summarise(run_and_place(self.folder)[0]).items():
             table = Table(title=title, title_justify="left", box=None, show_header=False, min_width=40)
             for key, value in entries.items():
-                table.add_row(f"  {key}", Text(value))  # As it is: brackets would be markup.
+                table.add_row(f"  {key}", Text(printable(value)))  # As it is: brackets would be markup.
             Console(soft_wrap=True).print(table)

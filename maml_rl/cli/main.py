@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from maml_rl._system.own_code import trusting
 from maml_rl.cli.interrupts import Interrupted, interruptible
 from maml_rl.cli.output import OutputLostError, discard, lossy_output
-from maml_rl.errors import UsageError, WorkerError, out_of_memory
+from maml_rl.errors import UsageError, WorkerError, out_of_memory, printable, shown
 
 USAGE_ERROR = 2
 BROKEN_PIPE = 141
@@ -35,6 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         except BrokenPipeError:  # Whoever read the output has seen enough, as "head" has.
             discard(sys.stdout)
             sys.exit(BROKEN_PIPE)
+        except OSError as error:  # Of a path that no file system takes, wherever it is first used.
+            if error.filename is None:
+                raise
+            sys.exit(_complain(f"'{printable(str(error.filename))}': {error.strerror}", USAGE_ERROR))
         except Interrupted as interruption:
             sys.exit(_complain(str(interruption), interruption.exit_code))
 
@@ -45,14 +49,14 @@ def _run(arguments: Sequence[str]) -> None:
 
         print(f"maml-rl {__version__}")
         return
+    for word in arguments:
+        if "\0" in word:  # Only from Python.
+            raise UsageError(f"{shown(word)}: expected no NUL")
     # Imported here, for it takes long, and a signal that comes meanwhile is to be heard quietly.
     from maml_rl.cli.parser import parse
 
-    try:
-        sys.path.append(str(Path.cwd()))  # Where a user's own environments are, for "--env-name mine:MyEnv".
-    except FileNotFoundError:
-        raise UsageError("the working folder is gone: go to one that exists") from None
-    parse(arguments).run()
+    with trusting("--trust" in arguments):  # A config may be read before the options are parsed.
+        parse(arguments).run()
 
 
 def _complain(message: str, status: int) -> int:

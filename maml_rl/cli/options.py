@@ -12,8 +12,10 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
+from maml_rl._system.yaml_file import parse_yaml
 from maml_rl.config import Config, config_class, load_config, parse_config
 from maml_rl.config.methods import DEFAULT_METHOD
+from maml_rl.errors import printable, shown
 from maml_rl.zoo import policy_folder
 
 logger = logging.getLogger(__name__)
@@ -37,14 +39,13 @@ def _mapping(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[dict[str, Any]
 
 
 def _parse_mapping(arguments: list[str]) -> dict[str, Any]:
-    import yaml
-
+    wanted = "expected a mapping such as '{low: 0, high: 2}'"
     try:
-        value = yaml.safe_load(arguments[0])
-    except yaml.YAMLError:
-        value = None
+        value = parse_yaml(arguments[0])
+    except ValueError as error:
+        raise ValueError(f"{wanted}: {error}") from None
     if not isinstance(value, dict):
-        raise ValueError(f"expected a mapping such as '{{low: 0, high: 2}}', got {arguments[0]!r}")
+        raise ValueError(f"{wanted}, got {shown(arguments[0])}")
     return value
 
 
@@ -130,9 +131,10 @@ def config_origin(arguments: Sequence[str]) -> Origin:
         named.config = run / "config.json"
     if named.config is None:
         return Origin(config_class(named.metalearner or DEFAULT_METHOD), None)
-    config, of_a_run = load_config(named.config, named.metalearner)
+    lenient = arguments[0] == "test"  # A file of 2020's forks is to be tested as it is, not trained with.
+    config, of_a_run = load_config(named.config, named.metalearner, lenient=lenient)
     if of_a_run and named.config.suffix != ".json":  # Written by hand, and so meant.
-        options = " ".join(f"--{key} {value}" for key, value in of_a_run.items())
+        options = printable(" ".join(f"--{key} {value}" for key, value in of_a_run.items()))
         logger.warning("'%s': what is of a run and not of a config is passed over: %s", named.config, options)
     return Origin(type(config), config, shipped is not None)
 

@@ -1,6 +1,7 @@
 """Errors of the command line's parser in one line: tyro draws a box of several."""
 
 import io
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -12,6 +13,12 @@ SIDE, RULES = "│", "─-╰╯ "
 """Characters of the box; where the terminal is not known to have them, it is drawn with blanks and dashes."""
 BORDER, HELP_INDENT = 2, 8
 """Columns before the box's text, and within it before what explains an option named above."""
+
+NUMBERS = (
+    (r"(?:invalid literal for int\(\).*: '|no type matching .*\bINT\b.* from \['?)(.*?)'", "a whole number"),
+    (r"(?:could not convert string to float: '|no type matching .*\bFLOAT\b.* from \['?)(.*?)'", "a number"),
+)
+"""What is said of words that are no numbers, and what was expected."""
 
 
 @contextmanager
@@ -43,5 +50,8 @@ def first_section(box: str) -> str:
             methods := methods_with(option.strip("-,").replace("-", "_"))
         ):
             return f"{option.rstrip(',')} is a key of other methods: {', '.join(methods)} (--metalearner)"
+    for form, wanted in NUMBERS:
+        if said.startswith("Error parsing") and (found := re.search(form, said)):
+            return f"{said.split()[2].rstrip(':')}: expected {wanted}, got '{found[1]}'"
     offers = [text[0].lower() + text[1:] for text in more if text.startswith(("Perhaps", "Available"))]
     return "; ".join([said.rstrip("."), *offers])

@@ -33,6 +33,8 @@ class Plot:
     """Factors of fast-lr, one per gradient step; the last one is repeated."""
     seed: int = 0
     """Seed of the tasks and episodes whose paths are drawn."""
+    trust: bool = False
+    """Import code that lies in a run's own folder, if its config names any."""
 
     def run(self) -> None:
         """Write the pictures and say where they are."""

@@ -29,6 +29,8 @@ class Render:
     """Environment steps shown per second; real time, but at most 50, if not given."""
     size: int = 320
     """Width and height of a panel, in pixels."""
+    trust: bool = False
+    """Import code that lies in the run's own folder, if its config names any."""
 
     def run(self) -> None:
         """Write the video and say where it is."""

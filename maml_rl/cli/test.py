@@ -63,6 +63,8 @@ class Test:
     """Accepted for 2020 command lines; testing samples on the CPU."""
     use_cuda: bool = False
     """Accepted for 2020 command lines, too."""
+    trust: bool = False
+    """Import code that lies in the folder of the config.json in use, if that names any."""
 
     @classmethod
     def defaults(cls, origin: Origin) -> "Test":

@@ -59,6 +59,8 @@ class Train:
     """Print every metric of every meta-update."""
     rebuild_graphs: bool = False
     """Bound the memory of meta-updates: graphs are rebuilt for each use. Slower; the result is the same."""
+    trust: bool = False
+    """Import code that lies in the folder of the config.json in use, if that names any."""
 
     @classmethod
     def defaults(cls, origin: Origin) -> "Train":

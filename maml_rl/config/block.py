@@ -4,7 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Positive = Annotated[int, Field(ge=1)]
+from maml_rl.errors import LARGEST_COUNT
+
+Positive = Annotated[int, Field(ge=1, le=LARGEST_COUNT)]
 
 
 def kebab(name: str) -> str:

@@ -1,13 +1,12 @@
 """The methods: their names, their own keys, and where they are. Nothing heavy is imported."""
 
-import functools
-import importlib
 import json
 from dataclasses import dataclass
 from typing import Any
 
+from maml_rl._system.own_code import load_named
 from maml_rl.config.block import Block, kebab
-from maml_rl.errors import UsageError, did_you_mean
+from maml_rl.errors import UsageError, did_you_mean, shown
 
 DEFAULT_METHOD = "maml-trpo"
 """The method of configs that name none, as those of 2020."""
@@ -65,7 +64,7 @@ def method_named(name: str) -> Method:
     if name in METHODS:
         return METHODS[name]
     if ":" not in name:
-        raise UsageError(f"metalearner {name!r}: no such method{did_you_mean(name, METHODS)}")
+        raise UsageError(f"metalearner {shown(name)}: no such method{did_you_mean(name, METHODS)}")
     learner = _load(name)
     block = getattr(learner, "Settings", None)
     if not (isinstance(block, type) and issubclass(block, Block)):
@@ -81,8 +80,4 @@ def methods_with(key: str) -> list[str]:
 
 
 def _load(path: str) -> Any:
-    module, _, name = path.rpartition(":")
-    try:
-        return functools.reduce(getattr, name.split("."), importlib.import_module(module))
-    except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise UsageError(f"metalearner {path!r}: {error}") from None
+    return load_named(path, f"metalearner '{path}'")

@@ -14,6 +14,9 @@ RUN_KEYS = frozenset({"config", "output-folder", "seed", "num-workers", "use-cud
 WORKER_TIMEOUT = 600.0
 """Seconds without an answer after which a sampler process counts as dead, unless told otherwise."""
 
+MOST_STEPS = 10_000
+"""More adaptation steps than anybody takes."""
+
 MeanOver = Literal["episodes", "steps"]
 """The steps that a loss is a mean over: each episode's own and then episodes, or all alike."""
 
@@ -61,7 +64,7 @@ class Config(Block):
     """Factor of the last layer's initial weights; small, a new policy acts alike everywhere."""
     fast_batch_size: Positive = 20
     """Episodes per task (K), before and after each adaptation step."""
-    num_steps: Annotated[int, Field(ge=0)] = 1
+    num_steps: Annotated[int, Field(ge=0, le=MOST_STEPS)] = 1
     """Adaptation steps, each after a batch of episodes."""
     num_batches: Positive = 500
     """Batches of tasks: one meta-update each in training."""

@@ -1,7 +1,6 @@
 """Make environments by id, and say plainly what is there when that fails."""
 
 import dataclasses
-import importlib
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -10,10 +9,11 @@ from typing import Any, cast
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 
+from maml_rl._system.own_code import described, failure, import_named
 from maml_rl.envs.adapter import GymTaskVectorEnv
 from maml_rl.envs.observed_task import ObserveTask, ObserveTaskVector
 from maml_rl.envs.task_env import TaskVectorEnv
-from maml_rl.errors import UsageError, did_you_mean
+from maml_rl.errors import LARGEST_COUNT, UsageError, did_you_mean, out_of_memory, shown
 
 
 def find_spec(env_name: str) -> EnvSpec:
@@ -25,21 +25,33 @@ def find_spec(env_name: str) -> EnvSpec:
     Raises:
         UsageError: there is none.
     """
+    what = f"environment '{env_name}'"
     module_name, _, name = env_name.rpartition(":")
     if "/" in module_name or module_name.startswith("."):
         dotted = module_name.removesuffix(".py").strip("./").replace("/", ".")
-        raise UsageError(f"environment '{env_name}': expected a module, as in '{dotted}:{name}', not a file")
+        raise UsageError(f"{what}: expected a module, as in '{dotted}:{name}', not a file")
     try:
-        module = importlib.import_module(module_name) if module_name else None
-        entry = getattr(module, name, None)
-        if isinstance(entry, type) and issubclass(entry, gym.Env):
-            batched = getattr(module, f"{name.removesuffix('Env')}VectorEnv", None)
-            return EnvSpec(name, entry_point=cast(Any, entry), vector_entry_point=batched)
+        module = import_named(module_name, what) if module_name else None
+    except UsageError as error:
+        hint = f"; did you mean '{name}'?" if name in gym.registry else ""
+        raise UsageError(f"{error}{hint}") from error
+    entry = getattr(module, name, None)
+    if isinstance(entry, type):
+        if not issubclass(entry, gym.Env):
+            bases = ", ".join(f"{base.__module__}.{base.__qualname__}" for base in entry.__bases__)
+            raise UsageError(f"{what}: expected a gymnasium.Env; the class derives from {bases}")
+        batched = getattr(module, f"{name.removesuffix('Env')}VectorEnv", None)
+        return EnvSpec(name, entry_point=cast(Any, entry), vector_entry_point=batched)
+    try:
         return gym.spec(name)
-    except (gym.error.Error, ImportError) as error:
-        ours = [spec.id for spec in registered()]
+    except gym.error.Error as error:
+        if module is not None:
+            raise UsageError(
+                f"{what}: {described(module)} has no class '{name}', and registers no such id"
+            ) from None
         problem = str(error).partition(" Did you mean")[0].rstrip(".")
-        raise UsageError(f"environment '{env_name}': {problem}{did_you_mean(name, ours)}") from None
+        ours = [spec.id for spec in registered()]
+        raise UsageError(f"{what}: {problem}{did_you_mean(name, ours)}") from None
 
 
 def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) -> gym.Env[Any, Any]:
@@ -50,7 +62,7 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
 
     Raises:
         UsageError: the id does not exist, a keyword argument is not one of its own or has a value that
-            it cannot have, or the environment lacks ``sample_tasks`` or ``reset_task``.
+            it cannot have, the environment fails, or lacks ``sample_tasks`` or ``reset_task``.
     """
     spec = find_spec(env) if isinstance(env, str) else env
     observe_task, kwargs = _split(env_kwargs)
@@ -63,6 +75,7 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
             raise UsageError(
                 f"environment '{spec.id}' has no method {method}(): a task distribution needs "
                 "sample_tasks(num_tasks), which returns dicts, and reset_task(task), which takes one"
+                f"{_relatives(spec)}"
             )
     if not observe_task:
         return made
@@ -125,7 +138,10 @@ def shared_arguments(spec: EnvSpec) -> dict[str, Any] | None:
 def _arguments(entry_point: Any) -> dict[str, Any] | None:
     if entry_point is None:
         return None
-    creator = entry_point if callable(entry_point) else load_env_creator(entry_point)
+    try:
+        creator = entry_point if callable(entry_point) else load_env_creator(entry_point)
+    except Exception as error:  # It is a module of somebody's, which may do anything.
+        raise UsageError(f"environment '{entry_point}': {failure(error)}") from error
     family = getattr(creator, "family", None)
     defaults = {field.name: field.default for field in dataclasses.fields(family)} if family else {}
     for parameter in inspect.signature(creator).parameters.values():
@@ -146,12 +162,12 @@ def _split(env_kwargs: Mapping[str, Any] | None) -> tuple[bool, dict[str, Any]]:
     kwargs = dict(env_kwargs or {})
     observe_task = kwargs.pop("observe_task", False)
     if not isinstance(observe_task, bool):
-        raise UsageError(f"observe_task: expected true or false, got {observe_task!r}")
+        raise UsageError(f"observe_task: expected true or false, got {shown(observe_task)}")
     steps = kwargs.get("max_episode_steps", 1)
     if steps is None:  # The registered limit, as gym.make understands it; gym.make_vec does not.
         del kwargs["max_episode_steps"]
-    elif not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-        raise UsageError(f"max_episode_steps: expected 1 or more, got {steps!r}")
+    elif not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= LARGEST_COUNT:
+        raise UsageError(f"max_episode_steps: expected 1 or more, got {shown(steps)}")
     return observe_task, kwargs
 
 
@@ -168,15 +184,22 @@ def _check_kwargs(spec: EnvSpec, kwargs: Mapping[str, Any], accepted: Mapping[st
             raise UsageError(f"environment '{spec.id}' needs the argument '{name}': give it in env-kwargs")
 
 
+def _relatives(spec: EnvSpec) -> str:
+    """Return a hint at the task distributions of the same robot, for ids of Gymnasium's own."""
+    robot = spec.name
+    ours = [other.id for other in registered() if other.name.startswith(robot) and other.name != robot]
+    return f"; of {robot} there are {', '.join(ours)}" if ours else ""
+
+
 @contextmanager
 def _making(spec: EnvSpec, kwargs: Mapping[str, Any]) -> Iterator[None]:
-    """Say of arguments that the environment cannot have what they are. Without any, the fault is its own."""
+    """Say in a line why an environment, which may be anybody's, cannot be made."""
     try:
         yield
     except UsageError:
         raise
-    except (TypeError, ValueError, ZeroDivisionError, AssertionError) as error:
-        if not kwargs:
+    except Exception as error:
+        if out_of_memory(error):
             raise
-        reason = " ".join(str(error).split())
-        raise UsageError(f"environment '{spec.id}' cannot be made with {kwargs}: {reason}") from error
+        with_what = f" with {shown(dict(kwargs))}" if kwargs else ""
+        raise UsageError(f"environment '{spec.id}' cannot be made{with_what}: {failure(error)}") from error

@@ -1,5 +1,6 @@
 """The contract between task distributions and samplers: one task per environment, many at once."""
 
+import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -10,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from maml_rl.errors import UsageError, is_number
+from maml_rl.errors import UsageError, is_number, shown
 
 Task = dict[str, Any]
 """One MDP out of a distribution: a plain dict of numbers and arrays."""
@@ -24,10 +25,13 @@ def check_range(low: object, high: object) -> None:
     """Check that tasks can be uniform in ``[low, high]``.
 
     Raises:
-        UsageError: one is not a finite number, or ``low`` is above ``high``.
+        UsageError: one is not a finite number, ``low`` is above ``high``, or no float holds their distance.
     """
+    got = f"got {shown(low)} and {shown(high)}"
     if not (is_number(low) and is_number(high) and low <= high):
-        raise UsageError(f"low and high: expected numbers with low not above high, got {low!r} and {high!r}")
+        raise UsageError(f"low and high: expected numbers with low not above high, {got}")
+    if not math.isfinite(float(high) - float(low)):
+        raise UsageError(f"low and high: expected numbers whose distance is finite, {got}")
 
 
 def check_positive(name: str, value: object) -> None:
@@ -37,7 +41,7 @@ def check_positive(name: str, value: object) -> None:
         UsageError: it is not.
     """
     if not (is_number(value) and value > 0):
-        raise UsageError(f"{name}: expected a number above 0, got {value!r}")
+        raise UsageError(f"{name}: expected a number above 0, got {shown(value)}")
 
 
 class TaskEnv(gym.Env[ObsType, ActType]):

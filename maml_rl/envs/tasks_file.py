@@ -1,6 +1,7 @@
 """Tasks that a user wrote down, for tests on the same tasks as somebody else's."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from maml_rl._system.yaml_file import read_yaml
 from maml_rl.envs.task_env import Task
-from maml_rl.errors import UsageError
+from maml_rl.errors import UsageError, shown
 
 
 def load_tasks(path: Path, example: Task) -> list[Task]:
@@ -28,7 +29,7 @@ def load_tasks(path: Path, example: Task) -> list[Task]:
 
 def _like(example: Task, entry: object, where: str) -> Task:
     if not isinstance(entry, Mapping) or entry.keys() != example.keys():
-        raise UsageError(f"{where} is {entry!r}, expected the entries of {_shown(example)}")
+        raise UsageError(f"{where} is {shown(entry)}, expected the entries of {_shown(example)}")
     return {key: _value(example[key], value, f"{where}, {key}") for key, value in entry.items()}
 
 
@@ -37,13 +38,16 @@ def _value(example: Any, value: object, where: str) -> Any:
     expected = np.asarray(example)
     if expected.dtype.kind not in "iuf":
         return value
-    try:
-        array = np.asarray(value).astype(expected.dtype, casting="same_kind")
-    except (TypeError, ValueError):
+    given = array = np.empty(0)
+    with suppress(TypeError, ValueError, OverflowError), np.errstate(over="ignore"):
+        given = np.asarray(value)
+        if given.dtype.kind in "iuf":  # Not of true and false, which would be 1 and 0.
+            array = given.astype(expected.dtype, casting="same_kind")
+    if array.dtype.kind in "iu" and not np.array_equal(array, given):  # It is too large for the type.
         array = np.empty(0)
     if array.shape != expected.shape or not np.isfinite(array).all():
         wanted = f"numbers of shape {list(expected.shape)}" if expected.shape else "a number"
-        raise UsageError(f"{where}: expected {wanted}, got {value!r}")
+        raise UsageError(f"{where}: expected {wanted}, got {shown(value)}")
     return array[()]
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maml_rl.adaptation import Adaptation
+from maml_rl.lazy import lazy_names
 from maml_rl.losses import Objective
 from maml_rl.metalearners.chunks import Chunks, Rounds, chunk_threads
 from maml_rl.metalearners.columns import ACCEPTED, Column
@@ -172,3 +173,8 @@ def _per_task(step: Step) -> dict[str, NDArray[np.float32]]:
         "kl_after": step.after.kls,
     }
     return {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+
+
+__getattr__ = lazy_names(
+    __name__, {}, moved={"GradientBasedMetaLearner": "maml_rl.metalearners.base.GradientMetaLearner"}
+)

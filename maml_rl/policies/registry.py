@@ -1,6 +1,5 @@
 """The policies by name, and how a config's comes to be."""
 
-import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,8 +7,9 @@ from typing import Any
 import gymnasium as gym
 from torch import nn
 
+from maml_rl._system.own_code import failure, load_named
 from maml_rl.config import Config
-from maml_rl.errors import UsageError, did_you_mean
+from maml_rl.errors import UsageError, did_you_mean, out_of_memory, shown
 from maml_rl.policies.base import Policy
 from maml_rl.policies.factory import perceptron_policy
 from maml_rl.policies.module import ModulePolicy
@@ -61,15 +61,9 @@ def policy_class(name: str) -> Callable[..., nn.Module]:
     """
     if name not in MODULES and ":" not in name:
         raise UsageError(f"policy '{name}': no such policy{did_you_mean(name, [MLP, *MODULES])}")
-    module, _, attribute = MODULES.get(name, name).rpartition(":")
-    if not module or not attribute:
-        raise UsageError(f"policy '{name}': expected 'package.module:Class'")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"policy '{name}': {error}") from None
+    found = load_named(MODULES.get(name, name), f"policy '{name}'")
     if not callable(found):
-        raise UsageError(f"policy '{name}': expected a class, a torch.nn.Module, got {found!r}")
+        raise UsageError(f"policy '{name}': expected a class, a torch.nn.Module, got {shown(found)}")
     made: Callable[..., nn.Module] = found
     return made
 
@@ -101,9 +95,12 @@ def _made(
         module = make(observation_space, action_space, **kwargs)
     except UsageError as error:
         raise UsageError(f"policy '{name}': {error}") from None
-    except (TypeError, ValueError, RuntimeError, AssertionError, ArithmeticError, LookupError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"policy '{name}' cannot be made with {dict(kwargs)}: {reason}") from error
+    except Exception as error:  # The class is anybody's.
+        if out_of_memory(error):
+            raise
+        raise UsageError(
+            f"policy '{name}' cannot be made with {shown(dict(kwargs))}: {failure(error)}"
+        ) from error
     if not isinstance(module, nn.Module):
         raise UsageError(f"policy '{name}': expected a torch.nn.Module, got a {type(module).__name__}")
     return module

@@ -10,6 +10,7 @@ from torch import Tensor
 from maml_rl.envs import Task
 from maml_rl.envs.task_space import TaskSpace
 from maml_rl.episode import BatchEpisodes
+from maml_rl.lazy import lazy_names
 from maml_rl.samplers.backends.base import Backend
 from maml_rl.samplers.futures import EpisodesFuture
 from maml_rl.samplers.jobs import Futures, Job, Stopwatch
@@ -106,3 +107,7 @@ class Sampler:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+# The module of 2020 had these too.
+__getattr__ = lazy_names(__name__, {}, gone={"make_env": "use maml_rl.envs.make_env, which makes one"})

@@ -93,9 +93,15 @@ def test_a_value_that_an_argument_cannot_have(id: str, kwargs: dict[str, Any], c
 def test_true_is_no_number():
     with pytest.raises(UsageError, match="low and high: expected numbers"):
         check_range(0.0, True)
+    for low, high in ((0, 10**400), (-(10**400), 0), (1, 0)):
+        with pytest.raises(UsageError, match="low and high: expected numbers with low not above high"):
+            check_range(low, high)
+    with pytest.raises(UsageError, match="expected numbers whose distance is finite, got"):
+        check_range(-1.7e308, 1.7e308)
+    check_range(-1e-3, 1e5)
     with pytest.raises(UsageError, match="scale: expected a number above 0, got True"):
         check_positive("scale", True)
-    for value in (True, "wide", None, float("inf"), float("nan")):
+    for value in (True, "wide", None, float("inf"), float("nan"), 10**400):
         with pytest.raises(UsageError, match="std: expected 0 or more, got"):
             check_number("std", value, 0)
     check_number("std", np.float32(0.5), 0)
