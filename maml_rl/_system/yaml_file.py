@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from maml_rl._system.reading import read_regular
 from maml_rl.errors import UsageError
 
 
@@ -18,7 +19,7 @@ def read_yaml(path: Path, what: str) -> object:
     import yaml  # Here for the sake of a quick --help.
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_regular(path).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not a text file"
         raise UsageError(f"cannot read the {what} '{path}': {reason}") from None
