@@ -88,9 +88,9 @@ class Train:
         with Run(config, settings) as run, closing(folder):
             state, layout = run.learner.init(), run.learner.layout
             if self.resume is None:
-                done = folder.start(layout, state)
+                done = folder.start(layout, state, self.overwrite)
             else:
-                state, done = folder.resume(layout, state)
+                state, done = folder.resume(layout, state, run.learner.columns)
             entries = {**config.to_dict(), **execution}
             with (
                 closing(make_logger(self.logger, path, entries, done.iteration)) as logger,
