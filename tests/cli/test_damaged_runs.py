@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from maml_rl.cli import main
 from maml_rl.training import RunFolder
 from maml_rl.training.metrics import Iteration
-from tests.cli.helpers import ROOT, TABULAR, Command, contents, power_cut, results
+from tests.cli.helpers import ROOT, TABULAR, Command, contents, power_cut, read_metrics, results
 
 SIZES = ("--num-batches", 7, "--meta-batch-size", 3, "--fast-batch-size", 4)
 OPTIONS = ("--num-workers", 0, "--checkpoint-every", 3, "--keep-checkpoints", 2, "--logger", "none")
@@ -231,6 +232,7 @@ def test_a_folder_that_moves_away_is_noticed_and_none_is_made_in_its_place(
     assert "was moved, removed or replaced while the run wrote to it" in outcome.err.splitlines()[0]
     assert len(outcome.err.splitlines()) == 1
     assert not folder.exists()
+    assert len(read_metrics(moved)) == 4
     resumed(command, moved)
     assert results(moved) == results(whole)
 
@@ -300,3 +302,36 @@ def test_what_is_no_file_keeps_nobody_waiting(command: Command, run: Path, file:
     }
     line = command.fails(*commands.get(file, ["info", run]))
     assert f"{file}': not a regular file" in line
+
+
+def damaged(content: bytes, chance: random.Random) -> bytes:
+    """Flip a bit, change or lose bytes, or have some twice."""
+    at, changed = chance.randrange(len(content)), bytearray(content)
+    kind = chance.choice(["bit", "bit", "byte", "cut", "zeros", "twice"])
+    if kind == "bit":
+        changed[at] ^= 1 << chance.randrange(8)
+    elif kind == "byte":
+        changed[at] = chance.randrange(256)
+    elif kind == "cut":
+        del changed[at:]
+    elif kind == "zeros":
+        changed[at : at + 16] = bytes(len(changed[at : at + 16]))
+    else:
+        changed[at:at] = changed[max(0, at - 20) : at]
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_any_damage_is_mended_or_refused(command: Command, whole: Path, run: Path, seed: int):
+    chance = random.Random(seed)
+    name = chance.choice(sorted(contents(run).keys() - {".lock"}))
+    (run / name).write_bytes(damaged((run / name).read_bytes(), chance))
+    before = contents(run)
+    outcome = command("train", "--resume", run, *OPTIONS)
+    if outcome.status == 0:
+        for file in ("metrics.csv", "policy.th"):
+            assert (run / file).read_bytes() == (whole / file).read_bytes()
+    else:
+        assert outcome.status == 2
+        assert len(outcome.err.splitlines()) == 1
+        assert contents(run) == before
