@@ -23,7 +23,10 @@ def standard_error(values: Values) -> Values:
     number = values.shape[-1]
     if number < 2:
         return np.full(values.shape[:-1], np.nan, values.dtype)
-    return np.asarray(values.std(-1, ddof=1) / number**0.5)
+    # Squares of large numbers overflow; divided by a power of two, they keep every bit.
+    largest = np.abs(values).max(-1, keepdims=True)
+    scale = np.ldexp(np.ones_like(largest), np.frexp(largest)[1] - 1)
+    return np.asarray((values / scale).std(-1, ddof=1) * scale[..., 0] / number**0.5)
 
 
 def interquartile_mean(values: Values) -> Values:

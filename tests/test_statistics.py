@@ -44,6 +44,23 @@ def test_a_single_task_is_its_own_interval():
     assert bootstrap_interval(np.array([2.5]), mean) == (2.5, 2.5)
 
 
+@pytest.mark.parametrize("size", [1e-6, 1.0, 3e4])
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_the_standard_error_has_the_bits_of_its_formula(size: float, kind: type[np.floating]):
+    values = (size * np.random.default_rng(0).standard_normal((40, 7))).astype(kind)
+    plain = values.std(-1, ddof=1) / 7**0.5
+    assert standard_error(values).tobytes() == plain.tobytes()
+    assert standard_error(values[3]).tobytes() == plain[3].tobytes()
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-30, 1e30, 3e38])
+def test_the_standard_error_of_any_numbers(size: float):
+    """Their squares need not be numbers of their kind; nor has another row to be of their size."""
+    rows = np.array([[size, -size, size / 2], [1.0, -1.0, 0.5]], np.float32)
+    expected = [size * stdev([1, -1, 0.5]) / 3**0.5, stdev([1, -1, 0.5]) / 3**0.5]
+    np.testing.assert_allclose(standard_error(rows), expected, rtol=1e-6)
+
+
 def test_the_standard_error_is_that_of_the_mean():
     values = np.random.default_rng(0).standard_normal((3, 7))
     np.testing.assert_allclose(standard_error(values), [stdev(row) / 7**0.5 for row in values])

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from maml_rl._system.reading import read_regular
 from maml_rl.errors import UsageError, shown
 
 LARGEST = 2**26
@@ -87,11 +88,7 @@ def check_extent(root: Any, parts: Callable[[Any], Iterable[Any]], most: int) ->
 
 def _read_text(path: Path, what: str) -> str:
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise UsageError(f"cannot read the {what} '{path}': larger than {LARGEST >> 20} MiB")
-        return content.decode("utf-8-sig")
+        return read_regular(path, LARGEST).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"cannot read the {what} '{path}': not a text file in UTF-8") from None
     except OSError as error:

@@ -14,6 +14,7 @@ from maml_rl.errors import UsageError
 
 if TYPE_CHECKING:
     from maml_rl.training import RunFolder
+    from maml_rl.training.folder import Replaceable
     from maml_rl.training.progress import Detail
 
 
@@ -98,16 +99,17 @@ class Train:
             "device": device,
         }
         folder = RunFolder(path, config, execution, self.checkpoint_every, self.keep_checkpoints)
+        replaceable: Replaceable = "any" if self.overwrite else "bare" if self.resume_or_start else "none"
         if resumed is None:
-            folder.check_free(self.overwrite)
+            folder.check_free(replaceable)
         # Whatever ends the run, the folder keeps a checkpoint of the last whole meta-update.
         with Run(config, settings) as run, closed_whole(folder):
             state, layout = run.learner.init(), run.learner.layout
             with held_back():
                 if resumed is None:
-                    done = folder.start(layout, state)
+                    done = folder.start(layout, state, replaceable)
                 else:
-                    state, done = folder.resume(layout, state)
+                    state, done = folder.resume(layout, state, run.learner.columns)
             entries = {**config.to_dict(), **execution}
             with (
                 advising(f"go on with: maml-rl train --resume {shlex.quote(str(path))}"),

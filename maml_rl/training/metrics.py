@@ -1,10 +1,23 @@
 """The numbers of a meta-update. Every name is explained in docs/metrics.md."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from maml_rl.metalearners.base import MetaState, Metrics
 
-__all__ = ["Iteration", "Metrics"]
+__all__ = ["TIMING_NAMES", "Iteration", "Metrics", "check_finite_metrics", "metric_names"]
+
+TIMING_NAMES = (
+    "iteration",
+    "steps_per_second",
+    "seconds_sampling",
+    "seconds_adapting",
+    "seconds_waiting",
+    "seconds_updating",
+    "worker_restarts",
+)
+"""The columns of timings."""
 
 
 @dataclass(frozen=True)
@@ -30,3 +43,32 @@ class Iteration:
     def returns(self) -> tuple[float, ...]:
         """Mean return after 0, 1, … inner steps."""
         return tuple(float(value) for key, value in self.metrics.items() if key.startswith("return_"))
+
+
+def metric_names(columns: Iterable[str], num_steps: int) -> frozenset[str]:
+    """Return the names of all metrics that a run may have.
+
+    Args:
+        columns: the method's own.
+        num_steps: inner steps.
+    """
+    kinds = ("return", "stderr", "success")
+    of_rounds = {f"{kind}_{step}" for kind in kinds for step in range(num_steps + 1)}
+    return frozenset({"iteration", "env_steps", *of_rounds, *columns})
+
+
+def check_finite_metrics(metrics: Metrics) -> None:
+    """Check that no number is infinite, and that every return is one; other NaNs are what is not known.
+
+    Raises:
+        FloatingPointError: the message names the metrics.
+    """
+    wrong = [
+        name
+        for name, value in metrics.items()
+        if math.isinf(value) or (name.startswith("return_") and math.isnan(value))
+    ]
+    if wrong:
+        raise FloatingPointError(
+            f"{', '.join(wrong)}: NaN or infinite; look for huge rewards, or lower fast-lr"
+        )

@@ -6,6 +6,7 @@ import numpy as np
 
 from maml_rl.config import load_config
 from maml_rl.metalearners.columns import ACCEPTED
+from maml_rl.training.checkpoints import BEST, numbered
 from maml_rl.training.folder import CHECKPOINTS, CONFIG, METRICS, TIMINGS
 from maml_rl.training.tables import Columns, read_columns
 
@@ -19,9 +20,11 @@ def summarise(folder: Path) -> dict[str, Section]:
         UsageError: the folder holds no run, or one without a meta-update yet.
     """
     config, execution = load_config(folder / CONFIG)
-    metrics = read_columns(folder / METRICS, ("iteration", "env_steps", "return_0"))
+    returns = [f"return_{step}" for step in (0, config.num_steps)]
+    metrics = read_columns(folder / METRICS, ("iteration", "env_steps", *returns))
     timed = (folder / TIMINGS).exists()  # Runs that ship are without.
-    checkpoints = sorted(path.stem for path in (folder / CHECKPOINTS).glob("*.json"))
+    best = [BEST] if (folder / CHECKPOINTS / f"{BEST}.json").exists() else []
+    checkpoints = [*(path.stem for path in numbered(folder / CHECKPOINTS)), *best]
     settings = {**config.to_dict(), **execution}
     return {
         "config": {key: str(value) for key, value in settings.items()},
@@ -31,14 +34,13 @@ def summarise(folder: Path) -> dict[str, Section]:
             **({"rejected steps": f"{(metrics[ACCEPTED] == 0).sum()}"} if ACCEPTED in metrics else {}),
             "checkpoints": ", ".join(checkpoints) or "none",
         },
-        "returns of training batches": _returns(metrics),
+        "returns of training batches": _returns(metrics, config.num_steps),
         **({"wall time": _times(folder / TIMINGS)} if timed else {}),
     }
 
 
-def _returns(metrics: Columns) -> Section:
-    steps = sum(key.startswith("return_") for key in metrics) - 1
-    after = metrics[f"return_{steps}"]
+def _returns(metrics: Columns, num_steps: int) -> Section:
+    after = metrics[f"return_{num_steps}"]
     best = int(np.argmax(after))
 
     def at(row: int) -> str:

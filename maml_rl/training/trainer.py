@@ -12,7 +12,7 @@ from maml_rl.samplers import Recipe
 from maml_rl.samplers.futures import EpisodesFuture
 from maml_rl.statistics import standard_error
 from maml_rl.training.checkpoints import Progress
-from maml_rl.training.metrics import Iteration, Metrics
+from maml_rl.training.metrics import Iteration, Metrics, check_finite_metrics
 from maml_rl.training.run import Run
 
 
@@ -34,6 +34,8 @@ def train(run: Run, state: MetaState | None = None, done: Progress | None = None
     for iteration in range(done.iteration, run.config.num_batches):
         try:
             rounds, update, timings = _iterate(run, state, iteration)
+            numbers = {**_returns(rounds), **update.metrics}
+            check_finite_metrics(numbers)
         except FloatingPointError as error:
             raise FloatingPointError(f"meta-update {iteration + 1}: {error}") from None
         state = update.state
@@ -41,7 +43,7 @@ def train(run: Run, state: MetaState | None = None, done: Progress | None = None
         env_steps += steps
         hand_back_free_memory()
         yield Iteration(
-            {"iteration": iteration + 1, "env_steps": env_steps, **_returns(rounds), **update.metrics},
+            {"iteration": iteration + 1, "env_steps": env_steps, **numbers},
             {"steps_per_second": steps / timings["seconds_sampling"], **timings},
             state,
         )
@@ -77,6 +79,7 @@ def _arrival_times(futures: list[EpisodesFuture]) -> list[float]:
     return times
 
 
+@np.errstate(over="ignore", invalid="ignore")  # What is not finite is told by its name.
 def _returns(rounds: list[list[BatchEpisodes]]) -> dict[str, float]:
     """Return mean and standard error over tasks of the return after 0, 1, … steps, and rates of success."""
     per_task = [get_returns(episodes).mean(-1) for episodes in rounds]

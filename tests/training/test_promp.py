@@ -104,11 +104,13 @@ def test_a_run_cut_short_ends_as_if_it_had_not_been(
 
 
 def doctored(path: Path, tensors: Tensors) -> None:
-    """Put other tensors into a checkpoint, which still looks whole."""
+    """Put other tensors into a checkpoint, which still looks whole, as one of an older version."""
     digest = save_tensors(tensors, path)
     assert digest == hashlib.sha256(path.read_bytes()).hexdigest()
     manifest = path.with_suffix(".json")
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"sha256": digest}))
+    entries = json.loads(manifest.read_text()) | {"sha256": digest}
+    del entries["manifest_sha256"], entries["metrics_sha256"]
+    manifest.write_text(json.dumps(entries))
 
 
 @pytest.mark.parametrize("name", ["optim.adam.exp_avg_sq", "optim.kl_coefficients"])
