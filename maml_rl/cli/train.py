@@ -42,7 +42,7 @@ class Train:
     worker_timeout: float = WORKER_TIMEOUT
     """Seconds without an answer after which a sampler process counts as dead."""
     logger: LoggerName = "tensorboard"
-    """Where metrics go besides metrics.csv. Weights & Biases needs pip install 'maml-rl[wandb]'."""
+    """Where metrics go besides metrics.csv. Weights & Biases needs pip install wandb."""
     quiet: bool = False
     """Print warnings and errors alone."""
     verbose: bool = False

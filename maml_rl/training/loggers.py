@@ -28,7 +28,7 @@ def check_logger(name: LoggerName) -> None:
         UsageError: the logger's package is not installed.
     """
     if name == "wandb" and find_spec("wandb") is None:
-        raise UsageError("logger wandb: not installed here; try pip install 'maml-rl[wandb]'")
+        raise UsageError("logger wandb: not installed here; try pip install wandb")
 
 
 def make_logger(name: LoggerName, folder: Path, config: dict[str, Any], done: int) -> Logger:
