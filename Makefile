@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
 
-.PHONY: demo test test-slow bench bench-learning methods docs lint format clean FORCE
+.PHONY: demo test test-slow matrix bench bench-learning methods docs lint format clean FORCE
 
 demo: $(VENV)/.installed
 	$(BIN)/maml-rl train --config configs/paper/navigation.yaml --output-folder $(DEMO) --seed 1 --overwrite
@@ -19,6 +19,15 @@ test: lint docs
 
 test-slow: $(VENV)/.installed
 	$(BIN)/pytest -m slow --timeout 1800
+
+# The tests with the lowest and with the newest of everything that pyproject.toml allows, in environments of their own.
+# PIN holds packages in both: make matrix PIN=torch==2.13.0
+matrix: matrix-lowest matrix-newest
+matrix-%: FORCE
+	$(PYTHON) -m venv --clear $(VENV)-$*
+	$(PYTHON) -m tests.constraints $* $(PIN) > $(VENV)-$*/constraints.txt
+	$(VENV)-$*/bin/pip install --quiet --constraint $(VENV)-$*/constraints.txt --editable '.[dev]'
+	$(VENV)-$*/bin/pytest -m "not slow"
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.speed
@@ -50,7 +59,7 @@ docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) site build dist
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest site build dist
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "maml_rl needs Python 3.11 or newer; try make PYTHON=python3.12")'

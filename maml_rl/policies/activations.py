@@ -27,7 +27,7 @@ def tanh(x: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
         return torch.tanh(x)
     if torch.is_inference_mode_enabled():  # At a rollout's step, autograd's notes cost more than the tanh.
         return torch.from_numpy(np.tanh(x.numpy()))
-    result: Tensor = _NumPyTanh.apply(x)  # type: ignore[no-untyped-call]
+    result: Tensor = _NumPyTanh.apply(x)  # type: ignore[no-untyped-call, unused-ignore]  # Typed from torch 2.15 on.
     return result
 
 

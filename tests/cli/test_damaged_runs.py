@@ -12,6 +12,7 @@ import pytest
 
 from maml_rl.cli import main
 from maml_rl.training import RunFolder
+from maml_rl.training.folder import Replaceable
 from maml_rl.training.metrics import Iteration
 from tests.cli.helpers import ROOT, TABULAR, Command, contents, power_cut, read_metrics, results
 
@@ -259,8 +260,8 @@ def test_a_run_that_another_finished_in_the_meantime_is_not_replaced(
 ):
     folder, check = tmp_path / "run", RunFolder.check_free
 
-    def then_another_runs(self: RunFolder, overwrite: bool) -> None:
-        check(self, overwrite)
+    def then_another_runs(self: RunFolder, replaceable: Replaceable) -> None:
+        check(self, replaceable)
         if not folder.exists():
             shutil.copytree(whole, folder)
             (folder / ".lock").unlink()

@@ -124,7 +124,9 @@ def test_a_mistake_beside_overwrite_leaves_the_run_as_it_was(
     shutil.copytree(tabular_run, tmp_path / "run")
     train = ("train", "--config", TABULAR, *TINY, "--output-folder", tmp_path / "run", "--overwrite")
     monkeypatch.setitem(sys.modules, "wandb", None)
-    assert "logger wandb: not installed here" in command.fails(*train, "--logger", "wandb")
+    assert "logger wandb: not installed here; try pip install wandb" in command.fails(
+        *train, "--logger", "wandb"
+    )
     assert "takes no argument 'task'" in command.fails(*train, "--env-kwargs", "{task: {}}")
     assert contents(tmp_path / "run") == contents(tabular_run)
 

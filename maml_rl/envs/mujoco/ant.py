@@ -4,6 +4,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
+import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +35,13 @@ class Ant(Locomotion):
         super().__post_init__()
         if not isinstance(self.contact_forces, bool):
             raise UsageError(f"contact_forces: expected true or false, got {self.contact_forces!r}")
+
+    def adjust(self, model: mujoco.MjModel) -> None:
+        """Let contacts act from the geoms' margin of 0.01 m on.
+
+        MuJoCo takes the larger margin of two geoms that touch, and from 3.5 on the sum of both: 0.02 m.
+        """
+        model.geom_margin[:] *= model.geom_margin.max() / contact_margin(model)
 
     @property
     def uses_contact_forces(self) -> bool:
@@ -116,6 +124,14 @@ class AntPos(PositionTasks, Ant):
 def clipped_forces(state: BodyState) -> Array:
     """Return the external forces, clipped to ±1, ``[..., nbody, 6]``."""
     return np.clip(state.cfrc_ext, -1.0, 1.0)
+
+
+def contact_margin(model: mujoco.MjModel) -> float:
+    """Return the distance at which the robot's contacts with the floor begin to act, in metres."""
+    data = mujoco.MjData(model)
+    data.qpos[2] = 0.0  # The torso's middle is on the floor.
+    mujoco.mj_fwdPosition(model, data)
+    return float(data.contact.includemargin.max())
 
 
 def rotation_matrix(quaternion: Array) -> Array:

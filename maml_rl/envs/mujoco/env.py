@@ -12,8 +12,16 @@ from maml_rl.envs.mujoco.locomotion import (
     BodyState,
     Locomotion,
     Measurements,
+    load_model,
 )
 from maml_rl.envs.task_env import Array, Task, TaskEnv
+
+BLOW_UPS = (
+    mujoco.mjtWarning.mjWARN_BADQPOS,
+    mujoco.mjtWarning.mjWARN_BADQVEL,
+    mujoco.mjtWarning.mjWARN_BADQACC,
+)
+"""Numbers that are NaN or above 1e10, at which MuJoCo resets its data; the counters go to 0 at `reset`."""
 
 
 class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
@@ -49,13 +57,20 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
             camera_name="track",
             default_camera_config={"distance": 4.0},
         )
-        self.locomotion.adjust(self.model)
         self.metadata = {**self.metadata, "render_fps": round(1 / self.dt)}
         self._actuation = Actuation(self.model, normalization_scale)
         self._measurements = Measurements(self.locomotion, self.model)
         self.action_space = action_box(self.model, normalization_scale)
         self.observation_space = observation_box(self.locomotion, self.model)
         self.reset_task(task or self.locomotion.default_task)
+
+    def _initialize_simulation(self) -> tuple[mujoco.MjModel, mujoco.MjData]:
+        """Compile the robot's model, in place of the XML as it is; make room for pictures of the size asked for."""
+        model = load_model(self.locomotion)
+        picture = model.vis.global_
+        picture.offwidth = max(picture.offwidth, self.width)
+        picture.offheight = max(picture.offheight, self.height)
+        return model, mujoco.MjData(model)
 
     def sample_tasks(self, num_tasks: int) -> list[Task]:
         """Draw tasks of the family."""
@@ -77,13 +92,18 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
     def step(  # type: ignore[override]
         self, action: Array
     ) -> tuple[Array, float, bool, bool, dict[str, Any]]:
-        """Apply ``action`` for ``frame_skip`` physics steps."""
+        """Apply ``action`` for ``frame_skip`` physics steps.
+
+        The episode ends where the physics blow up. MuJoCo then begins anew from its model's own state; what
+        is observed and rewarded is the state before the step.
+        """
         before = self._body_state()
         effort = self._actuation.effort(np.asarray(action)[None])
         self.do_simulation(self._actuation.control(effort)[0], self.frame_skip)
         # mj_step leaves positions of bodies a substep behind the state; bring them up to it.
         mujoco.mj_kinematics(self.model, self.data)
-        after = self._body_state()
+        blew_up = any(self.data.warning[kind].number for kind in BLOW_UPS)
+        after = before if blew_up else self._body_state()
         terms = self.locomotion.rewards(before, after, effort, self._goal, self.dt)
         info = {f"reward_{name}": float(term[0]) for name, term in terms.items()}
         if self.render_mode == "human":
@@ -91,7 +111,7 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
         return (
             self.locomotion.observe(after)[0],
             sum(info.values()),
-            bool(self.locomotion.terminated(after)[0]),
+            blew_up or bool(self.locomotion.terminated(after)[0]),
             False,
             info,
         )

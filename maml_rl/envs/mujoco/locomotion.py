@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
+from xml.etree import ElementTree
 
 import gymnasium.envs.mujoco
 import mujoco
@@ -120,10 +121,28 @@ class Locomotion(ABC):
 
 
 def load_model(locomotion: Locomotion) -> mujoco.MjModel:
-    """Compile the robot's model."""
-    model = mujoco.MjModel.from_xml_path(str(ASSETS / locomotion.model_file))
+    """Compile the robot's model, and adjust it.
+
+    ``settotalmass`` is taken out of the XML and done here. MuJoCo deprecates it: from 3.16 on, the attribute
+    prints a warning whenever a model is compiled, and leaves it in a file in the working directory.
+    """
+    xml = ElementTree.parse(ASSETS / locomotion.model_file).getroot()
+    total_masses = [element.attrib.pop("settotalmass") for element in xml.findall("compiler[@settotalmass]")]
+    model = mujoco.MjModel.from_xml_string(ElementTree.tostring(xml, encoding="unicode"))
+    for kilograms in total_masses:
+        set_total_mass(model, float(kilograms))
     locomotion.adjust(model)
     return model
+
+
+def set_total_mass(model: mujoco.MjModel, kilograms: float) -> None:
+    """Scale the robot's masses and inertias as ``settotalmass`` does, to the bit."""
+    mujoco.mj_setTotalmass(model, kilograms)
+    mujoco.mj_setConst(model, mujoco.MjData(model))
+    # From 4.0 on mj_setConst leaves the means as they are, by one of which the solver scales its tolerance.
+    # Sums in order, as MuJoCo's own.
+    model.stat.meanmass = model.body_mass[1:].cumsum()[-1] / (model.nbody - 1)
+    model.stat.meaninertia = model.dof_M0.cumsum()[-1] / model.nv
 
 
 class Actuation:

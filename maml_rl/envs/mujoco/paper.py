@@ -55,6 +55,7 @@ class PaperAnt(Paper, Ant):
 
     def adjust(self, model: mujoco.MjModel) -> None:
         """Set the time step and the contacts' impedance as rllab's model has them."""
+        super().adjust(model)
         model.opt.timestep = 0.02
         model.geom_solimp[:, :3] = (0.8, 0.8, 0.01)
 

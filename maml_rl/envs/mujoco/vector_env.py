@@ -25,6 +25,8 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
     MuJoCo's constraint solver starts from the acceleration over the last physics step, which the states
     tell; in a single environment from the solver's own last solution. The two agree to the solver's
     tolerance, not to the bit.
+
+    An episode ends where the physics blow up, with the state before the step, as in a single environment.
     """
 
     family: ClassVar[type[Locomotion]]
@@ -69,26 +71,29 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
 
     def _start(self) -> Array:
         qpos, qvel = self.locomotion.initial_state(self.model, self._uniform, self._normal)
-        self._states = np.concatenate([np.zeros((self.num_envs, 1)), qpos, qvel], axis=-1)
+        # The clock begins a step late, so that MuJoCo's reset to 0 is always a step back.
+        self._states = np.concatenate([np.full((self.num_envs, 1), self.dt), qpos, qvel], axis=-1)
         self._accelerations[:] = 0.0
-        self._measure(np.zeros((self.num_envs, self.model.nu)))
+        self._measure(np.zeros((self.num_envs, self.model.nu)), self.running)
         return self.locomotion.observe(self._body_state())
 
     def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
         before = self._body_state()
         effort = self._actuation.effort(actions)
         controls = self._actuation.control(effort)
-        self._step_physics(controls)
-        self._measure(controls)
+        blew_up = self._step_physics(controls)
+        self._measure(controls, self.running & ~blew_up)
         after = self._body_state()
         terms = self.locomotion.rewards(before, after, effort, self._goals, self.dt)
         rewards: Array = sum(terms.values(), np.zeros(self.num_envs))
-        return self.locomotion.observe(after), rewards, self.locomotion.terminated(after)
+        return self.locomotion.observe(after), rewards, self.locomotion.terminated(after) | blew_up
 
-    def _step_physics(self, controls: Array) -> None:
+    def _step_physics(self, controls: Array) -> NDArray[np.bool_]:
+        """Advance the running episodes; return where the physics blew up and the state stayed what it was."""
+        blew_up = np.zeros(self.num_envs, bool)
         rows = np.flatnonzero(self.running)
         if not len(rows):  # Of which rollout would crash.
-            return
+            return blew_up
         start, substeps, held = self._states[rows], self._substeps[: len(rows)], self._controls[: len(rows)]
         held[:] = controls[rows, None]
         self._rollout.rollout(
@@ -102,15 +107,19 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
             skip_checks=True,  # They cost as much as a policy's layer.
         )
         last_but_one, last = [start, *substeps.swapaxes(0, 1)][-2:]
-        self._states = self._states.copy()
-        self._states[rows] = last
         change = (last - last_but_one)[:, -self.model.nv :]
         self._accelerations[rows] = change / self.model.opt.timestep
+        # MuJoCo resets what blows up, its clock too, and rollout breaks that step off.
+        broken_off = last[:, 0] - start[:, 0] < self.dt - self.model.opt.timestep / 2
+        blew_up[rows] = broken_off
+        self._states = self._states.copy()
+        self._states[rows] = np.where(broken_off[:, None], start, last)
+        return blew_up
 
-    def _measure(self, controls: Array) -> None:
+    def _measure(self, controls: Array, moved: NDArray[np.bool_]) -> None:
         if not self._measurements.needed:
             return
-        rows = np.flatnonzero(self.running)
+        rows = np.flatnonzero(moved)
         qpos, qvel = self._positions_and_velocities()
         fresh = self._measurements.at(qpos[rows], qvel[rows], controls[rows])
         # Copies, because the state before the step holds the old ones.

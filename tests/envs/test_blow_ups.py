@@ -1,0 +1,98 @@
+"""Episodes whose physics blow up: MuJoCo says so, and begins anew from the model's own state."""
+
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import maml_rl.envs  # noqa: F401
+from tests.envs.ids import random_actions
+
+one_of_each_robot = pytest.mark.parametrize(
+    "id", ["HalfCheetahVel-v2", "AntVel-v2", "HalfCheetahDir-v0", "AntDir-v0"]
+)
+bad_numbers = pytest.mark.parametrize(
+    ("where", "index", "value"),
+    [("qpos", 0, 1e12), ("qpos", 4, np.nan), ("qvel", 4, -1e12), ("qvel", 4, np.nan), ("qvel", 4, 1e9)],
+)
+"""What MuJoCo refuses: NaN, what is above 1e10, and what leads to an acceleration above it."""
+after_steps = pytest.mark.parametrize("steps", [0, 3])
+
+
+@pytest.fixture(autouse=True)
+def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A folder of its own, because MuJoCo keeps its warnings in a file there."""
+    monkeypatch.chdir(tmp_path)
+
+
+@one_of_each_robot
+@bad_numbers
+@after_steps
+def test_a_single_environment(id: str, where: str, index: int, value: float, steps: int):
+    env = gym.make(id, disable_env_checker=True)  # Which warns of NaN in observations.
+    robot = env.unwrapped
+    env.reset(seed=0)
+    actions = random_actions(env.action_space, np.random.default_rng(0), steps + 1) / 4
+    for action in actions[:-1]:
+        assert not env.step(action)[2]
+    getattr(robot.data, where)[index] = value
+    before = robot.locomotion.observe(robot._body_state())[0]
+    observation, reward, terminated, truncated, info = env.step(actions[-1])
+    assert (terminated, truncated) == (True, False)
+    np.testing.assert_array_equal(observation, before)
+    np.testing.assert_equal(sum(info.values()), reward)
+    if value == 1e12:
+        assert abs(reward) < 3  # No metres are made by the way back from 1e12.
+    env.reset()
+    assert not env.step(actions[-1])[2]
+
+
+@one_of_each_robot
+@bad_numbers
+@after_steps
+def test_a_batch(id: str, where: str, index: int, value: float, steps: int):
+    batch, undisturbed = (gym.make_vec(id, num_envs=3) for _ in range(2))
+    actions = random_actions(batch.single_action_space, np.random.default_rng(0), 3 * (steps + 2)) / 4
+    actions = actions.reshape(steps + 2, 3, -1)
+    for each in (batch, undisturbed):
+        each.reset(seed=[0, 1, 2])
+        for action in actions[:steps]:
+            assert not each.step(action)[2].any()
+    column = 1 + index + (batch.model.nq if where == "qvel" else 0)
+    batch._states[1, column] = value
+    before = batch.locomotion.observe(batch._body_state())
+    for action in actions[steps:]:
+        observations, rewards, terminated, truncated, _ = batch.step(action)
+        expected = undisturbed.step(action)
+        np.testing.assert_array_equal(observations[1], before[1])
+        for found, wanted in zip((observations, rewards, terminated), expected, strict=False):
+            np.testing.assert_array_equal(found[[0, 2]], wanted[[0, 2]])
+        assert terminated.tolist() == [False, True, False]
+        assert not truncated.any()
+        if value == 1e12:
+            assert abs(rewards[1]) < 3
+    batch.reset()
+    assert not batch.step(actions[0])[2].any()
+
+
+@one_of_each_robot
+def test_all_of_a_batch(id: str):
+    batch = gym.make_vec(id, num_envs=2)
+    batch.reset(seed=0)
+    batch._states[:, 1] = np.nan
+    still = np.zeros(batch.action_space.shape, np.float32)
+    assert batch.step(still)[2].all()
+    assert not batch.running.any()
+    assert batch.step(still)[2].all()
+
+
+@one_of_each_robot
+def test_whole_episodes_do_not_end_so(id: str):
+    batch, single = gym.make_vec(id, num_envs=1, max_episode_steps=None), gym.make(id)
+    batch.reset(seed=0)
+    single.reset(seed=0)
+    still = np.zeros((1, *single.action_space.shape), np.float32)
+    for _ in range(200):
+        assert not batch.step(still)[2].any()
+        assert not single.step(still[0])[2]
