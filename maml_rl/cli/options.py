@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import json
 import logging
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -131,10 +130,3 @@ def config_origin(arguments: Sequence[str]) -> Origin:
         options = " ".join(f"--{key} {value}" for key, value in of_a_run.items())
         logger.warning("'%s': what is of a run and not of a config is passed over: %s", named.config, options)
     return Origin(type(config), config)
-
-
-def default_workers() -> int:
-    """Return the number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

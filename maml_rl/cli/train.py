@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from maml_rl.cli.options import Origin, config_from, default_workers, with_config
+from maml_rl._system.processors import usable_processors
+from maml_rl.cli.options import Origin, config_from, with_config
 from maml_rl.config import WORKER_TIMEOUT, Config, LoggerName, load_config
 from maml_rl.errors import UsageError
 
@@ -33,7 +34,7 @@ class Train:
     """Checkpoints that stay, besides the best."""
     seed: int | None = None
     """Seed of the whole run; drawn and recorded if not given."""
-    num_workers: int = field(default_factory=default_workers)
+    num_workers: int = field(default_factory=usable_processors)
     """Sampler processes; 0 samples in this one. The result is the same for any number."""
     device: str = "cpu"
     """Where meta-updates are computed: cpu or cuda."""
