@@ -14,6 +14,7 @@ import pytest
 from maml_rl.advantages import Credit
 from maml_rl.samplers.plan import Recipe, Sample, WorkItem
 from maml_rl.samplers.worker_process import WorkerDiedError, WorkerProcess
+from tests.samplers.helpers import assert_gone
 
 PATIENCE = 60
 """Seconds to wait for what takes one or two on a quiet machine, and never comes if it hangs."""
@@ -109,6 +110,7 @@ def test_a_worker_that_does_not_end_is_ended(busy: bool):
         thread = threading.Thread(target=run_in_vain, args=(worker, item(do=sleeping)))
         thread.start()
         time.sleep(0.2)
+    process = psutil.Process(worker._process.pid)
     begun = time.monotonic()
     worker.stop()
     if busy:
@@ -116,8 +118,7 @@ def test_a_worker_that_does_not_end_is_ended(busy: bool):
         assert not thread.is_alive()
     worker.close(0.5)
     assert time.monotonic() - begun < PATIENCE / 2
-    worker._process.join(PATIENCE)
-    assert not psutil.pid_exists(worker._process.pid)
+    assert_gone([process])
 
 
 def sleeping() -> float:
