@@ -1,29 +1,61 @@
 """The start of worker processes. This module imports nothing heavy, so that it can be the first one used."""
 
-import multiprocessing
-import signal
-from multiprocessing import forkserver, resource_tracker
-from multiprocessing.context import BaseContext
+import sys
+import threading
 
-PRELOADED = "maml_rl.samplers.worker_process"
-"""The module that every worker needs. The server imports it once, and forks a worker in milliseconds."""
+from maml_rl._system.child_process import ChildProcess
+from maml_rl.errors import UsageError
 
 
-def start() -> BaseContext:
-    """Return the context that makes workers: by a fork server where there is one, else by spawning.
+def start() -> None:
+    """Start the fork server, where the system can fork.
 
-    The server imports PyTorch while the caller goes on, to do the same. It and its workers never hear
-    Ctrl-C, which is the caller's to handle: they inherit a mask, since what a process does about signals
-    itself comes too late for one that arrives while it starts.
+    It imports PyTorch while the caller goes on, to do the same.
+
+    Raises:
+        UsageError: it cannot be started.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([PRELOADED])
-    resource_tracker.ensure_running()  # First, for it lets go of SIGINT when it starts.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    if sys.platform != "win32":
+        from maml_rl._system import fork_starter
+
+        try:
+            fork_starter.starter.prepare()
+        except OSError as error:
+            raise cannot_start(error) from None
+
+
+def start_process(limit: float, closing: threading.Event) -> ChildProcess:
+    """Return a process that runs the workers' function: forked where the system can fork, else spawned.
+
+    Args:
+        limit: seconds that the start, and later each message, may take.
+        closing: set when the process is not wanted any more.
+
+    Raises:
+        UsageError: it cannot be started.
+        RuntimeError: ``closing`` was set.
+    """
     try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-    return context
+        return _new_process(limit, closing)
+    except (OSError, AssertionError) as error:  # An assertion: multiprocessing's, in a daemonic process.
+        raise cannot_start(error) from None
+
+
+def cannot_start(reason: Exception) -> UsageError:
+    """Return the line about workers that the system refuses."""
+    why = getattr(reason, "strerror", None) or reason
+    return UsageError(
+        f"cannot start a sampler worker: {why}; lower --num-workers: "
+        "0 samples in this process (num_workers=0, InProcessSampler)"
+    )
+
+
+def _new_process(limit: float, closing: threading.Event) -> ChildProcess:
+    if sys.platform == "win32":
+        from maml_rl._system.spawning import SpawnedProcess
+
+        return SpawnedProcess(limit)
+    else:  # Not left out, so that mypy sees one of them alone.
+        from maml_rl._system import fork_starter
+
+        return fork_starter.starter.start(limit, closing)

@@ -4,7 +4,6 @@ import argparse
 import dataclasses
 import json
 import logging
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -150,10 +149,3 @@ def run_and_place(name: Path) -> tuple[Path, Path]:
     """
     shipped = policy_folder(name)
     return (name, name) if shipped is None else (shipped, Path())
-
-
-def default_workers() -> int:
-    """Return the number of processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from maml_rl._system.processors import usable_processors
 from maml_rl.cli.interrupts import advising
-from maml_rl.cli.options import Origin, config_from, default_workers, with_config
+from maml_rl.cli.options import Origin, config_from, with_config
 from maml_rl.config import WORKER_TIMEOUT
 from maml_rl.errors import UsageError
 from maml_rl.zoo import policy_folder
@@ -55,7 +56,7 @@ class Test:
     """Print the table of results alone."""
     seed: int | None = None
     """Seed of tasks and episodes, never those of training; drawn and recorded if not given."""
-    num_workers: int = field(default_factory=default_workers)
+    num_workers: int = field(default_factory=usable_processors)
     """Sampler processes; 0 samples in this one. The result is the same for any number."""
     worker_timeout: float = WORKER_TIMEOUT
     """Seconds without an answer after which a sampler process counts as dead."""

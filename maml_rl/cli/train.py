@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from maml_rl._system.processors import usable_processors
 from maml_rl.cli.interrupts import advising, held_back, on_signal, time_limit
-from maml_rl.cli.options import Origin, config_from, default_workers, with_config
+from maml_rl.cli.options import Origin, config_from, with_config
 from maml_rl.config import WORKER_TIMEOUT, Config, LoggerName, load_config
 from maml_rl.errors import UsageError
 
@@ -44,7 +45,7 @@ class Train:
     """Seconds after which the run saves a checkpoint and ends, with exit code 75."""
     seed: int | None = None
     """Seed of the whole run; drawn and recorded if not given."""
-    num_workers: int = field(default_factory=default_workers)
+    num_workers: int = field(default_factory=usable_processors)
     """Sampler processes; 0 samples in this one. The result is the same for any number."""
     device: str = "cpu"
     """Where meta-updates are computed: cpu or cuda."""

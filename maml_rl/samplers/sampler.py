@@ -10,6 +10,7 @@ from torch import Tensor
 from maml_rl.envs import Task
 from maml_rl.envs.task_space import TaskSpace
 from maml_rl.episode import BatchEpisodes
+from maml_rl.errors import UsageError
 from maml_rl.lazy import lazy_names
 from maml_rl.samplers.backends.base import Backend
 from maml_rl.samplers.futures import EpisodesFuture
@@ -58,9 +59,16 @@ class Sampler:
 
         Raises:
             RuntimeError: the sampler is closed.
+            UsageError: theta is not of single precision.
         """
         if self._closed:
             raise RuntimeError("this sampler is closed: make a new one")
+        if theta.dtype != torch.float32:
+            kind = str(theta.dtype).removeprefix("torch.")
+            raise UsageError(
+                f"theta: expected float32, got {kind}: call torch.set_default_dtype(torch.float32) before "
+                "the policy is made"
+            )
         numbers = theta.detach().cpu().numpy().copy()
         rounds = [[EpisodesFuture() for _ in tasks] for _ in (*recipe.scales, None)]
         for first in range(0, len(tasks), self._tasks_per_item):

@@ -1,22 +1,19 @@
 """A `SamplerWorker` in a process of its own, at the other end of a pipe."""
 
-import signal
-import socket
-import struct
-import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection
-from types import ModuleType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import cloudpickle
 import torch
 
 from maml_rl._system import forkserver
 from maml_rl._system.memory import keep_freed_memory
+from maml_rl._system.surroundings import Surroundings
 from maml_rl.errors import WorkerError, out_of_memory
 from maml_rl.samplers.plan import Sample, WorkItem
 from maml_rl.samplers.worker import SamplerWorker
@@ -24,11 +21,8 @@ from maml_rl.samplers.worker import SamplerWorker
 Answer: TypeAlias = Sample | FloatingPointError | MemoryError | str | None
 """A sample of the item, its end, numbers not finite, short memory, or the traceback of another exception."""
 
-LONGEST_TIMEOUT = 1e9
-"""Seconds that the operating system can count; who asks for more means never."""
-
-_starting = threading.Lock()
-"""Held while the main module is hidden."""
+FAREWELL = 2.0
+"""Seconds that an idle worker has to close its environments."""
 
 
 class WorkerDiedError(Exception):
@@ -41,21 +35,27 @@ class WorkerProcess:
     Args:
         make_worker: called in the process. It travels by value, and so may refer to classes that are
             defined in a script or a notebook.
-        timeout: seconds without an answer after which the process counts as dead.
+        timeout: seconds without an answer, of the start too, after which the process counts as dead.
+        closing: set when a worker that is being started is not wanted any more.
+
+    Raises:
+        UsageError: the system cannot make another process.
     """
 
-    def __init__(self, make_worker: Callable[[], SamplerWorker], timeout: float):
+    def __init__(
+        self,
+        make_worker: Callable[[], SamplerWorker],
+        timeout: float,
+        closing: threading.Event | None = None,
+    ):
         self._timeout = timeout
-        context = forkserver.start()
-        self._connection, theirs = context.Pipe()
-        _limit(self._connection, timeout)
         payload = cloudpickle.dumps(make_worker)
-        self._process: Any = context.Process(  # type: ignore[attr-defined]
-            target=_serve, args=(theirs, payload), daemon=True, name="maml-rl-worker"
-        )
-        with _without_main_module():
-            self._process.start()
-        theirs.close()
+        self._process = forkserver.start_process(timeout, closing or threading.Event())
+        self._connection = self._process.connection
+        self._busy = False
+        self._ending = threading.Lock()
+        with suppress(OSError):  # It has ended; the first item will tell.
+            self._connection.send((Surroundings.of_this_process(), payload))
 
     def run(self, item: WorkItem) -> Iterator[Sample]:
         """Yield the samples of ``item`` as they come.
@@ -66,50 +66,84 @@ class WorkerProcess:
             FloatingPointError: an episode's numbers are NaN or infinite.
             MemoryError: the worker could not have the memory that it asked for.
         """
+        self._busy = True
         try:
             self._connection.send(cloudpickle.dumps(item))
-            while (answer := self._connection.recv()) is not None:
+            while (answer := self._process.receive()) is not None:
+                self._busy = not isinstance(answer, FloatingPointError | MemoryError | str)
                 if isinstance(answer, FloatingPointError | MemoryError):
                     raise answer
                 if isinstance(answer, str):
                     raise WorkerError(f"a sampler worker failed; its traceback was:\n\n{answer.rstrip()}")
                 yield answer
+            self._busy = False
         except BlockingIOError:
             raise WorkerDiedError(f"no answer for {self._timeout:g} s") from None
         except (EOFError, OSError):
             self._process.join(timeout=1.0)
-            raise WorkerDiedError(f"exit code {self._process.exitcode}") from None
+            code = self._process.exitcode
+            raise WorkerDiedError(f"exit code {'unknown' if code is None else code}") from None
 
     @property
     def alive(self) -> bool:
-        """True if the process runs."""
-        alive: bool = self._process.is_alive()
-        return alive
+        """True if the process, which has nothing to do, still holds its end of the pipe."""
+        try:
+            return not self._connection.poll()
+        except OSError:
+            return False
 
-    def close(self) -> None:
-        """End the process, whatever it is doing."""
-        self._process.terminate()
-        self._process.join(timeout=2.0)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._connection.close()
+    def stop(self) -> None:
+        """Have the process end: at once, or if it is idle when its environments are closed.
+
+        Another thread may be waiting for its answer.
+        """
+        with self._ending:
+            if self._connection.closed:
+                return
+            if self._busy:
+                self._process.kill()
+            else:
+                self._process.hang_up()
+
+    def close(self, patience: float = FAREWELL) -> None:
+        """End the process, whatever it is doing, and free the pipe.
+
+        Args:
+            patience: seconds after which an idle process is ended too.
+        """
+        deadline = time.monotonic() + patience
+        self.stop()
+        with self._ending:
+            if self._connection.closed:
+                return
+            if not self._busy:
+                with suppress(OSError):  # As some systems have it, of a pipe that has ended.
+                    self._connection.poll(max(patience, 0.0))
+            self._process.kill()  # If it has ended, what its environments have started.
+            self._process.join(max(deadline - time.monotonic(), 0.0))
+            self._process.close()
 
 
-def _serve(connection: Connection, payload: bytes) -> None:
+def serve(connection: Connection) -> None:
     """Answer work items until the caller is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # A spawned process has no fork server's mask.
     torch.set_num_threads(1)
     keep_freed_memory()
-    worker: SamplerWorker | str
-    try:
-        worker = cloudpickle.loads(payload)()
-    except Exception:  # Whatever a user's environment raises is for the caller to see.
-        worker = traceback.format_exc()
     with suppress(EOFError, ConnectionError):  # The caller ended, perhaps at once by a second Ctrl-C.
-        while True:
-            for answer in _answers(worker, connection.recv()):
-                connection.send(answer)
+        surroundings, payload = connection.recv()
+        surroundings.enter()
+        worker: SamplerWorker | str
+        try:
+            worker = cloudpickle.loads(payload)()
+        except Exception:  # Whatever a user's environment raises is for the caller to see.
+            worker = traceback.format_exc()
+        try:
+            while True:
+                for answer in _answers(worker, connection.recv()):
+                    connection.send(answer)
+        finally:
+            if not isinstance(worker, str):
+                with suppress(Exception):  # Nobody is there to hear of it.
+                    worker.close()
 
 
 def _answers(worker: SamplerWorker | str, item: bytes) -> Iterator[Answer]:
@@ -128,33 +162,3 @@ def _answers(worker: SamplerWorker | str, item: bytes) -> Iterator[Answer]:
         yield FloatingPointError(str(error))
     except Exception as error:  # As above; the worker goes on, for the caller decides what follows.
         yield MemoryError(str(error)) if out_of_memory(error) else traceback.format_exc()
-
-
-def _limit(connection: Connection, seconds: float) -> None:
-    """Have the connection raise `BlockingIOError` when the other end keeps it waiting for longer.
-
-    Looking for an answer before reading it would not do: a worker may hang in the middle of one, or before it
-    reads what it is sent.
-    """
-    end = socket.socket(fileno=connection.fileno())
-    microseconds = max(round(min(seconds, LONGEST_TIMEOUT) * 1e6), 1)  # 0 would be no limit.
-    limit = struct.pack("@ll", *divmod(microseconds, 10**6))  # C's struct timeval.
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    end.detach()
-
-
-@contextmanager
-def _without_main_module() -> Iterator[None]:
-    """Keep multiprocessing from running the caller's script again in the child.
-
-    Nothing of it is needed there, and scripts without an ``if __name__ == "__main__"`` guard, as many
-    written for the 2020 API are, would start workers in their workers.
-    """
-    with _starting:
-        main = sys.modules["__main__"]
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main

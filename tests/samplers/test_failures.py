@@ -10,7 +10,6 @@ import gymnasium as gym
 import pytest
 import torch
 
-from maml_rl._system import forkserver
 from maml_rl.errors import WorkerError
 from tests.samplers.helpers import (
     assert_gone,
@@ -181,20 +180,12 @@ def test_tasks_that_kill_every_worker_are_blamed():
         # The pool ends its last worker by itself, before or after this line.
         (worker,) = pool_of(sampler)._workers
         worker._process.join(PATIENCE)
-        assert not worker._process.is_alive()
+        assert worker._process.exitcode is not None
 
 
 def test_a_missing_environment_is_noticed_before_any_worker_starts():
     with pytest.raises(ValueError, match=r"environment 'Fragil-v0': .* doesn't exist"):
         make_sampler(1, "Fragil-v0", {}, env=good_env())
-
-
-def test_ctrl_c_does_not_reach_a_worker_even_while_it_starts():
-    """As in the lines that run before those of the worker: the process itself does nothing about signals."""
-    process = forkserver.start().Process(target=signal.raise_signal, args=(signal.SIGINT,))
-    process.start()
-    process.join(PATIENCE)
-    assert process.exitcode == 0
 
 
 def test_a_worker_that_cannot_be_replaced_ends_the_waiting(monkeypatch: pytest.MonkeyPatch):

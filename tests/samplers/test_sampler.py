@@ -13,13 +13,14 @@ from maml_rl.config import Config
 from maml_rl.envs import make_env
 from maml_rl.envs.registry import find_spec
 from maml_rl.envs.task_space import EnvTaskSpace
+from maml_rl.errors import UsageError
 from maml_rl.losses import reinforce
 from maml_rl.samplers import Recipe, Sampler
 from maml_rl.samplers.backends.base import Backend
 from maml_rl.samplers.backends.in_process import InProcessBackend
 from maml_rl.samplers.backends.processes import ProcessBackend
 from maml_rl.samplers.worker import SamplerWorker
-from tests.samplers.helpers import NAVIGATION, flat, identical, make_policy, make_sampler
+from tests.samplers.helpers import NAVIGATION, flat, identical, make_policy, make_sampler, sample
 
 RECIPE = Recipe(3, (1.0, 0.5), Credit(0.9, 0.8, bootstrap_truncated=True, mean_over="steps"))
 FAST_LR = 0.5
@@ -141,3 +142,28 @@ def test_the_recipe_of_a_config():
     credit = Credit(0.5, 0.25, bootstrap_truncated=True, mean_over="steps")
     assert Recipe.of(config) == Recipe(7, (1.0, 1.0, 1.0), credit)
     assert Recipe.of(config, [1.0, 0.5]) == Recipe(7, (1.0, 0.5), credit)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_a_policy_of_double_precision_is_refused_in_one_line(num_workers: int):
+    torch.set_default_dtype(torch.float64)
+    try:
+        with (
+            make_sampler(num_workers) as sampler,
+            pytest.raises(UsageError, match=r"theta: expected float32, got float64: call torch\.set_def"),
+        ):
+            sample(sampler)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_what_the_default_is_later_changes_nothing(num_workers: int):
+    with make_sampler(num_workers) as sampler:
+        expected = sample(sampler)
+    with make_sampler(num_workers) as sampler:
+        torch.set_default_dtype(torch.float64)
+        try:
+            assert identical(expected, sample(sampler))
+        finally:
+            torch.set_default_dtype(torch.float32)

@@ -158,3 +158,47 @@ def test_interrupting_a_script_ends_it(tmp_path: Path):
         process.kill()
     assert process.returncode != 0
     assert errors.count("KeyboardInterrupt") == 1  # The script's own; the workers keep quiet.
+
+
+def test_the_working_folder_is_searched_for_own_modules_and_not_for_pythons(tmp_path: Path):
+    """The script lies elsewhere, as the command line does."""
+    work, elsewhere = tmp_path / "work", tmp_path / "elsewhere"
+    work.mkdir()
+    elsewhere.mkdir()
+    for name in ("random.py", "types.py", "torch.py"):
+        (work / name).write_text("raise SystemExit('the wrong module')\n")
+    walk = UNGUARDED[UNGUARDED.index("class Mine") : UNGUARDED.index("def bent")]
+    (work / "walks.py").write_text(
+        "import gymnasium as gym\nimport numpy as np\nfrom gymnasium import spaces\n" + walk
+    )
+    script = elsewhere / "script.py"
+    script.write_text(
+        """
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path.cwd()))
+
+import walks
+import gymnasium as gym
+from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.policies import NormalMLPPolicy
+from maml_rl.samplers import MultiTaskSampler
+import torch
+
+gym.register("Mine-v0", entry_point="walks:Mine", max_episode_steps=7)
+policy = NormalMLPPolicy(2, 2, hidden_sizes=(8,), nonlinearity=torch.tanh)
+with MultiTaskSampler("Mine-v0", {}, 4, policy, LinearFeatureBaseline(2), seed=1, num_workers=1) as sampler:
+    train, valid = sampler.sample(sampler.sample_tasks(2))
+print(len(valid))
+"""
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        cwd=work,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "2\n", "")

@@ -1,18 +1,20 @@
 """The pipe to a worker process, with stand-ins for what is at its other end."""
 
-import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
 import numpy as np
+import psutil
 import pytest
 
 from maml_rl.advantages import Credit
 from maml_rl.samplers.plan import Recipe, Sample, WorkItem
-from maml_rl.samplers.worker_process import WorkerDiedError, WorkerProcess, _without_main_module
+from maml_rl.samplers.worker_process import WorkerDiedError, WorkerProcess
+from tests.samplers.helpers import assert_gone
 
 PATIENCE = 60
 """Seconds to wait for what takes one or two on a quiet machine, and never comes if it hangs."""
@@ -79,19 +81,51 @@ def test_a_timeout_may_be_as_long_as_one_likes(timeout: float):
     worker.close()
 
 
-def test_workers_that_start_at_once_leave_the_main_module_alone():
-    main = sys.modules["__main__"]
-    inside = threading.Event()
+class Tidy(Obedient):
+    """Takes its time to close."""
 
-    def start() -> None:
-        with _without_main_module():
-            inside.set()
-            time.sleep(0.2)
+    def close(self) -> None:
+        time.sleep(0.2)
+        self.marker.touch()
 
-    first = threading.Thread(target=start)
-    first.start()
-    inside.wait(PATIENCE)
-    with _without_main_module():  # Were it not for the lock, this would bring back the first one's.
-        first.join(0.5)
-    first.join()
-    assert sys.modules["__main__"] is main
+    def sample(self, item: WorkItem) -> Iterator[Sample]:
+        self.marker = item.tasks[0]["marker"]
+        yield from super().sample(item)
+
+
+def test_an_idle_worker_closes_its_environments(tmp_path: Path):
+    worker = WorkerProcess(Tidy, timeout=60.0)  # type: ignore[arg-type]
+    assert len(list(worker.run(item(do=lambda: 0.0, marker=tmp_path / "closed")))) == 1
+    worker.close()
+    assert (tmp_path / "closed").exists()
+    assert worker._process.exitcode == 0
+    worker.close()  # A second time nothing happens.
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_worker_that_does_not_end_is_ended(busy: bool):
+    """It works on an item, or is still being made."""
+    worker = WorkerProcess(Obedient if busy else hanging, timeout=60.0)  # type: ignore[arg-type]
+    if busy:
+        thread = threading.Thread(target=run_in_vain, args=(worker, item(do=sleeping)))
+        thread.start()
+        time.sleep(0.2)
+    process = psutil.Process(worker._process.pid)
+    begun = time.monotonic()
+    worker.stop()
+    if busy:
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
+    worker.close(0.5)
+    assert time.monotonic() - begun < PATIENCE / 2
+    assert_gone([process])
+
+
+def sleeping() -> float:
+    time.sleep(PATIENCE)
+    return 0.0
+
+
+def run_in_vain(worker: WorkerProcess, item: WorkItem) -> None:
+    with pytest.raises(WorkerDiedError, match="exit code -9"):
+        list(worker.run(item))

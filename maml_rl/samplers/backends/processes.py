@@ -7,17 +7,20 @@ its thread sees the pipe end, starts another worker, and has the same item done 
 """
 
 import logging
+import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from functools import partial
 from queue import Empty, SimpleQueue
 
+from maml_rl._system.forkserver import cannot_start
 from maml_rl.config import WORKER_TIMEOUT
 from maml_rl.errors import WorkerError
 from maml_rl.samplers.jobs import Job
 from maml_rl.samplers.worker import SamplerWorker
-from maml_rl.samplers.worker_process import WorkerDiedError, WorkerProcess
+from maml_rl.samplers.worker_process import FAREWELL, WorkerDiedError, WorkerProcess
 
 MAX_DEATHS = 3
 """Workers that may die on one work item before the item is blamed."""
@@ -36,6 +39,9 @@ class ProcessBackend:
     Args:
         make_worker: called in each process.
         timeout: seconds without an answer after which a worker counts as dead.
+
+    Raises:
+        UsageError: the system cannot have as many processes.
     """
 
     def __init__(
@@ -67,24 +73,35 @@ class WorkerPool:
     """Worker processes, the task queue, and a consumer thread for each worker.
 
     Kept apart from the backend so that the threads do not keep the backend alive.
+
+    Args:
+        start_worker: starts one, unless the event that it is given is set meanwhile.
     """
 
-    def __init__(self, start_worker: Callable[[], WorkerProcess], num_workers: int):
-        self._start_worker = start_worker
+    def __init__(self, start_worker: Callable[[threading.Event], WorkerProcess], num_workers: int):
+        self._closing = threading.Event()
+        self._start_worker = partial(start_worker, self._closing)
         self._task_queue: SimpleQueue[Job | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._error: Exception | None = None
+        self._owner = os.getpid()
         self.restarts = 0
-        self._workers = [start_worker() for _ in range(num_workers)]
-        self._threads = [
-            threading.Thread(target=self._consume, args=(i,), daemon=True, name=f"consumer-{i}")
-            for i in range(num_workers)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._workers: list[WorkerProcess] = []
+        self._threads: list[threading.Thread] = []
+        try:
+            for _ in range(num_workers):
+                self._workers.append(self._start_worker())
+            for index in range(num_workers):
+                self._threads.append(self._start_consumer(index))
+        except BaseException:
+            self.close()
+            raise
 
     def submit(self, job: Job) -> None:
         """Put a job on the task queue; it fails at once if the pool is closed."""
+        if os.getpid() != self._owner:
+            job.fail(RuntimeError("this sampler is that of the process that forked this one: make a new one"))
+            return
         with self._lock:
             if self._error is None:
                 self._task_queue.put(job)
@@ -92,18 +109,24 @@ class WorkerPool:
         job.fail(self._error)
 
     def close(self, error: Exception | None = None) -> None:
-        """End the processes; jobs not done fail with ``error``."""
+        """End the processes; jobs not done fail with ``error``. In a fork of the caller nothing happens."""
+        if os.getpid() != self._owner:
+            return
         with self._lock:
             if self._error is not None:
                 return
             self._error = error or RuntimeError("the sampler was closed before these episodes came")
+        self._closing.set()
         for _ in self._threads:  # First, so that none of them looks for an idle worker that is gone.
             self._task_queue.put(None)
         for worker in self._workers:
-            worker.close()
+            worker.stop()
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
+        deadline = time.monotonic() + FAREWELL  # For all of them together.
+        for worker in self._workers:
+            worker.close(deadline - time.monotonic())
         while True:
             try:
                 job = self._task_queue.get_nowait()
@@ -111,6 +134,14 @@ class WorkerPool:
                 return
             if job is not None:
                 job.fail(self._error)
+
+    def _start_consumer(self, index: int) -> threading.Thread:
+        thread = threading.Thread(target=self._consume, args=(index,), daemon=True, name=f"consumer-{index}")
+        try:
+            thread.start()
+        except RuntimeError as error:  # The system has no more of them.
+            raise cannot_start(error) from None
+        return thread
 
     def _consume(self, index: int) -> None:
         job = None
@@ -142,11 +173,15 @@ class WorkerPool:
         raise WorkerError(f"{MAX_DEATHS} workers died one after another on the same tasks: {job.item.tasks}")
 
     def _replace(self, index: int, death: str) -> None:
-        """Start another worker in place of a dead one; raise why the crew is closed, if it is."""
-        with self._lock:
-            if self._error is not None:
-                raise self._error
+        """Start another worker in place of a dead one; raise why the pool is closed, if it is."""
+        if self._error is None:
             logger.warning("sampler worker %d died (%s); starting another", index, death)
             self._workers[index].close()
-            self._workers[index] = self._start_worker()
-            self.restarts += 1
+            worker = self._start_worker()  # It may take long, and closing shall not wait for it.
+            with self._lock:
+                if self._error is None:
+                    self._workers[index] = worker
+                    self.restarts += 1
+                    return
+            worker.close()
+        raise self._error
