@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from maml_rl.cli.main import _parse
 from maml_rl.cli.options import config_from
+from maml_rl.cli.parser import parse
 from maml_rl.config import Config, load_config, parse_config
 from maml_rl.config.methods import METHODS
 from maml_rl.envs import make_env, make_task_vector_env
@@ -76,7 +76,7 @@ def test_options(seed: int):
         for _ in range(rng.randrange(1, 3)):
             value = rng.choice([str(rng.choice(NUMBERS)), rng.choice(WORDS), json.dumps(anything(rng))])
             words += [f"--{rng.choice(KEYS)}", value]
-        taken += taken_or_refused(lambda: config_from(_parse(words).hyperparameters), words)  # noqa: B023
+        taken += taken_or_refused(lambda: config_from(parse(words).hyperparameters), words)  # noqa: B023
     assert 1 < taken < 18
 
 
