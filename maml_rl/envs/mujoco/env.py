@@ -65,7 +65,7 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
         self.reset_task(task or self.locomotion.default_task)
 
     def _initialize_simulation(self) -> tuple[mujoco.MjModel, mujoco.MjData]:
-        """Compile the robot's model, in place of the XML as it is; make room for pictures of the size asked for."""
+        """Compile the model as `load_model` does; make room for pictures of the size asked for."""
         model = load_model(self.locomotion)
         picture = model.vis.global_
         picture.offwidth = max(picture.offwidth, self.width)
