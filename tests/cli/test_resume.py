@@ -212,19 +212,6 @@ def wait_until_alone(process: subprocess.Popen[str]) -> None:
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_a_checkpoint_and_leaves_no_process(number: signal.Signals, tmp_path: Path):
-    process = started(tmp_path, "--num-workers", 2, "--checkpoint-every", 1000)
-    os.kill(process.pid, number)
-    _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 128 + number
-    assert err.splitlines() == ["maml-rl: interrupted"]
-    wait_until_alone(process)
-    newest = max(path.stem for path in (tmp_path / "checkpoints").glob("0*.json"))
-    assert int(newest) >= 5
-    assert len(read_metrics(tmp_path)) >= int(newest)
-
-
 def test_a_killed_run_resumes(command: Command, tmp_path: Path):
     process = started(tmp_path / "killed", "--num-workers", 2, "--checkpoint-every", 3)
     process.kill()

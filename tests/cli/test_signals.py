@@ -30,9 +30,14 @@ def is_one_quiet_line(err: str, number: signal.Signals, folder: Path) -> bool:
     return err == f"maml-rl: interrupted by {number.name}; {go_on}\n"
 
 
-@pytest.mark.parametrize("times", [1, 2])
-@pytest.mark.parametrize("group", [False, True])
-@pytest.mark.parametrize("number", ENDING)
+@pytest.mark.parametrize(
+    ("number", "group", "times"),
+    [
+        *((number, True, 2) for number in ENDING),
+        *((number, False, 1) for number in (signal.SIGTERM, signal.SIGINT)),
+        (signal.SIGTERM, False, 2),
+    ],
+)
 def test_a_signal_ends_a_run_with_a_checkpoint_and_a_line(
     number: signal.Signals, group: bool, times: int, tmp_path: Path
 ):
