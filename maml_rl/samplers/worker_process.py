@@ -111,7 +111,7 @@ class WorkerProcess:
                 self._process.hang_up()
 
     def close(self) -> None:
-        """End the process, whatever it is doing, and free the pipe; an idle one has `FAREWELL` from `stop` on."""
+        """End the process, whatever it is doing, and free the pipe. An idle one may tidy up first."""
         self.stop()
         with self._ending:
             if self._connection.closed:
