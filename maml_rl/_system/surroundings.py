@@ -3,6 +3,7 @@
 import os
 import site
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import dropwhile
 from pathlib import Path
@@ -34,13 +35,13 @@ class Surroundings(NamedTuple):
                 os.chdir(self.folder)
 
 
-def _safe(path: list[str], folder: str | None) -> list[str]:
-    """Return ``path`` with the working folder behind the standard library, should it be first.
+def _safe(entries: Sequence[object], folder: str | None) -> list[str]:
+    """Return ``sys.path`` with the working folder behind the standard library, should it be first.
 
     Python puts it there for ``python -c``, and a file ``random.py`` in it would stand for Python's own. Its
     modules are found all the same, and before installed ones of the same name.
     """
-    path = [entry for entry in path if isinstance(entry, str)]  # As Python itself does.
+    path = [entry for entry in entries if isinstance(entry, str)]  # As Python itself does.
     rest = list(dropwhile(("", folder).__contains__, path))
     if len(rest) < len(path) and folder is not None:
         installed = {*site.getsitepackages(), site.getusersitepackages()}

@@ -54,6 +54,7 @@ class WorkerProcess:
         self._connection = self._process.connection
         self._busy = False
         self._ending = threading.Lock()
+        self._deadline: float | None = None
         with suppress(OSError):  # It has ended; the first item will tell.
             self._connection.send((Surroundings.of_this_process(), payload))
 
@@ -66,7 +67,10 @@ class WorkerProcess:
             FloatingPointError: an episode's numbers are NaN or infinite.
             MemoryError: the worker could not have the memory that it asked for.
         """
-        self._busy = True
+        with self._ending:
+            if self._deadline is not None:
+                raise WorkerDiedError("stopped")
+            self._busy = True
         try:
             self._connection.send(cloudpickle.dumps(item))
             while (answer := self._process.receive()) is not None:
@@ -98,30 +102,30 @@ class WorkerProcess:
         Another thread may be waiting for its answer.
         """
         with self._ending:
-            if self._connection.closed:
+            if self._connection.closed or self._deadline is not None:
                 return
+            self._deadline = time.monotonic() + FAREWELL
             if self._busy:
                 self._process.kill()
             else:
                 self._process.hang_up()
 
-    def close(self, patience: float = FAREWELL) -> None:
-        """End the process, whatever it is doing, and free the pipe.
-
-        Args:
-            patience: seconds after which an idle process is ended too.
-        """
-        deadline = time.monotonic() + patience
+    def close(self) -> None:
+        """End the process, whatever it is doing, and free the pipe. An idle one may tidy up first."""
         self.stop()
         with self._ending:
             if self._connection.closed:
                 return
             if not self._busy:
                 with suppress(OSError):  # As some systems have it, of a pipe that has ended.
-                    self._connection.poll(max(patience, 0.0))
+                    self._connection.poll(self._time_left())
             self._process.kill()  # If it has ended, what its environments have started.
-            self._process.join(max(deadline - time.monotonic(), 0.0))
+            self._process.join(self._time_left())
             self._process.close()
+
+    def _time_left(self) -> float:
+        assert self._deadline is not None
+        return max(self._deadline - time.monotonic(), 0.0)
 
 
 def serve(connection: Connection) -> None:

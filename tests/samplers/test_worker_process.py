@@ -116,7 +116,7 @@ def test_a_worker_that_does_not_end_is_ended(busy: bool):
     if busy:
         thread.join(PATIENCE)
         assert not thread.is_alive()
-    worker.close(0.5)
+    worker.close()
     assert time.monotonic() - begun < PATIENCE / 2
     assert_gone([process])
 

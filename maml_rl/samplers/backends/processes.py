@@ -9,7 +9,6 @@ its thread sees the pipe end, starts another worker, and has the same item done 
 import logging
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +19,7 @@ from maml_rl.config import WORKER_TIMEOUT
 from maml_rl.errors import WorkerError
 from maml_rl.samplers.jobs import Job
 from maml_rl.samplers.worker import SamplerWorker
-from maml_rl.samplers.worker_process import FAREWELL, WorkerDiedError, WorkerProcess
+from maml_rl.samplers.worker_process import WorkerDiedError, WorkerProcess
 
 MAX_DEATHS = 3
 """Workers that may die on one work item before the item is blamed."""
@@ -124,9 +123,8 @@ class WorkerPool:
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
-        deadline = time.monotonic() + FAREWELL  # For all of them together.
         for worker in self._workers:
-            worker.close(deadline - time.monotonic())
+            worker.close()
         while True:
             try:
                 job = self._task_queue.get_nowait()
