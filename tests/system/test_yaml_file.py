@@ -129,10 +129,16 @@ def test_other_encodings_are_named(tmp_path: Path, name: str, encoding: str):
         read_yaml(tmp_path / name, "config")
 
 
-def test_a_file_without_end(monkeypatch: pytest.MonkeyPatch):
+def test_a_file_without_end_or_too_large(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setattr("maml_rl._system.yaml_file.LARGEST", 2**20)
-    with pytest.raises(UsageError, match="cannot read the config '/dev/zero': larger than 1 MiB"):
+    with pytest.raises(UsageError, match="cannot read the config '/dev/zero': not a regular file"):
         read_yaml(Path("/dev/zero"), "config")
+    path = tmp_path / "large.yaml"
+    path.write_bytes(b"#" * 2**20)
+    assert read_yaml(path, "config") is None
+    path.write_bytes(b"#" * 2**20 + b"#")
+    with pytest.raises(UsageError, match="cannot read the config '.*': larger than 1 MiB"):
+        read_yaml(path, "config")
 
 
 PIECES = [
