@@ -137,7 +137,7 @@ def test_a_file_without_end_or_too_large(monkeypatch: pytest.MonkeyPatch, tmp_pa
     path.write_bytes(b"#" * 2**20)
     assert read_yaml(path, "config") is None
     path.write_bytes(b"#" * 2**20 + b"#")
-    with pytest.raises(UsageError, match="cannot read the config '.*': larger than 1 MiB"):
+    with pytest.raises(UsageError, match=r"cannot read the config '.*': larger than 1 MiB"):
         read_yaml(path, "config")
 
 
