@@ -146,7 +146,7 @@ def differences(case: str, old: Side, new: Side) -> Iterator[str]:
 
 
 def files_that_differ(patterns: set[str], old: Path, new: Path, may_grow: bool = False) -> Iterator[str]:
-    """Yield the files that differ between two runs; ``may_grow``: configs of the newer may have more keys."""
+    """Yield the files that differ between two runs; ``may_grow``: manifests may have more entries."""
     names = {pattern for pattern in patterns if "*" not in pattern}  # These must be there.
     names |= {str(path.relative_to(run)) for run in (old, new) for p in patterns for path in run.glob(p)}
     for name in sorted(names):
@@ -167,10 +167,11 @@ def arrays_that_differ(old: Path, new: Path) -> list[str]:
 
 
 def is_grown(old: Path, new: Path) -> bool:
-    """Whether manifests are equal but for keys that only the newer one's config has."""
+    """Whether manifests are equal but for entries that only the newer has: digests, keys of the config."""
     before, after = json.loads(old.read_text()), json.loads(new.read_text())
-    after["config"] = {key: value for key, value in after["config"].items() if key in before["config"]}
-    return bool(before == after)
+    known = {key: value for key, value in after.items() if key in before}
+    known["config"] = {key: value for key, value in after["config"].items() if key in before["config"]}
+    return bool(before == known)
 
 
 def first_line_that_differs(old: Path, new: Path) -> str:

@@ -184,12 +184,18 @@ def started(folder: Path, *options: object) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=hear_signals,
     )
     assert process.stdout is not None
     for _ in range(5):
         assert process.stdout.readline()
     return process
+
+
+def hear_signals() -> None:
+    """Have a new process hear what whoever runs the tests may have it ignore, as nohup does."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def members(process: subprocess.Popen[str]) -> list[int]:

@@ -16,6 +16,7 @@ from maml_rl.cli.interrupts import Interrupted
 from maml_rl.evaluation import adapting
 from maml_rl.evaluation.unfinished import unfinished_path
 from tests.cli.helpers import ROOT, Command, contents
+from tests.cli.test_resume import hear_signals
 
 SIZES = ("--num-batches", 4, "--meta-batch-size", 2, "--num-workers", 0)
 
@@ -167,7 +168,7 @@ def test_a_process_of_its_own(navigation_run: Path, tmp_path: Path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=hear_signals,
     )
     assert process.stdout is not None
     for _ in range(3):

@@ -115,8 +115,8 @@ def test_tasks_in_words():
     ("option", "message"),
     [
         ({"num_steps": -1}, "num-steps: expected 0 or more, got -1"),
-        ({"task": -1}, "task: expected 0 or more, got -1"),
-        ({"size": 10}, "size: expected 200 or more, got 10"),
+        ({"task": -1}, "task: expected 0 to 99, got -1"),
+        ({"size": 10}, "size: expected 200 to 4000, got 10"),
         ({"fps": 0.0}, r"fps: expected 0\.1 to 1000\.0, got 0\.0"),
         ({"fps": float("nan")}, "fps: .* got nan"),
         ({"fps": float("inf")}, "fps: .* got inf"),
