@@ -3,7 +3,15 @@
 import time
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from maml_rl.evaluation.results import AdaptedBatch
 
@@ -21,9 +29,11 @@ class BatchProgress:
         self._total, self._done, self._quiet = total, 0, quiet
         self._started = time.perf_counter()
         self._progress = Progress(
+            SpinnerColumn(),
             TextColumn("batch"),
             MofNCompleteColumn(),
             BarColumn(bar_width=20),
+            TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.description}"),
             console=self._console,
