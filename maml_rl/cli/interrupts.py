@@ -87,20 +87,25 @@ def held_back() -> Iterator[None]:
             act()
 
 
-@contextmanager
-def on_signal(name: str | None, action: Callable[[], None]) -> Iterator[None]:
-    """Call ``action`` whenever the signal ``name``, such as USR1, comes; the command goes on.
+def signal_named(name: str | None) -> signal.Signals | None:
+    """Return the signal ``name``, such as USR1; None for None.
 
     Raises:
-        UsageError: there is no such signal.
+        UsageError: there is none that a process could hear besides Ctrl-C.
     """
     if name is None:
-        yield
-        return
+        return None
     number = getattr(signal, f"SIG{name.upper().removeprefix('SIG')}", None)
-    if not isinstance(number, signal.Signals) or number in (signal.SIGINT, getattr(signal, "SIGKILL", None)):
+    unheard = {signal.SIGINT, getattr(signal, "SIGKILL", None), getattr(signal, "SIGSTOP", None)}
+    if not isinstance(number, signal.Signals) or number in unheard:
         raise UsageError(f"checkpoint-signal: expected the name of a signal, such as USR1, got {name!r}")
-    with _handlers({number: lambda *_: _act(action)}):
+    return number
+
+
+@contextmanager
+def on_signal(number: signal.Signals | None, action: Callable[[], None]) -> Iterator[None]:
+    """Call ``action`` whenever the signal comes; the command goes on."""
+    with _handlers({} if number is None else {number: lambda *_: _act(action)}):
         yield
 
 
@@ -149,7 +154,7 @@ def _act(action: Callable[[], None]) -> None:
 @contextmanager
 def _handlers(handlers: dict[int, Callable[[int, FrameType | None], None]]) -> Iterator[None]:
     """Install signal handlers, and those of before at the end."""
-    if threading.current_thread() is not threading.main_thread():
+    if handlers and threading.current_thread() is not threading.main_thread():
         raise UsageError("max-seconds and checkpoint-signal: only Python's main thread can hear signals")
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:

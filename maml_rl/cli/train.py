@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from maml_rl._system.processors import usable_processors
-from maml_rl.cli.interrupts import advising, held_back, on_signal, time_limit
+from maml_rl.cli.interrupts import advising, held_back, on_signal, signal_named, time_limit
 from maml_rl.cli.options import Origin, config_from, with_config
 from maml_rl.config import WORKER_TIMEOUT, Config, LoggerName, load_config
 from maml_rl.errors import UsageError
@@ -87,6 +87,7 @@ class Train:
         if self.quiet and self.verbose:
             raise UsageError("--quiet and --verbose: choose one")
         check_logger(self.logger)
+        saving = signal_named(self.checkpoint_signal)
         resumed = self._resumed()
         detail: Detail = "quiet" if self.quiet else "verbose" if self.verbose else "normal"
         seed, path, source = self._origin(config, resumed)
@@ -114,7 +115,7 @@ class Train:
             entries = {**config.to_dict(), **execution}
             with (
                 advising(f"go on with: maml-rl train --resume {shlex.quote(str(path))}"),
-                on_signal(self.checkpoint_signal, folder.checkpoint),
+                on_signal(saving, folder.checkpoint),
                 closing(make_logger(self.logger, path, entries, done.iteration)) as logger,
                 ProgressReport(type(run.learner), config.num_batches, done.iteration, detail) as report,
             ):

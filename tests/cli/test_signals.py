@@ -104,7 +104,7 @@ def test_ignored_signals_stay_ignored():
 
 def test_handlers_are_those_of_before_again():
     before = {number: signal.getsignal(number) for number in (*ENDING, signal.SIGALRM)}
-    with interruptible(), time_limit(100), on_signal("USR2", lambda: None):
+    with interruptible(), time_limit(100), on_signal(signal.SIGUSR2, lambda: None):
         assert signal.getsignal(signal.SIGUSR2) is not before[signal.SIGUSR2]
     assert {number: signal.getsignal(number) for number in before} == before
 
@@ -129,7 +129,7 @@ def test_a_signal_that_saves_a_checkpoint(tmp_path: Path):
     assert newest(tmp_path) > saved[-1]
 
 
-@pytest.mark.parametrize("name", ["USR7", "KILL", "INT", "", "_DFL", "SIG_IGN"])
+@pytest.mark.parametrize("name", ["USR7", "KILL", "STOP", "INT", "", "_DFL", "SIG_IGN"])
 def test_signals_that_cannot_save(command: Command, tmp_path: Path, name: str):
     folder = tmp_path / "run"
     said = command.fails(*SMALL, "--output-folder", folder, "--checkpoint-signal", name)
@@ -170,7 +170,12 @@ def test_a_run_that_is_begun_again_until_it_ends(command: Command, tmp_path: Pat
     command.succeeds(*words, "--num-batches", 1)
     first = contents(tmp_path / "run")
     command.succeeds(*words)
-    assert results(tmp_path / "run") == results(tmp_path / "whole")
+    once, again = (results(tmp_path / name) for name in ("whole", "run"))
+    assert {name: x for name, x in once.items() if not name.endswith(".json")} == {
+        name: x
+        for name, x in again.items()
+        if not name.endswith(".json")  # They tell of num-batches.
+    }
     assert contents(tmp_path / "run") != first
     ended = contents(tmp_path / "run")
     said = command.succeeds(*words)  # Nothing is left to do.
