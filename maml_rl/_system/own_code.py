@@ -3,7 +3,6 @@
 import functools
 import importlib
 import sys
-import sysconfig
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,12 +109,15 @@ def failure(error: BaseException) -> str:
 
 def _place(error: BaseException) -> str | None:
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith(("<", *_NOT_OWN))]
+    own = [frame for frame in frames if not frame.filename.startswith(("<", *_not_own()))]
     return f"{own[-1].filename}:{own[-1].lineno}" if own else None
 
 
-_NOT_OWN = (str(Path(__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "purelib")))
-"""Folders of this package and of Python, with what is installed there."""
+def _not_own() -> tuple[str, ...]:
+    """Return the folders of this package and of Python, with what is installed there."""
+    import sysconfig  # Here for the sake of a quick --help.
+
+    return (str(Path(__file__).parents[1]), *map(sysconfig.get_path, ("stdlib", "purelib")))
 
 
 def _successor(name: str | None) -> str:

@@ -32,9 +32,12 @@ def parse(arguments: Sequence[str]) -> Any:
     policies: Any = Annotated[Policies, tyro.conf.subcommand("policies")]
     configs: Any = Annotated[Configs, tyro.conf.subcommand("configs")]
     render: Any = Annotated[Render, tyro.conf.subcommand("render")]
+    commands = training | testing | plot | render | info | envs | methods | policies | configs
+    # Without a help, tyro looks for one in the source of the typing module.
+    described: Any = Annotated[commands, tyro.conf.arg(help="What to do.")]
     with registry, parser_errors_in_one_line():
         return tyro.cli(
-            training | testing | plot | render | info | envs | methods | policies | configs,
+            described,
             args=arguments,
             prog="maml-rl",
             description="Meta-reinforcement learning: train, test and look at policies that adapt.",
