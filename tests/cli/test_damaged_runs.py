@@ -322,7 +322,9 @@ def damaged(content: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize(
+    "seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(8, 24))]
+)
 def test_any_damage_is_mended_or_refused(command: Command, whole: Path, run: Path, seed: int):
     chance = random.Random(seed)
     name = chance.choice(sorted(contents(run).keys() - {".lock"}))

@@ -18,7 +18,8 @@ from maml_rl.errors import UsageError
 from tests.cli.helpers import PATIENCE, TABULAR, TINY, Command, contents, read_config, read_metrics
 from tests.cli.test_resume import started, wait_until_alone
 
-ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGINT)
+OTHERS = (signal.SIGUSR2, signal.SIGXCPU, signal.SIGINT)
+ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, *OTHERS)
 SMALL = ("train", "--config", TABULAR, *TINY, "--seed", 1)
 
 
@@ -34,9 +35,10 @@ def is_one_quiet_line(err: str, number: signal.Signals, folder: Path) -> bool:
 @pytest.mark.parametrize(
     ("number", "group", "times"),
     [
-        *((number, True, 2) for number in ENDING),
-        *((number, False, 1) for number in (signal.SIGTERM, signal.SIGINT)),
-        (signal.SIGTERM, False, 2),
+        *((number, True, 2) for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)),
+        *(pytest.param(number, True, 2, marks=pytest.mark.slow) for number in OTHERS),
+        (signal.SIGINT, False, 1),
+        pytest.param(signal.SIGTERM, False, 1, marks=pytest.mark.slow),
     ],
 )
 def test_a_signal_ends_a_run_with_a_checkpoint_and_a_line(
