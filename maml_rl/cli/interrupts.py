@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -121,7 +122,7 @@ def time_limit(seconds: int | float | None) -> Iterator[None]:
         return
     if not 0 < seconds < 1e9:
         raise UsageError(f"max-seconds: expected more than 0 and less than 1e9, got {seconds}")
-    if not hasattr(signal, "setitimer"):
+    if sys.platform == "win32":
         raise UsageError("max-seconds: this system has no timer for it; leave it out")
     up = Interrupted(f"the {seconds:g} seconds of --max-seconds are over", OUT_OF_TIME)
     with _handlers({signal.SIGALRM: lambda *_: _end(up)}):
