@@ -10,6 +10,7 @@ from typing import Any, Literal
 from maml_rl import __version__
 from maml_rl._system.files import Tensors, clear_leftovers, save_tensors, write_atomically
 from maml_rl.config import Config, load_config
+from maml_rl.config.parsing import RUN_CONFIG
 from maml_rl.errors import UsageError, check_number
 from maml_rl.metalearners.base import MetaState
 from maml_rl.parameters import Layout
@@ -19,7 +20,7 @@ from maml_rl.training.metrics import TIMING_NAMES, Iteration, metric_names
 from maml_rl.training.state import load_state, state_tensors, theta_tensors
 from maml_rl.training.tables import CSVLogger, check_columns, columns_of, first_rows
 
-CONFIG, POLICY, METRICS, TIMINGS = "config.json", "policy.th", "metrics.csv", "timings.csv"
+CONFIG, POLICY, METRICS, TIMINGS = RUN_CONFIG, "policy.th", "metrics.csv", "timings.csv"
 CHECKPOINTS = "checkpoints"
 
 Replaceable = Literal["none", "bare", "any"]
