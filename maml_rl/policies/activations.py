@@ -35,7 +35,7 @@ def value_and_slope(function: Nonlinearity, z: Float[Tensor, "*B"]) -> tuple[Ten
     """Return ``f(z)`` and ``f'(z)``."""
     if function is tanh:
         h = tanh(z.detach())
-        return h, torch.ops.aten.tanh_backward(torch.ones_like(h), h)
+        return h, _times_tanh_slope(torch.ones_like(h), h)
     with torch.enable_grad():
         z = z.detach().requires_grad_()
         value = function(z)
@@ -51,8 +51,7 @@ def curvature(function: Nonlinearity, z: Float[Tensor, "*B"], h: Float[Tensor, "
         h: ``f(z)``.
     """
     if function is tanh:
-        bend: Tensor = torch.ops.aten.tanh_backward(-2 * h, h)
-        return bend
+        return _times_tanh_slope(-2 * h, h)
     with torch.enable_grad():
         z = z.detach().requires_grad_()
         (slope,) = torch.autograd.grad(function(z).sum(), z, create_graph=True)
@@ -60,6 +59,12 @@ def curvature(function: Nonlinearity, z: Float[Tensor, "*B"], h: Float[Tensor, "
             return None
         (found,) = torch.autograd.grad(slope.sum(), z, materialize_grads=True)
     return found if bool(found.any()) else None
+
+
+def _times_tanh_slope(x: Float[Tensor, "*B"], h: Float[Tensor, "*B"]) -> Float[Tensor, "*B"]:
+    """Multiply ``x`` in place by the slope of tanh where its value is ``h``."""
+    torch.ops.aten.tanh_backward.grad_input(x, h, grad_input=x)
+    return x
 
 
 def _transformed() -> bool:

@@ -94,8 +94,8 @@ class NetworkHessian:
         for i in reversed(range(1, len(network.layers))):
             back = torch.bmm(self._deltas[0], network.weights[i])
             bend = curvature(network.nonlinearity, network.z[i - 1], network.h[i])
-            self._bends.insert(0, None if bend is None else back * bend)
-            self._deltas.insert(0, back * network.slopes[i - 1])
+            self._bends.insert(0, None if bend is None else bend.mul_(back))
+            self._deltas.insert(0, back.mul_(network.slopes[i - 1]))
 
     def product(
         self,
