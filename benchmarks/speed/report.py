@@ -40,7 +40,7 @@ def write(rows: Sequence[Row], growth: Sequence[dict[str, float]]) -> None:
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
-        writer.writerows(sorted(lines.values(), key=_place))
+        writer.writerows(sorted(lines.values(), key=place))
     if growth:
         with (RESULTS / "growth.csv").open("w", newline="", encoding="utf-8") as file:
             points = csv.DictWriter(file, list(growth[0]))
@@ -50,7 +50,7 @@ def write(rows: Sequence[Row], growth: Sequence[dict[str, float]]) -> None:
     (RESULTS / "machine.txt").write_text(machine() + "\n", encoding="utf-8")
 
 
-def _place(line: Sequence[str]) -> tuple[int, str]:
+def place(line: Sequence[str]) -> tuple[int, str]:
     """Return what sorts 2a before 10."""
     return int(line[0].rstrip("abc")), line[0]
 

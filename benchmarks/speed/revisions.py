@@ -2,7 +2,8 @@
 
     python -m benchmarks.speed.revisions v1 HEAD [NUMBER ...] [--rounds 3]
 
-Writes ``benchmarks/results/revisions.csv``. A row that only one of them has is left out.
+Writes ``benchmarks/results/revisions.csv``, where lines of rows that are not measured now stay. A row that only
+one of the commits has is left out.
 """
 
 import argparse
@@ -17,11 +18,12 @@ from statistics import median
 from typing import NamedTuple
 
 from benchmarks.running import machine
-from benchmarks.speed.report import RESULTS
-from tests.same_bits import tree_of
+from benchmarks.speed.report import RESULTS, place
+from tests.same_bits import output, tree_of
 
 NUMBERS = ("1", "2a", "2b", "3", "4a", "4b", "4c", "5", "6", "7", "8", "9", "10", "11", "12")
-HEADER = ("number", "what", "before", "after", "cost", "smallest", "largest", "MB before", "MB after")
+HEADER = ("number", "what", "before", "after", "cost", "smallest", "largest", "MB before", "MB after", "of")
+TABLE = RESULTS / "revisions.csv"
 
 
 class Measured(NamedTuple):
@@ -75,7 +77,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="revisions-") as folder:
         here = Path(folder).resolve()
         with tree_of(options.before, here / "old") as old, tree_of(options.after, here / "new") as new:
-            write(measure_in_turn(old, new, options.numbers or NUMBERS, options.rounds))
+            names = [output(tree, "git", "rev-parse", "--short", "HEAD").strip() for tree in (old, new)]
+            origin = f"{' and '.join(names)}, {options.rounds} rounds; {machine()}"
+            for line in measure_in_turn(old, new, options.numbers or NUMBERS, options.rounds):
+                write([*line, origin])
 
 
 def measure_in_turn(old: Path, new: Path, numbers: Sequence[str], rounds: int) -> Iterator[list[object]]:
@@ -88,15 +93,15 @@ def measure_in_turn(old: Path, new: Path, numbers: Sequence[str], rounds: int) -
             yield line
 
 
-def write(lines: Iterator[list[object]]) -> None:
-    """Write lines as they come."""
-    with (RESULTS / "revisions.csv").open("w", newline="", encoding="utf-8") as file:
-        file.write(f"# {machine()}\n")
-        writer = csv.writer(file)
-        writer.writerow(HEADER)
-        for line in lines:
-            writer.writerow(line)
-            file.flush()
+def write(line: list[object]) -> None:
+    """Put a line into the table, in place of an earlier one of the same row."""
+    lines = {}
+    if TABLE.exists():
+        with TABLE.open(newline="", encoding="utf-8") as file:
+            lines = {known[0]: known for known in list(csv.reader(file))[1:]}
+    lines[str(line[0])] = [str(cell) for cell in line]
+    with TABLE.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([HEADER, *sorted(lines.values(), key=place)])
 
 
 if __name__ == "__main__":
