@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed.revisions v1 HEAD [NUMBER ...] [--rounds 3]
 
-Writes ``benchmarks/results/revisions.csv``, where lines of rows that are not measured now stay. A row that only
-one of the commits has is left out.
+Writes ``benchmarks/results/revisions.csv``, where lines of rows that are not measured now stay. A row that
+only one of the commits has is left out.
 """
 
 import argparse
