@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
+# Tests that run at once.
+TESTS ?= 2
 
 .PHONY: demo test test-slow matrix bench bench-learning methods docs lint format clean FORCE
 
@@ -14,8 +16,10 @@ demo: $(VENV)/.installed
 	    --num-steps 3 --step-size-schedule 1 0.4 0.2
 	$(BIN)/maml-rl plot $(DEMO) --num-steps 3 --step-size-schedule 1 0.4 0.2
 
+# The commands run without the checks of types and shapes in every call, which double their time.
 test: lint docs
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n $(TESTS) --ignore tests/cli
+	$(BIN)/pytest -m "not slow" -n $(TESTS) tests/cli --override-ini addopts=--strict-markers
 
 test-slow: $(VENV)/.installed
 	$(BIN)/pytest -m slow --timeout 1800
@@ -27,7 +31,7 @@ matrix-%: FORCE
 	$(PYTHON) -m venv --clear $(VENV)-$*
 	$(PYTHON) -m tests.constraints $* $(PIN) > $(VENV)-$*/constraints.txt
 	$(VENV)-$*/bin/pip install --quiet --constraint $(VENV)-$*/constraints.txt --editable '.[dev]'
-	$(VENV)-$*/bin/pytest -m "not slow"
+	$(VENV)-$*/bin/pytest -m "not slow" -n $(TESTS)
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.speed

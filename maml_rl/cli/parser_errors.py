@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 
 from maml_rl.config.methods import methods_with
+from maml_rl.config.synonyms import SYNONYMS, key_elsewhere
 from maml_rl.errors import UsageError
 
 SIDE, RULES = "│", "─-╰╯ "
@@ -45,11 +46,12 @@ def first_section(box: str) -> str:
         elif not text.startswith(" " * HELP_INDENT):
             sections[-1].append(text.strip())
     said, *more = [" ".join(section) for section in sections if section] or [box.strip()]
-    for option in said.split():
-        if said.startswith("Unrecognized") and (
-            methods := methods_with(option.strip("-,").replace("-", "_"))
-        ):
-            return f"{option.rstrip(',')} is a key of other methods: {', '.join(methods)} (--metalearner)"
+    for option in re.findall(r"--[^\s,=]+", said) if said.startswith("Unrecognized") else ():
+        name = option.removeprefix("--")
+        if methods := methods_with(name.replace("-", "_")):
+            return f"{option} is a key of other methods: {', '.join(methods)} (--metalearner)"
+        if key := key_elsewhere(name.replace("_", "-"), SYNONYMS):
+            return f"{option}: unknown option; the config calls it '{key}'"
     for form, wanted in NUMBERS:
         if said.startswith("Error parsing") and (found := re.search(form, said)):
             return f"{said.split()[2].rstrip(':')}: expected {wanted}, got '{found[1]}'"

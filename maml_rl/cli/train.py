@@ -14,7 +14,9 @@ from maml_rl.config import WORKER_TIMEOUT, Config, LoggerName, load_config
 from maml_rl.errors import UsageError
 
 if TYPE_CHECKING:
-    from maml_rl.training import RunFolder
+    from maml_rl.metalearners import MetaState
+    from maml_rl.training import Run, RunFolder
+    from maml_rl.training.checkpoints import Progress
     from maml_rl.training.folder import Replaceable
     from maml_rl.training.progress import Detail
 
@@ -80,16 +82,14 @@ class Train:
 
             forkserver.start()
         # Imported here: PyTorch and MuJoCo take seconds, and "--help" must not.
-        from maml_rl.training import Run, RunFolder, RunSettings, train
-        from maml_rl.training.loggers import check_logger, make_logger
-        from maml_rl.training.progress import ProgressReport
+        from maml_rl.training import Run, RunFolder, RunSettings
+        from maml_rl.training.loggers import check_logger
 
         if self.quiet and self.verbose:
             raise UsageError("--quiet and --verbose: choose one")
         check_logger(self.logger)
-        saving = signal_named(self.checkpoint_signal)
+        signal_named(self.checkpoint_signal)
         resumed = self._resumed()
-        detail: Detail = "quiet" if self.quiet else "verbose" if self.verbose else "normal"
         seed, path, source = self._origin(config, resumed)
         device = "cuda" if self.use_cuda else self.device
         settings = RunSettings(seed, self.num_workers, device, self.worker_timeout, self.rebuild_graphs)
@@ -112,20 +112,30 @@ class Train:
                     done = folder.start(layout, state, replaceable)
                 else:
                     state, done = folder.resume(layout, state, run.learner.columns)
-            entries = {**config.to_dict(), **execution}
-            with (
-                advising(f"go on with: maml-rl train --resume {shlex.quote(str(path))}"),
-                on_signal(saving, folder.checkpoint),
-                closing(make_logger(self.logger, path, entries, done.iteration)) as logger,
-                ProgressReport(type(run.learner), config.num_batches, done.iteration, detail) as report,
-            ):
-                for iteration in train(run, state, done):
-                    with held_back():
-                        folder.write_iteration(iteration)
-                    logger.write(iteration)
-                    report.update(iteration)
+            self._train(run, folder, state, done, {**config.to_dict(), **execution})
         if not self.quiet:
             print(f"seed {seed}; config, policy, metrics and checkpoints are in {path}")
+
+    def _train(
+        self, run: "Run", folder: "RunFolder", state: "MetaState", done: "Progress", entries: dict[str, Any]
+    ) -> None:
+        """Make the meta-updates that are left."""
+        from maml_rl.training import train
+        from maml_rl.training.loggers import make_logger
+        from maml_rl.training.progress import ProgressReport
+
+        detail: Detail = "quiet" if self.quiet else "verbose" if self.verbose else "normal"
+        with (
+            advising(f"go on with: maml-rl train --resume {shlex.quote(str(folder.path))}"),
+            on_signal(signal_named(self.checkpoint_signal), folder.checkpoint),
+            closing(make_logger(self.logger, folder.path, entries, done.iteration)) as logger,
+            ProgressReport(type(run.learner), run.config.num_batches, done.iteration, detail) as report,
+        ):
+            for iteration in train(run, state, done):
+                with held_back():
+                    folder.write_iteration(iteration)
+                logger.write(iteration)
+                report.update(iteration)
 
     def _resumed(self) -> Path | None:
         """Return the folder of the run to go on with; None to begin one."""

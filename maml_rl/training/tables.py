@@ -171,15 +171,15 @@ def _damage(lines: list[str]) -> str:
 
 
 def read_columns(path: Path, needed: Collection[str]) -> Columns:
-    """Read a table that `CSVLogger` wrote.
+    """Read a table that `CSVLogger` wrote, or is writing: a last row without an end is left out.
 
     Raises:
         UsageError: the file is missing, no table of numbers, lacks a ``needed`` column or has no row yet.
     """
     reason = ""
     try:
-        with io.StringIO(read_regular(path).decode(), newline="") as file:
-            rows = list(csv.DictReader(file))
+        text, end, torn = read_regular(path).decode().rpartition("\n")
+        rows = list(csv.DictReader(io.StringIO(text + end, newline="")))
         columns = {key: np.array([float(row[key]) for row in rows]) for first in rows[:1] for key in first}
         if rows and (missing := set(needed) - columns.keys()):
             reason = f": it has no column {', '.join(sorted(missing))}"
@@ -190,6 +190,8 @@ def read_columns(path: Path, needed: Collection[str]) -> Columns:
         raise UsageError(
             f"'{path}' is not a table of metrics, as 'maml-rl train' writes it{reason}"
         ) from None
+    if torn:
+        logger.warning("'%s': its last row has no end, and is left out: it is being written", path)
     if not rows:
         raise UsageError(f"'{path}' has no row: the run has not made a meta-update yet")
     return columns

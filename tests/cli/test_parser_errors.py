@@ -28,6 +28,16 @@ def test_the_gist_of_a_box(drawn: str):
     )
 
 
+@pytest.mark.parametrize("name", ["--tau", "--meta_lr", "--inner-kl"])
+def test_names_of_other_code_and_other_methods(name: str):
+    said = first_section(BOX.replace("--fast-lrr", name))
+    if name == "--inner-kl":
+        assert said == "--inner-kl is a key of other methods: promp (--metalearner)"
+    else:
+        key = {"--tau": "gae-lambda", "--meta_lr": "learning-rate"}[name]
+        assert said == f"{name}: unknown option; the config calls it '{key}'"
+
+
 def test_what_is_no_box_is_kept():
     assert first_section("something else\n") == "something else"
 

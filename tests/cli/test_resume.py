@@ -1,11 +1,6 @@
 """Runs that stop, however they stop, and go on."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +9,6 @@ from maml_rl import __version__
 from maml_rl.config import load_config, parse_config
 from tests.cli.helpers import (
     PATIENCE,
-    ROOT,
     TABULAR,
     Command,
     contents,
@@ -23,6 +17,7 @@ from tests.cli.helpers import (
     read_metrics,
     results,
 )
+from tests.cli.processes import training, wait_until_alone
 
 RUN = ("train", "--config", TABULAR, "--num-batches", 7, "--meta-batch-size", 3, "--fast-batch-size", 4)
 OPTIONS = ("--num-workers", 0, "--checkpoint-every", 3, "--keep-checkpoints", 2)
@@ -173,53 +168,8 @@ def test_metrics_that_lack_rows_are_refused(command: Command, whole: Path, tmp_p
     assert "metrics.csv' has fewer rows than the 7 meta-updates" in line
 
 
-def started(folder: Path, *options: object) -> subprocess.Popen[str]:
-    """A run in a process of its own that would go on for long, once it has made some meta-updates."""
-    command = [sys.executable, "-m", "maml_rl", *RUN, *options, "--seed", "4", "--output-folder", folder]
-    command[command.index("--num-batches") + 1] = "100000"
-    process = subprocess.Popen(
-        [str(word) for word in command],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=hear_signals,
-    )
-    assert process.stdout is not None
-    for _ in range(5):
-        assert process.stdout.readline()
-    return process
-
-
-def hear_signals() -> None:
-    """Have a new process hear what whoever runs the tests may have it ignore, as nohup does."""
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-
-
-def members(process: subprocess.Popen[str]) -> list[int]:
-    """Processes of its session."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                if os.getsid(int(entry.name)) == process.pid:
-                    found.append(int(entry.name))
-            except ProcessLookupError:
-                pass
-    return found
-
-
-def wait_until_alone(process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while members(process):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_a_killed_run_resumes(command: Command, tmp_path: Path):
-    process = started(tmp_path / "killed", "--num-workers", 2, "--checkpoint-every", 3)
+    process = training(tmp_path / "killed", "--num-workers", 2, "--checkpoint-every", 3)
     process.kill()
     process.communicate(timeout=PATIENCE)
     wait_until_alone(process)

@@ -16,7 +16,7 @@ from maml_rl.cli import main
 from maml_rl.cli.interrupts import Interrupted, held_back, interruptible, on_signal, time_limit
 from maml_rl.errors import UsageError
 from tests.cli.helpers import PATIENCE, TABULAR, TINY, Command, contents, read_config, read_metrics
-from tests.cli.test_resume import started, wait_until_alone
+from tests.cli.processes import training, wait_until_alone
 
 OTHERS = (signal.SIGUSR2, signal.SIGXCPU, signal.SIGINT)
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, *OTHERS)
@@ -44,7 +44,7 @@ def is_one_quiet_line(err: str, number: signal.Signals, folder: Path) -> bool:
 def test_a_signal_ends_a_run_with_a_checkpoint_and_a_line(
     number: signal.Signals, group: bool, times: int, tmp_path: Path
 ):
-    process = started(tmp_path, "--num-workers", 2, "--checkpoint-every", 100000)
+    process = training(tmp_path, "--num-workers", 2, "--checkpoint-every", 100000)
     for _ in range(times):  # GNU timeout sends its signal to the process, and at once to its group.
         (os.killpg if group else os.kill)(process.pid, number)
         time.sleep(0.002)
@@ -113,7 +113,7 @@ def test_handlers_are_those_of_before_again():
 
 def test_a_signal_that_saves_a_checkpoint(tmp_path: Path):
     options = ("--num-workers", 2, "--checkpoint-every", 100000, "--checkpoint-signal", "USR1")
-    process = started(tmp_path, *options)
+    process = training(tmp_path, *options)
     saved = []
     for _ in range(2):
         os.killpg(process.pid, signal.SIGUSR1)
@@ -140,7 +140,7 @@ def test_signals_that_cannot_save(command: Command, tmp_path: Path, name: str):
 
 
 def test_a_run_ends_in_time_and_goes_on(tmp_path: Path, command: Command):
-    process = started(tmp_path, "--num-workers", 2, "--checkpoint-every", 100000, "--max-seconds", 12)
+    process = training(tmp_path, "--num-workers", 2, "--checkpoint-every", 100000, "--max-seconds", 12)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 75
     go_on = f"go on with: maml-rl train --resume {tmp_path}"

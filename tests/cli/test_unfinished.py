@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +13,8 @@ import pytest
 from maml_rl.cli.interrupts import Interrupted
 from maml_rl.evaluation import adapting
 from maml_rl.evaluation.unfinished import unfinished_path
-from tests.cli.helpers import ROOT, Command, contents
-from tests.cli.test_resume import hear_signals
+from tests.cli.helpers import Command, contents
+from tests.cli.processes import started
 
 SIZES = ("--num-batches", 4, "--meta-batch-size", 2, "--num-workers", 0)
 
@@ -161,18 +159,7 @@ def test_progress_is_a_line_per_batch(command: Command, navigation_run: Path, tm
 def test_a_process_of_its_own(navigation_run: Path, tmp_path: Path):
     """Ctrl-C in a process with workers: nothing but the line, and batches to go on with."""
     options = ("--num-batches", 100000, "--num-workers", 2)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "maml_rl", *map(str, words(navigation_run, tmp_path / "r.npz", *options))],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=hear_signals,
-    )
-    assert process.stdout is not None
-    for _ in range(3):
-        assert process.stdout.readline().startswith("batch ")
+    process = started(*words(navigation_run, tmp_path / "r.npz", *options), lines=3)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.SIGINT

@@ -23,7 +23,7 @@ def test_metrics_are_read_as_columns_of_numbers(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "text", ["iteration,kl\n1\n", "iteration,kl\n1,high\n", "a,b\n1,2\n", "kl\n" + "1" * 200_000]
+    "text", ["iteration,kl\n1\n", "iteration,kl\n1,high\n", "a,b\n1,2\n", "kl\n" + "1" * 200_000 + "\n"]
 )
 def test_what_is_no_table_of_metrics(tmp_path: Path, text: str):
     path = tmp_path / "metrics.csv"
@@ -38,6 +38,14 @@ def test_a_run_without_a_meta_update_yet(tmp_path: Path, text: str):
     path.write_text(text)
     with pytest.raises(UsageError, match="has no row: the run has not made a meta-update yet"):
         read_columns(path, NEEDED)
+
+
+@pytest.mark.parametrize("torn", ["3", "3,-1.5", "3,-1.5,0.0", "3,-1.5,0.00,"])
+def test_a_row_that_is_being_written_is_left_out(tmp_path: Path, torn: str, caplog: pytest.LogCaptureFixture):
+    path = tmp_path / "metrics.csv"
+    path.write_text("iteration,return_0,stderr_0\n1,-3.5,1e-3\n2,-2,0.002\n" + torn)
+    assert read_columns(path, NEEDED)["iteration"].tolist() == [1, 2]
+    assert "its last row has no end" in caplog.text
 
 
 def test_metrics_that_are_not_there(tmp_path: Path):
