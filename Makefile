@@ -16,10 +16,12 @@ demo: $(VENV)/.installed
 	    --num-steps 3 --step-size-schedule 1 0.4 0.2
 	$(BIN)/maml-rl plot $(DEMO) --num-steps 3 --step-size-schedule 1 0.4 0.2
 
-# The commands run without the checks of types and shapes in every call, which double their time.
+# In the numerics every call is checked for types and shapes; elsewhere that would double the time.
+NUMERICS := $(addprefix tests/,adaptation envs metalearners optim oracles policies) $(wildcard tests/test_*.py)
+FAST := $(BIN)/pytest -m "not slow" -n $(TESTS)
 test: lint docs
-	$(BIN)/pytest -m "not slow" -n $(TESTS) --ignore tests/cli
-	$(BIN)/pytest -m "not slow" -n $(TESTS) tests/cli --override-ini addopts=--strict-markers
+	$(FAST) $(NUMERICS)
+	$(FAST) $(NUMERICS:%=--ignore %) --override-ini addopts=--strict-markers
 
 test-slow: $(VENV)/.installed
 	$(BIN)/pytest -m slow --timeout 1800

@@ -151,7 +151,14 @@ def limited(size: int, *arguments: object) -> subprocess.CompletedProcess[str]:
 SMALL = ("--hidden-sizes", 4, "--num-batches", 60, "--meta-batch-size", 2, "--fast-batch-size", 2)
 
 
-@pytest.mark.parametrize(("size", "file"), [(100, "config.json"), (1000, "policy.th"), (5000, "metrics.csv")])
+@pytest.mark.parametrize(
+    ("size", "file"),
+    [
+        (100, "config.json"),
+        (1000, "policy.th"),
+        pytest.param(5000, "metrics.csv", marks=pytest.mark.slow),
+    ],
+)
 def test_a_disk_that_is_full(command: Command, tmp_path: Path, size: int, file: str):
     options = (
         "--env-name",

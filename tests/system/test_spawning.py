@@ -65,6 +65,7 @@ def test_spawned_workers_sample_the_same_and_are_replaced(spawned: None):
         assert identical(second, sample(sampler))
 
 
+@pytest.mark.slow
 def test_a_spawned_worker_that_hangs_counts_as_dead(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, spawned: None
 ):
