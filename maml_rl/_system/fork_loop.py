@@ -83,6 +83,9 @@ class _Server:
                 self._report_ends()
             if self._control in ready:
                 called = self._answer()
+        signal.set_wakeup_fd(-1)  # Of the workers that end now, none is to be reported.
+        for end in (self._woken, self._waker):
+            end.close()
         for pid in self._reports:
             kill_group(pid)
 

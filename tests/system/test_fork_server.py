@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ if sys.platform == "win32":
     pytest.skip("Windows cannot fork", allow_module_level=True)
 
 from maml_rl._system.fork_client import ForkedProcess
-from maml_rl._system.fork_loop import CALLERS
+from maml_rl._system.fork_loop import CALLERS, _Server
 from maml_rl._system.fork_starter import Starter
 from tests.system import workers
 
@@ -268,3 +269,17 @@ time.sleep(600)
     finally:
         os.kill(child, signal.SIGKILL)
         caller.communicate()
+
+
+def test_workers_that_end_behind_its_own_end_are_not_heard_of():
+    """A signal that is written to a socket which is closed prints a traceback."""
+    before = signal.getsignal(signal.SIGCHLD)
+    ours, callers = socket.socketpair()
+    callers.close()
+    try:
+        _Server(ours, lambda connection: None).run()
+        assert signal.set_wakeup_fd(-1) == -1
+    finally:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, before)
+        ours.close()
