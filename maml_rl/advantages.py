@@ -12,7 +12,13 @@ from torch import Tensor
 from maml_rl.config import MeanOver
 
 EPSILON = 1e-8
-"""Added to the standard deviation when advantages are normalised."""
+"""Added to the standard deviation when advantages are normalised; less where no return comes near 1."""
+ROUNDING = 1e-6
+"""The part of the largest reward up to which rewards count as equal: float32 holds little more."""
+TINY = 1e-290
+"""The least that `largest` counts as: where all rewards are 0, advantages are 0 and not NaN."""
+BLOCK = 512
+"""Time steps that discounted sums take at once: memory is linear in longer episodes."""
 
 
 @dataclass(frozen=True)
@@ -96,18 +102,47 @@ def generalized_advantages(  # noqa: PLR0913, each is a symbol of the equation
 
 
 def normalize(
-    advantages: Float[Tensor, "*N T K"], weights: Float[Tensor, "*N T K"]
+    advantages: Float[Tensor, "*N T K"],
+    weights: Float[Tensor, "*N T K"],
+    largest: Float[Tensor, "*N"] | None = None,
 ) -> Float[Tensor, "*N T K"]:
-    """Shift and scale to mean 0 and standard deviation 1 per task, under `step_weights`."""
+    """Shift and scale to mean 0 and standard deviation 1 per task, under `step_weights`.
+
+    Args:
+        largest: no return of the task is further from 0. Below 1, deviations that small count in proportion.
+    """
     mean = (weights * advantages).sum((-2, -1), keepdim=True)
     centred = (advantages - mean) * (weights > 0)
     variance = (weights * centred**2).sum((-2, -1), keepdim=True)
-    return centred / (variance.sqrt() + EPSILON)
+    scale = 1.0 if largest is None else largest.clamp(TINY, 1.0)[..., None, None]
+    return centred / (variance.sqrt() + EPSILON * scale)
+
+
+def rewards_differ(rewards: Float[Tensor, "*N T K"]) -> Bool[Tensor, "*N"]:
+    """Return whether the episodes of a task were rewarded differently, at whatever step.
+
+    Where they were not, no action has made a difference, and what advantages are left is the baseline's
+    error. A single episode has none to be compared with, and counts as different.
+    """
+    spread = (rewards.amax(-1) - rewards.amin(-1)).amax(-1)
+    return (spread > ROUNDING * rewards.abs().amax((-2, -1))) | (rewards.shape[-1] == 1)
 
 
 def _discounted_sums(x: Float[Tensor, "*N T K"], discount: float) -> Float[Tensor, "*N T K"]:
-    """Return ``y_t = x_t + discount * y_{t+1}``, as a product with the triangle of ``discount^(s - t)``."""
-    time = torch.arange(x.shape[-2], device=x.device)
+    """Return ``y_t = x_t + discount * y_{t+1}``, as products with the triangle of ``discount^(s - t)``.
+
+    A block of steps is one product, to which what follows the block is added.
+    """
+    time = torch.arange(min(x.shape[-2], BLOCK), device=x.device)
     ahead = time - time[:, None]
-    weights = torch.where(ahead >= 0, torch.tensor(discount, dtype=torch.float64) ** ahead.clamp(min=0), 0.0)
-    return weights.to(x.dtype) @ x
+    factor = torch.tensor(discount, dtype=torch.float64)
+    triangle = torch.where(ahead >= 0, factor ** ahead.clamp(min=0), 0.0).to(x.dtype)
+    sums: list[Tensor] = []
+    for block in reversed(torch.split(x, BLOCK, dim=-2)):
+        size = block.shape[-2]
+        within = triangle[:size, :size] @ block
+        if sums:
+            until_end = (factor ** (size - time[:size])).to(x.dtype)
+            within = within + until_end[:, None] * sums[-1][..., :1, :]
+        sums.append(within)
+    return torch.cat(sums[::-1], dim=-2)

@@ -16,6 +16,7 @@ from maml_rl.advantages import (
     discounted_returns,
     generalized_advantages,
     normalize,
+    rewards_differ,
     step_mask,
     step_weights,
 )
@@ -209,7 +210,8 @@ def compute_advantages(data: EpisodeData, baseline: Baseline, credit: Credit) ->
     """Return the advantages of ``data`` over a fitted ``baseline`` as float32.
 
     With ``bootstrap_truncated`` an episode that the time limit cut is followed by the baseline's
-    value of its last observation; otherwise, as in the 2020 code, by 0.
+    value of its last observation; otherwise, as in the 2020 code, by 0. Normalised, advantages are 0 in tasks
+    whose episodes were all rewarded alike.
 
     Raises:
         ValueError: bootstrapping was asked for and the data lacks the last observations.
@@ -224,7 +226,9 @@ def compute_advantages(data: EpisodeData, baseline: Baseline, credit: Credit) ->
     )
     if credit.normalized:
         weights = step_weights(data.lengths, data.rewards.shape[-2], credit.mean_over, advantages.dtype)
-        advantages = normalize(advantages, weights)
+        largest = data.rewards.abs().double().sum(-2).amax(-1)
+        advantages = normalize(advantages, weights, largest)
+        advantages = torch.where(rewards_differ(data.rewards)[..., None, None], advantages, 0.0)
     return advantages.float()
 
 

@@ -1,10 +1,14 @@
 """Random streams: one per purpose, each a function of the seed and of what it is for.
 
-Nothing in this package draws from a global generator. Two draws are independent because their
+Nothing in this package draws from a global generator; for environments that do, those are seeded before each
+round. Two draws are independent because their
 streams have different keys, and a draw repeats because its key does: no generator's state has to
 be carried between processes or saved in a checkpoint.
 """
 
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 
 import numpy as np
@@ -17,6 +21,7 @@ class Purpose(IntEnum):
     ACTIONS = 1
     ENVIRONMENT = 2
     INITIAL_PARAMETERS = 3
+    GLOBAL_GENERATORS = 4
 
 
 FIRST_EVALUATION = 2**31
@@ -39,3 +44,22 @@ def integer_seed(sequence: np.random.SeedSequence) -> int:
 def draw_seed() -> int:
     """Return a fresh seed from the operating system, for runs that were given none."""
     return integer_seed(np.random.SeedSequence())
+
+
+@contextmanager
+def global_generators(sequence: np.random.SeedSequence) -> Iterator[None]:
+    """Seed the generators of Python, NumPy and torch; behind the block they go on as if it had not been."""
+    import torch  # Here for the sake of a quick --help.
+
+    python, pytorch = random.getstate(), torch.get_rng_state()
+    numpy = np.random.get_state()  # noqa: NPY002
+    seeds = [int(x) for x in sequence.generate_state(3)]
+    try:
+        random.seed(seeds[0])
+        np.random.seed(seeds[1])  # noqa: NPY002
+        torch.default_generator.manual_seed(seeds[2])
+        yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
+        torch.set_rng_state(pytorch)

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maml_rl.advantages import (
+    BLOCK,
     discounted_returns,
     generalized_advantages,
     normalize,
+    rewards_differ,
     step_mask,
     step_weights,
 )
@@ -157,3 +159,35 @@ def test_nothing_else_can_be_averaged_over():
 
 def weights_of(lengths: list[int], mean_over: MeanOver = "episodes") -> Tensor:
     return step_weights(torch.tensor(lengths), max(lengths), mean_over, torch.float64)
+
+
+@pytest.mark.parametrize("horizon", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 7])
+@pytest.mark.parametrize("gamma", [0.0, 0.9, 1.0])
+def test_long_episodes_are_summed_block_by_block(horizon: int, gamma: float):
+    rewards = torch.randn(2, horizon, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = torch.zeros_like(rewards)
+    following = torch.zeros(2, 3, dtype=torch.float64)
+    for t in reversed(range(horizon)):
+        expected[:, t] = following = rewards[:, t] + gamma * following
+    torch.testing.assert_close(discounted_returns(rewards, gamma), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("power", [-140, -40, -30, 30, 120])
+def test_the_unit_of_rewards_does_not_matter(power: int):
+    generator = torch.Generator().manual_seed(0)
+    advantages = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64)
+    weights = step_weights(torch.full((2, 3), 5), 5, dtype=torch.float64)
+    usual = normalize(advantages, weights, torch.full((2,), 10.0, dtype=torch.float64))
+    largest = torch.full((2,), 10.0 * 2.0**power, dtype=torch.float64)
+    scaled = normalize(advantages * 2.0**power, weights, largest)
+    torch.testing.assert_close(scaled, usual, rtol=1e-6, atol=1e-6)
+
+
+def test_rewards_differ_where_an_action_made_a_difference():
+    rewards = torch.full((5, 4, 3), -1.0)
+    rewards[1, 2, 0] = -1.0000001  # A rounding error.
+    rewards[2, 3, 1] = -0.99
+    rewards[3, :, 2] = 0.0  # It ended at once.
+    rewards[4] = 0.0
+    assert rewards_differ(rewards).tolist() == [False, False, True, True, False]
+    assert rewards_differ(rewards[..., :1]).all()  # There is nothing to compare with.

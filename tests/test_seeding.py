@@ -29,7 +29,7 @@ def test_every_path_has_a_stream_of_its_own():
         tuple(numbers(seed, purpose, iteration=iteration, task=task, step=step))
         for seed, purpose, iteration, task, step in paths
     ]
-    assert len(set(streams)) == len(streams) == 3 * 4 * 4 * 3 * 3
+    assert len(set(streams)) == len(streams) == 3 * 5 * 4 * 3 * 3
 
 
 def test_the_path_is_numpys_own_spawn_key():
@@ -37,8 +37,14 @@ def test_the_path_is_numpys_own_spawn_key():
     ours = seed_sequence(7, Purpose.ENVIRONMENT, iteration=3, task=5, step=1)
     assert ours.entropy == 7
     assert ours.spawn_key == (3, 5, 1, 2)
-    assert [purpose.value for purpose in Purpose] == [0, 1, 2, 3]
-    assert [purpose.name for purpose in Purpose] == ["TASKS", "ACTIONS", "ENVIRONMENT", "INITIAL_PARAMETERS"]
+    assert [purpose.value for purpose in Purpose] == [0, 1, 2, 3, 4]
+    assert [purpose.name for purpose in Purpose] == [
+        "TASKS",
+        "ACTIONS",
+        "ENVIRONMENT",
+        "INITIAL_PARAMETERS",
+        "GLOBAL_GENERATORS",
+    ]
 
 
 def test_what_is_not_named_is_zero():

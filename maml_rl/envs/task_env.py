@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from maml_rl.errors import UsageError, is_number, shown
 
-Task = dict[str, Any]
-"""One MDP out of a distribution: a plain dict of numbers and arrays."""
+Task = Any
+"""One MDP out of a distribution: plain data, such as a dict of numbers and arrays."""
 
 Array = NDArray[Any]
 ObsType = TypeVar("ObsType")

@@ -1,10 +1,15 @@
 """Distributions that tasks are drawn from."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import gymnasium as gym
+import numpy as np
 
+from maml_rl.envs.contract import in_terms_of_gymnasium, reset
 from maml_rl.envs.task_env import Task
+from maml_rl.errors import UsageError
+from maml_rl.seeding import global_generators
 
 
 @runtime_checkable
@@ -27,7 +32,16 @@ class EnvTaskSpace:
         self._env = env
 
     def sample(self, seed: int, num_tasks: int) -> list[Task]:
-        """Reset the environment to the seed, and draw."""
-        self._env.reset(seed=seed)
-        tasks: list[Task] = self._env.unwrapped.sample_tasks(num_tasks)  # type: ignore[attr-defined]
-        return tasks
+        """Reset the environment to the seed, and draw.
+
+        Raises:
+            UsageError: what ``sample_tasks`` returns are not as many tasks.
+        """
+        with global_generators(np.random.SeedSequence(seed)), in_terms_of_gymnasium():
+            reset(self._env, seed)
+            drawn = self._env.unwrapped.sample_tasks(num_tasks)  # type: ignore[attr-defined]
+        if not isinstance(drawn, Sequence | np.ndarray) or isinstance(drawn, str | bytes):
+            raise UsageError(f"sample_tasks: expected a list of tasks, got a {type(drawn).__name__}")
+        if len(drawn) != num_tasks:
+            raise UsageError(f"sample_tasks({num_tasks}): expected {num_tasks} tasks, got {len(drawn)}")
+        return [*drawn]

@@ -11,10 +11,25 @@ from torch import Tensor
 
 from maml_rl.envs.task_env import Array, TaskVectorEnv
 from maml_rl.episode import EpisodeData
+from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
 
 LARGEST_BLOCK = 64
 """Time steps of noise drawn at once, at most. It changes the speed alone: a stream's draws follow in time."""
+LONGEST_EPISODE = 100_000
+"""Time steps after which an episode counts as one that does not end, unless its environment has a limit."""
+
+
+class NotFiniteError(FloatingPointError):
+    """Observations or actions, ``[N, K, ...]``, of which some are NaN or infinite.
+
+    Args:
+        name: of the quantity, in the plural.
+    """
+
+    def __init__(self, name: str, values: Array):
+        super().__init__(f"{name} are NaN or infinite")
+        self.name, self.values = name, values
 
 
 def action_noise(
@@ -40,6 +55,10 @@ def rollout(
         env: with N tasks set, of K episodes each.
         noise: per time step, what the policy turns into N K actions.
         seeds: of the environments, one per task.
+
+    Raises:
+        NotFiniteError: actions are NaN or infinite; no environment has seen them.
+        UsageError: an episode goes on and on.
     """
     # The episodes' tensors are made outside of inference mode, where autograd may meet them.
     return _run(env, policy, params, noise, seeds).episodes()
@@ -60,6 +79,10 @@ class _Recording:
         self._actions: list[Array] = []
         self._rewards: list[Array] = []
         self._extras: list[dict[str, Array]] = []
+
+    def __len__(self) -> int:
+        """Return the time steps so far."""
+        return len(self._rewards)
 
     def observe(self, observation: Array) -> Array:
         """Keep what comes before the next action, and return it, ``[N, K, ...]``."""
@@ -120,10 +143,20 @@ def _run(
     recording = _Recording(params.shape[0], env.episodes_per_task)
     act = policy.at(policy.unflatten(params))
     observation, _ = env.reset(seed=seeds)
+    most = env.max_episode_steps or LONGEST_EPISODE
     while env.running.any():
+        if len(recording) == most:
+            raise UsageError(
+                f"an episode has not ended in {most:,} steps: give its environment a limit, "
+                "such as max_episode_steps in env-kwargs"
+            )
         recording.lengths += env.running
-        pi = act(torch.from_numpy(recording.observe(observation).reshape(*recording.shape, -1)))
+        seen = recording.observe(observation)
+        pi = act(torch.from_numpy(seen.reshape(*recording.shape, -1)))
         action = pi.sample(torch.from_numpy(next(noise))).numpy()
+        if not np.isfinite(action).all():
+            broken = ("actions", action) if np.isfinite(seen).all() else ("observations", seen)
+            raise NotFiniteError(*broken)
         observation, reward, _, truncated, info = env.step(recording.act(action))
         recording.receive(reward, truncated, info)
     recording.observe(observation)

@@ -16,8 +16,8 @@ from maml_rl.envs import TaskVectorEnv, make_task_vector_env
 from maml_rl.episode import EpisodeData, compute_advantages
 from maml_rl.errors import check_finite
 from maml_rl.samplers.plan import Sample, WorkItem
-from maml_rl.samplers.rollout import action_noise, rollout
-from maml_rl.seeding import Purpose, integer_seed, seed_sequence
+from maml_rl.samplers.rollout import NotFiniteError, action_noise, rollout
+from maml_rl.seeding import Purpose, global_generators, integer_seed, seed_sequence
 from maml_rl.stacked import stack_data
 
 
@@ -61,14 +61,19 @@ class SamplerWorker:
         """Roll out each task under its parameters; return the episodes and their advantages.
 
         Raises:
-            FloatingPointError: parameters, observations or rewards are NaN or infinite.
+            FloatingPointError: parameters, actions, observations or rewards are NaN or infinite.
+            UsageError: an episode does not end.
         """
 
         def check(name: str, values: Tensor) -> None:
             check_finite(name, values, item.first_task, f" after {step} inner steps")
 
         check("parameters", params)
-        data = self.sample_trajectories(item, params, step)
+        try:
+            data = self.sample_trajectories(item, params, step)
+        except NotFiniteError as error:
+            check(error.name, torch.from_numpy(error.values))
+            raise
         check("observations", data.observations)
         check("rewards", data.rewards)
         credit = item.recipe.credit
@@ -78,25 +83,18 @@ class SamplerWorker:
     def sample_trajectories(self, item: WorkItem, params: Float[Tensor, "N P"], step: int) -> EpisodeData:
         """Roll out K episodes of each task, with the random streams of (item, ``step``)."""
 
-        def streams(purpose: Purpose) -> list[np.random.SeedSequence]:
-            return [
-                seed_sequence(
-                    item.seed,
-                    purpose,
-                    iteration=item.iteration,
-                    task=item.first_task + i,
-                    step=step,
-                )
-                for i in range(len(item.tasks))
-            ]
+        def stream(purpose: Purpose, task: int) -> np.random.SeedSequence:
+            return seed_sequence(item.seed, purpose, iteration=item.iteration, task=task, step=step)
 
+        tasks = range(item.first_task, item.first_task + len(item.tasks))
+        rngs = [np.random.default_rng(stream(Purpose.ACTIONS, task)) for task in tasks]
+        seeds = [integer_seed(stream(Purpose.ENVIRONMENT, task)) for task in tasks]
         episodes, policy = item.recipe.episodes, self._adaptation.policy
-        env = self._vector_env(len(item.tasks) * episodes)
-        env.reset_task(item.tasks)
-        rngs = [np.random.default_rng(stream) for stream in streams(Purpose.ACTIONS)]
         noise = action_noise(policy, rngs, episodes)
-        seeds = [integer_seed(stream) for stream in streams(Purpose.ENVIRONMENT)]
-        return rollout(env, policy, params, noise, seeds)
+        env = self._vector_env(len(item.tasks) * episodes)
+        with global_generators(stream(Purpose.GLOBAL_GENERATORS, item.first_task)):
+            env.reset_task(item.tasks)
+            return rollout(env, policy, params, noise, seeds)
 
     def close(self) -> None:
         """Close the environments."""

@@ -14,12 +14,14 @@ import torch
 from maml_rl._system import forkserver
 from maml_rl._system.memory import keep_freed_memory
 from maml_rl._system.surroundings import Surroundings
-from maml_rl.errors import WorkerError, out_of_memory
+from maml_rl.errors import UsageError, WorkerError, out_of_memory
 from maml_rl.samplers.plan import Sample, WorkItem
 from maml_rl.samplers.worker import SamplerWorker
 
-Answer: TypeAlias = Sample | FloatingPointError | MemoryError | str | None
-"""A sample of the item, its end, numbers not finite, short memory, or the traceback of another exception."""
+Explained: TypeAlias = FloatingPointError | MemoryError | UsageError
+"""Numbers that are not finite, short memory, a mistake of the user's: their message says all."""
+Answer: TypeAlias = Sample | Explained | str | None
+"""A sample of the item, its end, or what went wrong: as it is, or the traceback of another exception."""
 
 FAREWELL = 2.0
 """Seconds that an idle worker has to close its environments."""
@@ -66,6 +68,7 @@ class WorkerProcess:
             WorkerDiedError: the process ended, or has not answered for too long.
             FloatingPointError: an episode's numbers are NaN or infinite.
             MemoryError: the worker could not have the memory that it asked for.
+            UsageError: the environment is not as it should be.
         """
         with self._ending:
             if self._deadline is not None:
@@ -74,8 +77,8 @@ class WorkerProcess:
         try:
             self._connection.send(cloudpickle.dumps(item))
             while (answer := self._process.receive()) is not None:
-                self._busy = not isinstance(answer, FloatingPointError | MemoryError | str)
-                if isinstance(answer, FloatingPointError | MemoryError):
+                self._busy = not isinstance(answer, Explained | str)
+                if isinstance(answer, Explained):
                     raise answer
                 if isinstance(answer, str):
                     raise WorkerError(f"a sampler worker failed; its traceback was:\n\n{answer.rstrip()}")
@@ -164,5 +167,7 @@ def _answers(worker: SamplerWorker | str, item: bytes) -> Iterator[Answer]:
         yield None
     except FloatingPointError as error:
         yield FloatingPointError(str(error))
+    except UsageError as error:  # One that an exception of the environment's caused comes with its traceback.
+        yield error if error.__cause__ is None else traceback.format_exc()
     except Exception as error:  # As above; the worker goes on, for the caller decides what follows.
         yield MemoryError(str(error)) if out_of_memory(error) else traceback.format_exc()
