@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import tyro
 
+from maml_rl.cli.check_env import CheckEnv
 from maml_rl.cli.info import Info
 from maml_rl.cli.listing import Configs, Envs, Methods, Policies
 from maml_rl.cli.options import config_origin, registry
@@ -32,7 +33,8 @@ def parse(arguments: Sequence[str]) -> Any:
     policies: Any = Annotated[Policies, tyro.conf.subcommand("policies")]
     configs: Any = Annotated[Configs, tyro.conf.subcommand("configs")]
     render: Any = Annotated[Render, tyro.conf.subcommand("render")]
-    commands = training | testing | plot | render | info | envs | methods | policies | configs
+    check_env: Any = Annotated[CheckEnv, tyro.conf.subcommand("check-env")]
+    commands = training | testing | plot | render | info | check_env | envs | methods | policies | configs
     # Without a help, tyro looks for one in the source of the typing module.
     described: Any = Annotated[commands, tyro.conf.arg(help="What to do.")]
     with registry, parser_errors_in_one_line():

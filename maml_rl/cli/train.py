@@ -1,5 +1,6 @@
 """``maml-rl train``."""
 
+import logging
 import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from maml_rl.training.checkpoints import Progress
     from maml_rl.training.folder import Replaceable
     from maml_rl.training.progress import Detail
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -82,6 +85,7 @@ class Train:
 
             forkserver.start()
         # Imported here: PyTorch and MuJoCo take seconds, and "--help" must not.
+        from maml_rl.envs.check import quick_findings
         from maml_rl.training import Run, RunFolder, RunSettings
         from maml_rl.training.loggers import check_logger
 
@@ -104,6 +108,8 @@ class Train:
         replaceable: Replaceable = "any" if self.overwrite else "bare" if self.resume_or_start else "none"
         if resumed is None:
             folder.check_free(replaceable)
+        for finding in quick_findings(config.env_name, config.env_kwargs):
+            logger.warning("environment '%s': %s", config.env_name, finding.message)
         # Whatever ends the run, the folder keeps a checkpoint of the last whole meta-update.
         with Run(config, settings) as run, closed_whole(folder):
             state, layout = run.learner.init(), run.learner.layout
@@ -128,13 +134,13 @@ class Train:
         with (
             advising(f"go on with: maml-rl train --resume {shlex.quote(str(folder.path))}"),
             on_signal(signal_named(self.checkpoint_signal), folder.checkpoint),
-            closing(make_logger(self.logger, folder.path, entries, done.iteration)) as logger,
+            closing(make_logger(self.logger, folder.path, entries, done.iteration)) as numbers,
             ProgressReport(type(run.learner), run.config.num_batches, done.iteration, detail) as report,
         ):
             for iteration in train(run, state, done):
                 with held_back():
                     folder.write_iteration(iteration)
-                logger.write(iteration)
+                numbers.write(iteration)
                 report.update(iteration)
 
     def _resumed(self) -> Path | None:

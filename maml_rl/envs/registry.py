@@ -12,8 +12,12 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 from maml_rl._system.own_code import described, failure, import_named
 from maml_rl.envs.adapter import GymTaskVectorEnv
 from maml_rl.envs.observed_task import ObserveTask, ObserveTaskVector
+from maml_rl.envs.plain_spaces import with_plain_spaces
 from maml_rl.envs.task_env import TaskVectorEnv
 from maml_rl.errors import LARGEST_COUNT, UsageError, did_you_mean, out_of_memory, shown
+
+OWN = ("observe_task", "clip_actions")
+"""Arguments of any environment that are not its own: see `ObserveTask` and `with_plain_spaces`."""
 
 
 def find_spec(env_name: str) -> EnvSpec:
@@ -58,15 +62,19 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
     """Make one environment with its time limit, and check that it is a task distribution.
 
     Args:
-        env_kwargs: of the environment; they all take ``observe_task``, see `ObserveTask`.
+        env_kwargs: of the environment, and those of `OWN`.
+
+    Returns:
+        The environment, with spaces that policies know, see `maml_rl.envs.plain_spaces`.
 
     Raises:
         UsageError: the id does not exist, a keyword argument is not one of its own or has a value that
-            it cannot have, the environment fails, or lacks ``sample_tasks`` or ``reset_task``.
+            it cannot have, the environment fails, or lacks ``sample_tasks`` or ``reset_task``, or no policy
+            can be made for its spaces.
     """
     spec = find_spec(env) if isinstance(env, str) else env
-    observe_task, kwargs = _split(env_kwargs)
-    _check_kwargs(spec, kwargs, keyword_arguments(spec))
+    own, kwargs = _split(env_kwargs)
+    _check_kwargs(spec, {**kwargs, **own}, keyword_arguments(spec))
     with _making(spec, kwargs):
         made: gym.Env[Any, Any] = gym.make(spec, **kwargs)
     for method in ("sample_tasks", "reset_task"):
@@ -77,13 +85,13 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
                 "sample_tasks(num_tasks), which returns dicts, and reset_task(task), which takes one"
                 f"{_relatives(spec)}"
             )
-    if not observe_task:
-        return made
     try:
-        return ObserveTask(made)
-    except UsageError:
+        # A batched version takes actions as they are, and so shall the single one.
+        plain = with_plain_spaces(made, own.get("clip_actions", spec.vector_entry_point is None))
+        return ObserveTask(plain) if own.get("observe_task", False) else plain
+    except UsageError as error:
         made.close()
-        raise
+        raise UsageError(f"environment '{spec.id}': {error}") from None
 
 
 def make_task_vector_env(
@@ -97,8 +105,8 @@ def make_task_vector_env(
     spec = find_spec(env) if isinstance(env, str) else env
     if spec.vector_entry_point is None:
         return GymTaskVectorEnv(lambda: make_env(spec, env_kwargs), num_envs)
-    observe_task, kwargs = _split(env_kwargs)
-    _check_kwargs(spec, kwargs, shared_arguments(spec))
+    own, kwargs = _split(env_kwargs)
+    _check_kwargs(spec, {**kwargs, **own}, shared_arguments(spec))
     with _making(spec, kwargs):
         made = gym.make_vec(spec, num_envs=num_envs, **kwargs)
     if not isinstance(made, TaskVectorEnv):
@@ -106,7 +114,7 @@ def make_task_vector_env(
             f"environment '{spec.id}': its vector_entry_point makes a {type(made).__name__}, "
             "expected a maml_rl.envs.TaskVectorEnv"
         )
-    if not observe_task:
+    if not own.get("observe_task", False):
         return made
     with closing(make_env(spec, kwargs)) as single:
         return ObserveTaskVector(made, ObserveTask(single))
@@ -114,8 +122,12 @@ def make_task_vector_env(
 
 def registered() -> list[EnvSpec]:
     """Return the environments that ship with maml_rl, in alphabetical order."""
-    ours = [spec for spec in gym.registry.values() if str(spec.entry_point).startswith("maml_rl.")]
-    return sorted(ours, key=lambda spec: spec.id)
+    return sorted(filter(is_shipped, gym.registry.values()), key=lambda spec: spec.id)
+
+
+def is_shipped(spec: EnvSpec) -> bool:
+    """Return whether an environment ships with maml_rl."""
+    return str(spec.entry_point).startswith("maml_rl.")
 
 
 def keyword_arguments(spec: EnvSpec) -> dict[str, Any] | None:
@@ -123,8 +135,9 @@ def keyword_arguments(spec: EnvSpec) -> dict[str, Any] | None:
     arguments = _arguments(spec.entry_point)
     if arguments is None:
         return None
-    # gym.make takes the time limit for itself; the task is shown by make_env.
-    return {**arguments, **spec.kwargs, "max_episode_steps": spec.max_episode_steps, "observe_task": False}
+    # gym.make takes the time limit for itself, make_env the rest.
+    wrapped = {"observe_task": False} | ({"clip_actions": True} if spec.vector_entry_point is None else {})
+    return {**arguments, **spec.kwargs, "max_episode_steps": spec.max_episode_steps, **wrapped}
 
 
 def shared_arguments(spec: EnvSpec) -> dict[str, Any] | None:
@@ -153,22 +166,23 @@ def _arguments(entry_point: Any) -> dict[str, Any] | None:
     return defaults
 
 
-def _split(env_kwargs: Mapping[str, Any] | None) -> tuple[bool, dict[str, Any]]:
-    """Return ``observe_task``, and the arguments of the environment itself.
+def _split(env_kwargs: Mapping[str, Any] | None) -> tuple[dict[str, bool], dict[str, Any]]:
+    """Return the arguments that `make_env` takes itself, `OWN`, and those of the environment.
 
     Raises:
-        UsageError: ``observe_task`` is neither true nor false, or ``max_episode_steps`` no number of steps.
+        UsageError: one of its own is neither true nor false, or ``max_episode_steps`` no number of steps.
     """
     kwargs = dict(env_kwargs or {})
-    observe_task = kwargs.pop("observe_task", False)
-    if not isinstance(observe_task, bool):
-        raise UsageError(f"observe_task: expected true or false, got {shown(observe_task)}")
+    own = {name: kwargs.pop(name) for name in OWN if name in kwargs}
+    for name, value in own.items():
+        if not isinstance(value, bool):
+            raise UsageError(f"{name}: expected true or false, got {shown(value)}")
     steps = kwargs.get("max_episode_steps", 1)
     if steps is None:  # The registered limit, as gym.make understands it; gym.make_vec does not.
         del kwargs["max_episode_steps"]
     elif not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= LARGEST_COUNT:
         raise UsageError(f"max_episode_steps: expected 1 or more, got {shown(steps)}")
-    return observe_task, kwargs
+    return own, kwargs
 
 
 def _check_kwargs(spec: EnvSpec, kwargs: Mapping[str, Any], accepted: Mapping[str, Any] | None) -> None:

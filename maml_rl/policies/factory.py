@@ -12,7 +12,7 @@ from torch import Tensor
 from maml_rl.errors import UsageError
 from maml_rl.policies.activations import Nonlinearity
 from maml_rl.policies.base import Policy
-from maml_rl.policies.categorical_mlp import CategoricalMLPPolicy
+from maml_rl.policies.categorical_mlp import CategoricalMLPPolicy, MultiCategoricalMLPPolicy
 from maml_rl.policies.mlp import MLPPolicy
 from maml_rl.policies.normal_mlp import NormalMLPPolicy
 from maml_rl.policies.spaces import action_size, observation_size
@@ -56,7 +56,7 @@ def perceptron_policy(  # noqa: PLR0913, a config's keys for a perceptron
             On-Policy Deep Actor-Critic Methods?", section 3.2) recommend a small one.
 
     Raises:
-        UsageError: the action space is neither a vector nor discrete, or ``nonlinearity`` is unknown.
+        UsageError: the action space is none that policies know, or ``nonlinearity`` is unknown.
     """
     size = observation_size(observation_space)
     function = nonlinearity_named(nonlinearity)
@@ -64,6 +64,8 @@ def perceptron_policy(  # noqa: PLR0913, a config's keys for a perceptron
     policy: MLPPolicy
     if isinstance(action_space, spaces.Box):
         policy = NormalMLPPolicy(size, actions, hidden_sizes, function, init_std)
+    elif isinstance(action_space, spaces.MultiDiscrete):
+        policy = MultiCategoricalMLPPolicy(size, action_space.nvec.tolist(), hidden_sizes, function)
     else:
         policy = CategoricalMLPPolicy(size, actions, hidden_sizes, function)
     policy.scale_outputs(init_gain)

@@ -9,7 +9,6 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from gymnasium import spaces
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -19,7 +18,7 @@ from maml_rl.parameters import Params
 from maml_rl.policies.base import HessianProduct, Linearisation, Policy
 from maml_rl.policies.distributions import ActionDistribution
 from maml_rl.policies.module_checks import ModuleChecks
-from maml_rl.policies.spaces import action_size, observation_size
+from maml_rl.policies.spaces import action_size, draw_noise, observation_size
 
 
 class ModulePolicy(Policy):
@@ -29,7 +28,8 @@ class ModulePolicy(Policy):
     action_space, **policy_kwargs)``, and may be any `torch.nn.Module` that keeps to this:
 
     - ``forward(observations)`` takes float32 ``[B, *shape]``, in the shape of the observation space. For n
-      discrete actions it returns their logits, ``[B, n]``; for A continuous ones ``(mean, log_std)``, of
+      discrete actions it returns their logits, ``[B, n]``, for several choices at once (MultiDiscrete) the
+      logits of all, one behind another; for A continuous ones ``(mean, log_std)``, of
       which ``mean`` is ``[B, A]``, and ``log_std`` ``[A]`` where states share it, or ``[B, A]``; or, for
       either, an `ActionDistribution` of numbers in these shapes: `CategoricalLogits`, `DiagonalNormal`, one
       that `squashed_normal` makes, or one of one's own.
@@ -59,7 +59,7 @@ class ModulePolicy(Policy):
     ):
         super().__init__(observation_size(observation_space), action_size(action_space))
         self._shape = tuple(observation_space.shape or ())
-        self._discrete = isinstance(action_space, spaces.Discrete)
+        self._action_space = action_space
         self._idle: list[nn.Module] = []
         self.module = module.eval()
         checks = ModuleChecks(name or type(module).__name__, observation_space)
@@ -112,10 +112,8 @@ class ModulePolicy(Policy):
         return ModuleLinearisation(self, observations, params)
 
     def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """Draw standard normals ``[*shape, A]``, or for discrete actions uniforms in [0, 1), ``[*shape]``."""
-        if self._discrete:
-            return rng.random(shape, dtype=np.float32)
-        return rng.standard_normal((*shape, self.output_size), dtype=np.float32)
+        """Draw standard normals, or for discrete actions uniforms in [0, 1), in the shape of the actions."""
+        return draw_noise(self._action_space, rng, shape)
 
     def train(self, mode: bool = True) -> "ModulePolicy":
         """Do nothing: the module stays in eval mode."""

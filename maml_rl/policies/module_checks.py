@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from maml_rl._system.threads import one_intra_op_thread
 from maml_rl.errors import UsageError
 from maml_rl.policies.base import Policy
-from maml_rl.policies.distributions import ActionDistribution, CategoricalLogits, DiagonalNormal
-from maml_rl.policies.spaces import action_size, observation_size
+from maml_rl.policies.distributions import ActionDistribution, DiagonalNormal
+from maml_rl.policies.spaces import action_shape, action_size, discrete_kind, observation_size
 
 TASKS, STEPS = 2, 3
 LARGEST = 2**24
@@ -120,8 +120,9 @@ class ModuleChecks:
         Raises:
             UsageError: it is none for these actions, or holds NaN or infinite numbers.
         """
-        size, discrete = action_size(action_space), isinstance(action_space, spaces.Discrete)
-        pi = _interpreted(output, discrete)
+        size, kind = action_size(action_space), discrete_kind(action_space)
+        discrete = kind is not None
+        pi = _interpreted(output, kind)
         if pi is None or not _fits(pi, size):
             tuple_of_two = f"(mean, log_std) [{STEPS}, {size}] and [{size}] or [{STEPS}, {size}]"
             raise self._error(
@@ -130,7 +131,7 @@ class ModuleChecks:
             )
         if not all(bool(x.isfinite().all()) for x in pi):
             raise self._error("forward returned NaN or infinite numbers for ordinary observations")
-        shape = (STEPS,) if discrete else (STEPS, size)
+        shape = (STEPS, *action_shape(action_space))
         with self._saying(f"its {type(pi).__name__} is no distribution over {action_space}"):
             actions = pi.sample(torch.full(shape, 0.5))
             if actions.shape != shape or actions.is_floating_point() == discrete:
@@ -157,13 +158,15 @@ class ModuleChecks:
         return UsageError(f"policy '{self._name}': {problem}")
 
 
-def _interpreted(output: Any, discrete: bool) -> ActionDistribution | None:
+def _interpreted(
+    output: Any, discrete: Callable[..., ActionDistribution] | None
+) -> ActionDistribution | None:
     if isinstance(output, ActionDistribution):
         return output
     tensors = _tensors(output)
     if not all(isinstance(x, Tensor) for x in tensors) or len(tensors) != (1 if discrete else 2):
         return None
-    return CategoricalLogits(*tensors) if discrete else DiagonalNormal(*tensors)
+    return (discrete or DiagonalNormal)(*tensors)
 
 
 def _fits(pi: ActionDistribution, size: int) -> bool:

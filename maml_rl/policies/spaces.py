@@ -1,12 +1,17 @@
-"""Sizes that observation and action spaces ask of a policy."""
+"""What observation and action spaces ask of a policy."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from maml_rl.errors import UsageError
+from maml_rl.policies.distributions import ActionDistribution, CategoricalLogits
+from maml_rl.policies.multi_categorical import multi_categorical
 
 
 def observation_size(space: gym.Space[Any]) -> int:
@@ -21,13 +26,40 @@ def observation_size(space: gym.Space[Any]) -> int:
 
 
 def action_size(space: gym.Space[Any]) -> int:
-    """Return the action dimensions, or the number of discrete actions, A.
+    """Return the action dimensions, or for discrete actions the logits, A.
 
     Raises:
-        UsageError: the action space is neither a vector nor discrete.
+        UsageError: the space is none that `maml_rl.envs.make_env` makes of any action space.
     """
     if isinstance(space, spaces.Box) and len(space.shape) == 1:
         return space.shape[0]
     if isinstance(space, spaces.Discrete) and space.start == 0:
         return int(space.n)
-    raise UsageError(f"actions: expected a one-dimensional Box or Discrete(n), got {space}")
+    if isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1 and not space.start.any():
+        return int(space.nvec.sum())
+    raise UsageError(
+        "actions: expected a one-dimensional Box, Discrete(n) or MultiDiscrete, "
+        f"as environments of make_env have them, got {space}"
+    )
+
+
+def discrete_kind(space: gym.Space[Any]) -> Callable[..., ActionDistribution] | None:
+    """Return what makes a distribution of logits ``[*B, A]``; None if the actions are continuous."""
+    if isinstance(space, spaces.MultiDiscrete):
+        return multi_categorical(space.nvec)
+    return CategoricalLogits if isinstance(space, spaces.Discrete) else None
+
+
+def action_shape(space: gym.Space[Any]) -> tuple[int, ...]:
+    """Return the shape of an action, and of the noise that makes one: none for a single discrete action."""
+    return tuple(space.shape or ())
+
+
+def draw_noise(
+    space: gym.Space[Any], rng: np.random.Generator, shape: tuple[int, ...]
+) -> NDArray[np.float32]:
+    """Draw what becomes actions: uniforms in [0, 1) for discrete ones, standard normals for others."""
+    whole = (*shape, *action_shape(space))
+    if discrete_kind(space) is None:
+        return rng.standard_normal(whole, dtype=np.float32)
+    return rng.random(whole, dtype=np.float32)

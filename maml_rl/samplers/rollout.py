@@ -16,7 +16,7 @@ from maml_rl.policies.base import Policy
 
 LARGEST_BLOCK = 64
 """Time steps of noise drawn at once, at most. It changes the speed alone: a stream's draws follow in time."""
-LONGEST_EPISODE = 100_000
+LONGEST_EPISODE = 10_000
 """Time steps after which an episode counts as one that does not end, unless its environment has a limit."""
 
 

@@ -221,3 +221,8 @@ class CrashOnNaN(Line):
         if not np.isfinite(action).all():
             os.abort()
         super().move(action)
+
+
+class FailsAtStep(Line):
+    def move(self, action: Any) -> None:
+        raise ArithmeticError("too far")

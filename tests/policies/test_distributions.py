@@ -16,12 +16,14 @@ from torch.distributions import (
 )
 
 from maml_rl.policies.distributions import ActionDistribution, CategoricalLogits, DiagonalNormal
+from maml_rl.policies.multi_categorical import MultiCategorical, multi_categorical
 from maml_rl.policies.squashed_normal import SquashedNormal, squashed_normal
 from tests.builders import same_bits
 
 TASKS, STEPS, ACTIONS = 2, 5, 3
 LOW, HIGH = (-1.0, 0.5, -4.0), (1.0, 3.0, -3.75)
-FAMILIES = ["normal", "categorical", "state-dependent", "squashed", "squashed, state-dependent"]
+SIZES = (2, 4, 1, 3)
+FAMILIES = ["normal", "categorical", "choices", "state-dependent", "squashed", "squashed, state-dependent"]
 
 every_family = pytest.mark.parametrize("family", FAMILIES)
 
@@ -35,6 +37,8 @@ def random_pi(family: str, seed: int) -> ActionDistribution:
 
     if family == "categorical":
         return CategoricalLogits(3 * normal(TASKS, STEPS, ACTIONS))
+    if family == "choices":
+        return multi_categorical(SIZES)(3 * normal(TASKS, STEPS, sum(SIZES)))
     mean = normal(TASKS, STEPS, ACTIONS)
     log_std = 0.5 * normal(TASKS, STEPS if family.endswith("state-dependent") else 1, ACTIONS)
     if family.startswith("squashed"):  # None of its actions shall be at a bound.
@@ -45,6 +49,13 @@ def random_pi(family: str, seed: int) -> ActionDistribution:
 def torch_equivalent(pi: ActionDistribution) -> Distribution:
     if isinstance(pi, CategoricalLogits):
         return Categorical(logits=pi.logits)
+    if isinstance(pi, MultiCategorical):
+        logits = torch.full((TASKS, STEPS, len(SIZES), max(SIZES)), -1e300, dtype=torch.float64)
+        column = 0
+        for choice, size in enumerate(SIZES):
+            logits[..., choice, :size] = pi.logits[..., column : column + size]
+            column += size
+        return Independent(Categorical(logits=logits), 1)
     normal = Normal(pi.mean, pi.log_std.exp())
     if isinstance(pi, SquashedNormal):
         low, high = torch.tensor(LOW).double(), torch.tensor(HIGH).double()
@@ -88,7 +99,7 @@ def test_kl_is_that_of_self_to_other(family: str):
     close(pi.kl(pi), torch.zeros(TASKS, STEPS, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("family", ["normal", "categorical", "state-dependent"])
+@pytest.mark.parametrize("family", ["normal", "categorical", "choices", "state-dependent"])
 def test_entropy(family: str):
     pi = random_pi(family, 0)
     close(pi.entropy(), torch_equivalent(pi).entropy())
@@ -143,7 +154,8 @@ def test_it_is_rebuilt_from_its_numbers(family: str):
     pi = random_pi(family, 0)
     again = type(pi)(*pi)
     other = pickle.loads(pickle.dumps(pi))
-    noise = torch.full((TASKS, STEPS, ACTIONS)[: 2 if family == "categorical" else 3], 0.4).double()
+    shape = {"categorical": (), "choices": (len(SIZES),)}.get(family, (ACTIONS,))
+    noise = torch.full((TASKS, STEPS, *shape), 0.4).double()
     assert type(other) is type(again) is type(pi)
     assert torch.equal(again.sample(noise), pi.sample(noise))
     assert torch.equal(other.sample(noise), pi.sample(noise))
@@ -221,3 +233,12 @@ def test_categorical_sample_stays_in_range_whatever_the_rounding():
     logits = torch.randn(2000, 7, generator=generator)
     noise = torch.full((2000,), float(np.nextafter(np.float32(1), np.float32(0))))
     assert CategoricalLogits(logits).sample(noise).max() == 6
+
+
+def test_choices_are_sampled_one_by_one():
+    pi = random_pi("choices", 0)
+    noise = torch.rand(TASKS, STEPS, len(SIZES), generator=torch.Generator().manual_seed(1)).double()
+    actions = pi.sample(noise)
+    assert actions.shape == (TASKS, STEPS, len(SIZES))
+    for choice, logits in enumerate(torch.tensor_split(pi.logits, np.cumsum(SIZES)[:-1].tolist(), dim=-1)):
+        assert torch.equal(actions[..., choice], CategoricalLogits(logits).sample(noise[..., choice]))

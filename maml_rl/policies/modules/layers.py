@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from maml_rl.errors import UsageError, is_number
 from maml_rl.policies.factory import nonlinearity_named
-from maml_rl.policies.spaces import action_size
+from maml_rl.policies.spaces import action_size, discrete_kind
 
 Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
 MIN_LOG_STD = math.log(1e-6)
@@ -55,7 +55,7 @@ class Head(nn.Module):
 
     def __init__(self, size: int, action_space: gym.Space[Any], init_std: float, init_gain: float):
         super().__init__()
-        self.discrete = isinstance(action_space, spaces.Discrete)
+        self.discrete = discrete_kind(action_space) is not None
         actions = action_size(action_space)
         self.output = initialised(nn.Linear(size, actions), init_gain)
         if not self.discrete:

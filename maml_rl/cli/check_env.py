@@ -1,0 +1,37 @@
+"""``maml-rl check-env``."""
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+
+@dataclass
+class CheckEnv:
+    """Try out whether an environment keeps what samplers rely on; exit code 1 if it does not."""
+
+    env: Annotated[str, tyro.conf.Positional]
+    """Id of the environment, registered with Gymnasium, or package.module:EnvClass."""
+    env_kwargs: dict[str, Any] = field(default_factory=dict)
+    """Keyword arguments of the environment, as YAML: '{low: 0.0, high: 2.0}'."""
+    config: Path | None = None
+    """Config file; say what an iteration of it would take."""
+
+    def run(self) -> None:
+        """Print a line for each finding, and what the environment costs."""
+        from maml_rl.config import load_config
+        from maml_rl.envs.check import check_env
+        from maml_rl.envs.cost import cost_of
+
+        findings = check_env(self.env, self.env_kwargs)
+        for finding in findings:
+            print(f"{'broken' if finding.breaks else 'advice'}: {finding.message}")
+        cost = cost_of(self.env, self.env_kwargs)
+        print(cost)
+        if self.config is not None:
+            print(cost.of_iteration(load_config(self.config)[0]))
+        if any(finding.breaks for finding in findings):
+            sys.exit(1)
+        print("all that samplers rely on holds")
