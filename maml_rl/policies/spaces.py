@@ -46,7 +46,7 @@ def action_size(space: gym.Space[Any]) -> int:
 def discrete_kind(space: gym.Space[Any]) -> Callable[..., ActionDistribution] | None:
     """Return what makes a distribution of logits ``[*B, A]``; None if the actions are continuous."""
     if isinstance(space, spaces.MultiDiscrete):
-        return multi_categorical(space.nvec)
+        return multi_categorical(space.nvec.tolist())
     return CategoricalLogits if isinstance(space, spaces.Discrete) else None
 
 

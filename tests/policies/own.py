@@ -47,7 +47,9 @@ class PlainNormal(Plain):
 class PlainCategorical(Plain):
     def __init__(self, observation_space, action_space, hidden_sizes=(3,), nonlinearity="tanh"):
         last = f"layer{len(hidden_sizes) + 1}"
-        super().__init__(last, [observation_space.shape[0], *hidden_sizes, int(action_space.n)], nonlinearity)
+        super().__init__(
+            last, [observation_space.shape[0], *hidden_sizes, spaces.flatdim(action_space)], nonlinearity
+        )
 
     def forward(self, observations: Tensor) -> Tensor:
         return self.outputs(observations)

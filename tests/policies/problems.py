@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
@@ -38,9 +39,10 @@ def episodes(policy: Policy, theta: Tensor, seed: int) -> StackedEpisodes:
     generator = torch.Generator().manual_seed(seed)
     observations = random(TASKS, STEPS, policy.input_size, seed=seed)
     pi = policy.outputs(observations, policy.unflatten(theta))
-    shape = (TASKS, STEPS) if "logits" in getattr(pi, "_fields", ()) else (TASKS, STEPS, policy.output_size)
+    shape = policy.noise(np.random.default_rng(0), (TASKS, STEPS)).shape
     noise = torch.rand(shape, generator=generator, dtype=torch.float64)
-    actions = pi.sample(noise if len(shape) == 2 else 2 * noise - 1).detach()
+    discrete = "logits" in getattr(pi, "_fields", ())
+    actions = pi.sample(noise if discrete else 2 * noise - 1).detach()
     weights = torch.full((TASKS, STEPS), 1 / STEPS, dtype=torch.float64)
     weights[-1] = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0]) / 4
     return StackedEpisodes(observations, actions, random(TASKS, STEPS, seed=seed + 1), weights)

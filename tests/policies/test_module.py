@@ -11,13 +11,17 @@ from torch import Tensor, nn
 from maml_rl.config import Config
 from maml_rl.losses import Objective, clipped_surrogate, likelihood_ratio, mean_kl
 from maml_rl.policies import CategoricalMLPPolicy, NormalMLPPolicy, Policy
+from maml_rl.policies.categorical_mlp import MultiCategoricalMLPPolicy
+from maml_rl.policies.factory import perceptron_policy
 from maml_rl.policies.module import ModulePolicy
 from maml_rl.training import Run, RunSettings, train
 from tests.builders import both_families, first_or_second_order
 from tests.policies import own
 from tests.policies.problems import TASKS, chunk, module_policy, random, random_theta, rounds
 
-HIDDEN = (4, 3)
+HIDDEN, SIZES = (4, 3), (2, 3)
+FEW = spaces.MultiDiscrete([3])
+all_families = pytest.mark.parametrize("family", ["normal", "categorical", "choices"])
 
 
 def pair(family: str) -> tuple[Policy, ModulePolicy]:
@@ -25,6 +29,10 @@ def pair(family: str) -> tuple[Policy, ModulePolicy]:
     if family == "normal":
         closed = NormalMLPPolicy(2, 2, HIDDEN, torch.tanh)
         return closed, ModulePolicy(own.PlainNormal(own.LINE, own.MOVES, HIDDEN), own.LINE, own.MOVES)
+    if family == "choices":
+        closed = MultiCategoricalMLPPolicy(2, SIZES, HIDDEN, torch.tanh)
+        several = spaces.MultiDiscrete(SIZES)
+        return closed, ModulePolicy(own.PlainCategorical(own.LINE, several, HIDDEN), own.LINE, several)
     closed = CategoricalMLPPolicy(2, 3, HIDDEN, torch.tanh)
     return closed, ModulePolicy(own.PlainCategorical(own.LINE, own.CHOICES, HIDDEN), own.LINE, own.CHOICES)
 
@@ -34,7 +42,19 @@ def close(actual: Any, expected: Any) -> None:
         torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-9)
 
 
-@both_families
+def test_a_choice_of_one_kind_is_the_categorical_policy_to_the_bit():
+    keys = (HIDDEN, "tanh", 1.0, 1.0)
+    one, several = (perceptron_policy(own.LINE, space, *keys) for space in (own.CHOICES, FEW))
+    params = random(TASKS, one.layout.size, seed=0)
+    observations = random(TASKS, 5, 2, seed=2)
+    ours, theirs = (policy.linearise(observations, params) for policy in (several, one))
+    assert torch.equal(ours.pi.logits, theirs.pi.logits)
+    weights, actions = random(TASKS, 5, seed=3), torch.arange(10).reshape(TASKS, 5) % 3
+    scores = ours.pi.score(actions[..., None], weights), theirs.pi.score(actions, weights)
+    assert torch.equal(ours.vjp(scores[0]), theirs.vjp(scores[1]))
+
+
+@all_families
 @pytest.mark.parametrize("steps", [1, 5])
 def test_products_equal_the_closed_form(family: str, steps: int):
     closed, generic = pair(family)
@@ -57,7 +77,7 @@ def test_products_equal_the_closed_form(family: str, steps: int):
         assert not products[0].requires_grad
 
 
-@both_families
+@all_families
 @first_or_second_order
 @pytest.mark.parametrize("inner_steps", [0, 1, 2])
 def test_meta_gradients_and_fisher_products_equal_the_closed_form(family: str, first_order, inner_steps: int):
