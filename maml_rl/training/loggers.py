@@ -1,6 +1,7 @@
 """Loggers: places for a run's numbers besides its CSV files."""
 
 import importlib
+import secrets
 import threading
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ class WandbLogger(Logger):
         wandb = _wandb()
         kept = folder / "wandb-id"
         if not (resume and kept.is_file()):
-            write_atomically(kept, lambda file: file.write(f"{wandb.util.generate_id()}\n".encode()))
+            write_atomically(kept, lambda file: file.write(f"{secrets.token_hex(6)}\n".encode()))
         self._run = wandb.init(
             project="maml_rl",
             name=folder.name,

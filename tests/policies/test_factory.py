@@ -49,7 +49,7 @@ def test_the_initial_gain_scales_the_last_layer_and_nothing_else(actions: spaces
 
 @pytest.mark.parametrize("actions", [box(2, 2), spaces.MultiBinary(3), spaces.Discrete(3, start=1)], ids=str)
 def test_other_actions_are_refused(actions: spaces.Space):
-    with pytest.raises(UsageError, match="actions: expected a one-dimensional Box or Discrete"):
+    with pytest.raises(UsageError, match="actions: expected a one-dimensional Box, Discrete"):
         get_policy_for_env(environment(box(2), actions))
 
 

@@ -128,8 +128,8 @@ def test_the_perceptron_takes_no_policy_kwargs():
 @pytest.mark.parametrize("policy", ["mlp", "layer-norm", "tests.policies.own:Linear"])
 def test_spaces_that_no_policy_can_have(policy: str):
     config = Config(env_name="-", policy=policy)
-    with pytest.raises(UsageError, match="actions: expected a one-dimensional Box or Discrete"):
-        policy_for(config, own.LINE, spaces.MultiDiscrete([2, 2]))
+    with pytest.raises(UsageError, match="actions: expected a one-dimensional Box, Discrete"):
+        policy_for(config, own.LINE, spaces.MultiBinary(3))
     with pytest.raises(UsageError, match="actions: expected"):
         policy_for(config, own.LINE, spaces.Discrete(3, start=1))
     with pytest.raises(UsageError, match="observations: expected a Box"):
