@@ -20,7 +20,7 @@ class CheckEnv:
     """Config file; say what an iteration of it would take."""
 
     def run(self) -> None:
-        """Print a line for each finding, and what the environment costs."""
+        """Print a line for each finding; if no promise is broken, what the environment costs."""
         from maml_rl.config import load_config
         from maml_rl.envs.check import check_env
         from maml_rl.envs.cost import cost_of
@@ -28,10 +28,10 @@ class CheckEnv:
         findings = check_env(self.env, self.env_kwargs)
         for finding in findings:
             print(f"{'broken' if finding.breaks else 'advice'}: {finding.message}")
+        if any(finding.breaks for finding in findings):
+            sys.exit(1)
         cost = cost_of(self.env, self.env_kwargs)
         print(cost)
         if self.config is not None:
             print(cost.of_iteration(load_config(self.config)[0]))
-        if any(finding.breaks for finding in findings):
-            sys.exit(1)
         print("all that samplers rely on holds")

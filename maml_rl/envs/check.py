@@ -3,12 +3,11 @@
 After Stable-Baselines3's `check_env`. Episodes are compared to the bit.
 """
 
-import copy
 import math
 import random
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,18 +19,27 @@ from gymnasium.envs.registration import EnvSpec
 
 from maml_rl._system.elsewhere import in_another_process
 from maml_rl._system.own_code import failure
+from maml_rl.envs.playback import (
+    SEED,
+    Between,
+    Step,
+    actions_of,
+    difference,
+    episode,
+    fresh_episode,
+    unseeded_episode,
+)
 from maml_rl.envs.registry import find_spec, is_shipped, make_env
 from maml_rl.envs.task_env import Task
 from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import shown
-from maml_rl.seeding import global_generators
 
 QUICK_STEPS, STEPS = 20, 300
 """Time steps of the episodes that are compared, in the quick part and in the whole."""
 QUICK_SECONDS = 0.5
 PATIENCE = 2.0
 """Seconds that an episode without a time limit has to end by itself."""
-SEED, TASKS = 7, 4
+TASKS = 4
 
 
 class Finding(NamedTuple):
@@ -45,15 +53,6 @@ class Finding(NamedTuple):
     message: str
 
 
-class Step(NamedTuple):
-    """What an environment returns at a time step; at a reset, nothing but the observation."""
-
-    observation: bytes
-    reward: float = 0.0
-    terminated: bool = False
-    truncated: bool = False
-
-
 class EnvCheck:
     """Checks of one environment; each is a generator of findings.
 
@@ -63,7 +62,7 @@ class EnvCheck:
 
     def __init__(self, env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None, steps: int = STEPS):
         self.spec = find_spec(env) if isinstance(env, str) else env
-        self.env_kwargs, self.steps = dict(env_kwargs or {}), steps
+        self.env_kwargs = dict(env_kwargs or {})
         self.env = self.make()
         self.tasks = EnvTaskSpace(self.env).sample(SEED, TASKS)
         self.actions = actions_of(self.env.action_space, steps)
@@ -110,15 +109,14 @@ class EnvCheck:
     def draws(self) -> Iterator[Finding]:
         """Compare tasks drawn twice with one seed."""
         again = EnvTaskSpace(self.env).sample(SEED, TASKS)
-        fresh_env = self.make()
-        with closing(fresh_env):
-            fresh = EnvTaskSpace(fresh_env).sample(SEED, TASKS)
+        with closing(self.make()) as copy:
+            fresh = EnvTaskSpace(copy).sample(SEED, TASKS)
         for others, where in ((again, "twice"), (fresh, "in a copy of the environment")):
             if (text := text_of(others)) != text_of(self.tasks):
                 yield Finding(
                     True,
-                    f"sample_tasks, {where} after reset(seed={SEED}), drew {text[:100]} and then "
-                    f"{text_of(self.tasks)[:100]}: draw from self.np_random alone",
+                    f"sample_tasks, {where} after reset(seed={SEED}), drew {text_of(self.tasks)[:100]} "
+                    f"and then {text[:100]}: draw from self.np_random alone",
                 )
                 return
         if text_of(self.tasks[:1] * TASKS) == text_of(self.tasks):
@@ -267,78 +265,6 @@ def _as_finding(findings: Iterator[Finding]) -> Iterator[Finding]:
         yield from findings
     except Exception as error:  # It is anybody's.
         yield Finding(True, f"it fails: {failure(error)}")
-
-
-class Between:
-    """An environment that is stepped beside another one."""
-
-    def __init__(self, env: gym.Env[Any, Any], actions: Sequence[Any]):
-        self._env, self._actions = env, iter(actions)
-        env.reset(seed=SEED + 1)
-
-    def step(self) -> None:
-        """Take the next action, if there is one."""
-        action = next(self._actions, None)
-        if action is not None:
-            self._env.step(action)
-
-
-def episode(
-    env: gym.Env[Any, Any], task: Task, actions: Sequence[Any], between: Callable[[], object] = lambda: None
-) -> list[Step]:
-    """Run an episode until it ends, or the actions do; global generators are seeded as for samplers.
-
-    Args:
-        between: is called before each action.
-    """
-    with global_generators(np.random.SeedSequence(SEED)):
-        return unseeded_episode(env, task, actions, between)
-
-
-def unseeded_episode(
-    env: gym.Env[Any, Any], task: Task, actions: Sequence[Any], between: Callable[[], object]
-) -> list[Step]:
-    """Run an episode, as `episode` does, on the global generators as they are."""
-    env.unwrapped.reset_task(task)  # type: ignore[attr-defined]
-    observation, _ = env.reset(seed=SEED)
-    steps = [Step(np.asarray(observation, np.float32).tobytes())]
-    for action in actions:
-        between()
-        observation, reward, terminated, truncated, _ = env.step(action)
-        seen = np.asarray(observation, np.float32).tobytes()
-        steps.append(Step(seen, float(np.asarray(reward).ravel()[0]), bool(terminated), bool(truncated)))
-        if terminated or truncated:
-            break
-    return steps
-
-
-def fresh_episode(
-    spec: EnvSpec, env_kwargs: Mapping[str, Any], task: Task, actions: Sequence[Any]
-) -> list[Step]:
-    """Run an episode in a new environment."""
-    with closing(make_env(spec, env_kwargs)) as env:
-        return episode(env, task, actions)
-
-
-def difference(first: Sequence[Step], second: Sequence[Step]) -> str:
-    """Say where two episodes part; nothing if they are equal."""
-    for number, (a, b) in enumerate(zip(first, second, strict=False)):
-        for name, x, y in zip(Step._fields, a, b, strict=True):
-            if x != y and not (x != x and y != y):
-                if name == "observation":
-                    x, y = (
-                        list(np.frombuffer(seen, np.float32)[:4]) for seen in (a.observation, b.observation)
-                    )
-                    x, y = ([float(f"{v:.6g}") for v in seen] for seen in (x, y))
-                return f"{name} {shown(x, 60)} and {shown(y, 60)} at step {number}"
-    return "" if len(first) == len(second) else f"{len(first) - 1} and {len(second) - 1} steps"
-
-
-def actions_of(space: gym.Space[Any], number: int) -> list[Any]:
-    """Draw actions of a space, always the same."""
-    own = copy.deepcopy(space)  # Environments may share the space, and its generator.
-    own.seed(SEED)
-    return [own.sample() for _ in range(number)]
 
 
 def text_of(tasks: Sequence[Task]) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from maml_rl.config import Config
-from maml_rl.envs.check import actions_of
+from maml_rl.envs.playback import actions_of
 from maml_rl.envs.registry import make_env, make_task_vector_env
 from maml_rl.envs.task_env import Array
 from maml_rl.envs.task_space import EnvTaskSpace

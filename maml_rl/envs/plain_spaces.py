@@ -28,6 +28,21 @@ def with_plain_spaces(env: gym.Env[Any, Any], clip_actions: bool) -> gym.Env[Any
     return _with_plain_actions(_with_plain_observations(env), clip_actions)
 
 
+def check_plain(observations: gym.Space[Any], actions: gym.Space[Any]) -> None:
+    """Check the spaces of a batched environment, which is not wrapped.
+
+    Raises:
+        UsageError: policies do not know them as they are.
+    """
+    vector = isinstance(actions, spaces.Box) and len(actions.shape) == 1
+    choices = isinstance(actions, spaces.Discrete | spaces.MultiDiscrete) and not np.any(actions.start)
+    if not (isinstance(observations, spaces.Box) and observations.shape and (vector or choices)):
+        raise UsageError(
+            f"its batched version has observations {observations} and actions {actions}; expected a Box of "
+            "arrays, and a one-dimensional Box, Discrete(n) or MultiDiscrete"
+        )
+
+
 def _with_plain_observations(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     space = env.observation_space
     if isinstance(space, spaces.Box):

@@ -28,6 +28,9 @@ def test_one_that_does_not(command: Command):
     assert outcome.status == 1
     assert outcome.out.splitlines()[0].startswith("broken: the same task, seed and actions gave two episodes")
     assert "all that samplers rely on holds" not in outcome.out
+    assert command("check-env", name_of("FailsAtStep")).out.startswith(
+        "broken: it fails: too far (Arithmetic"
+    )
 
 
 def test_arguments_of_the_environment(command: Command):
