@@ -1,13 +1,19 @@
 """Task distributions. Importing this package registers its environments with Gymnasium."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
 from maml_rl.envs.registry import make_env, make_task_vector_env
 from maml_rl.envs.task_env import Task, TaskEnv, TaskVectorEnv
+from maml_rl.lazy import lazy_names
 
-__all__ = ["Task", "TaskEnv", "TaskVectorEnv", "make_env", "make_task_vector_env"]
+if TYPE_CHECKING:
+    from maml_rl.envs.check import check_env
+
+__all__ = ["Task", "TaskEnv", "TaskVectorEnv", "check_env", "make_env", "make_task_vector_env"]
+
+__getattr__ = lazy_names(__name__, {"check_env": "maml_rl.envs.check"})
 
 
 def _register(id: str, entry_point: str, max_episode_steps: int | None, **kwargs: Any) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
-from maml_rl.envs import check
-from maml_rl.envs.check import EnvCheck, Finding, check_env, quick_findings
+from maml_rl.envs import check, check_env
+from maml_rl.envs.check import EnvCheck, Finding, quick_findings
 from maml_rl.errors import UsageError
 from tests.envs.peculiar import Line
 
