@@ -33,6 +33,8 @@ from maml_rl.training.state import load_theta
 
 LARGEST_SEED = 2**63 - 1
 """The largest seed that an array of results can hold."""
+MOST_WORKERS = 1024
+"""More processes than one machine has use for; each takes a second to start."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         check_number("seed", self.seed, 0, LARGEST_SEED)
-        check_number("num-workers", self.num_workers, 0)
+        check_number("num-workers", self.num_workers, 0, MOST_WORKERS)
         if not self.worker_timeout > 0:
             raise UsageError(f"worker-timeout: expected more than 0 seconds, got {self.worker_timeout}")
 

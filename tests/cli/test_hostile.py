@@ -26,6 +26,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     ("options", "complaint"),
     [
         (["--seed", "1e3"], "--seed: expected a whole number, got '1e3'"),
+        (["--num-workers", 10**30], "num-workers: expected 0 to 1024, got 1000"),
         (["--num-workers", "x y"], "--num-workers: expected a whole number, got 'x y'"),
         (["--num-batches", "1.5"], "--num-batches: expected a whole number, got '1.5'"),
         (["--fast-lr", "fast"], "--fast-lr: expected a number, got 'fast'"),

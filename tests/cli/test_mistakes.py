@@ -74,7 +74,7 @@ def test_missing_and_damaged_configs(command: Command, tmp_path: Path, nowhere: 
         (["--hidden-sizes", 8, 0], "command line: 'hidden-sizes.1'"),
         (["--seed", -1], "seed: expected 0 to 9223372036854775807, got -1"),
         (["--seed", 2**63], "seed: expected 0 to 9223372036854775807, got 9223372036854775808"),
-        (["--num-workers", -1], "num-workers: expected 0 or more, got -1"),
+        (["--num-workers", -1], "num-workers: expected 0 to 1024, got -1"),
         (["--env-name", "TabularMDP-v9"], "did you mean 'TabularMDP-v0'?"),
         (["--env-kwargs", "{low: 1}"], "takes no argument 'low'"),
         (["--env-kwargs", "{task: {}}"], "takes no argument 'task'"),
