@@ -1,9 +1,8 @@
 """Random streams: one per purpose, each a function of the seed and of what it is for.
 
 Nothing in this package draws from a global generator; for environments that do, those are seeded before each
-round. Two draws are independent because their
-streams have different keys, and a draw repeats because its key does: no generator's state has to
-be carried between processes or saved in a checkpoint.
+round. Two draws are independent because their streams have different keys, and a draw repeats because its key
+does: no generator's state has to be carried between processes or saved in a checkpoint.
 """
 
 import random

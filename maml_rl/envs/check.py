@@ -140,22 +140,20 @@ class EnvCheck:
     def repeats(self) -> Iterator[Finding]:
         """Compare an episode in a used environment and in a fresh one."""
         for task in self.tasks[:2]:
-            first = self.episode(self.env, task)
-            if where := difference(first, self.episode(self.env, task)):
-                yield Finding(
-                    True,
-                    f"the same task, seed and actions gave two episodes one after the other: {where}: "
-                    "something outlives reset(seed=…), or is drawn from a generator that it does not seed",
-                )
-                return
+            first, again = self.episode(self.env, task), self.episode(self.env, task)
             with closing(self.make()) as fresh:
-                where = difference(first, self.episode(fresh, task))
-            if where:
-                yield Finding(
-                    True,
-                    "the same task, seed and actions gave another episode in a copy of the environment: "
-                    f"{where}: a task must say all that differs, and nothing may be drawn when it is made",
-                )
+                elsewhere = self.episode(fresh, task)
+            found = parted(
+                (first, again),
+                "the same task, seed and actions gave two episodes one after the other",
+                "something outlives reset(seed=…), or is drawn from a generator that it does not seed",
+            ) or parted(
+                (first, elsewhere),
+                "the same task, seed and actions gave another episode in a copy of the environment",
+                "a task must say all that differs, and nothing may be drawn when it is made",
+            )
+            yield from found
+            if found:
                 return
 
     def differs(self) -> Iterator[Finding]:
@@ -177,12 +175,11 @@ class EnvCheck:
             other.unwrapped.reset_task(self.tasks[1])  # type: ignore[attr-defined]
             between = Between(other, self.actions[::-1])
             together = episode(self.env, self.tasks[0], self.actions, between.step)
-        if where := difference(alone, together):
-            yield Finding(
-                True,
-                "an episode came out otherwise while a copy of the environment was stepped in between: "
-                f"{where}: copies share something, and a process holds many of them",
-            )
+        yield from parted(
+            (alone, together),
+            "an episode came out otherwise while a copy of the environment was stepped in between",
+            "copies share something, and a process holds many of them",
+        )
 
     def ends(self) -> Iterator[Finding]:
         """Look whether episodes end."""
@@ -211,12 +208,11 @@ class EnvCheck:
             said = f"in another process it fails: {failure(error)}; num-workers 0 samples in this one"
             yield Finding(True, said)
             return
-        if where := difference(here, there):
-            yield Finding(
-                True,
-                f"the same task, seed and actions gave another episode in another process: {where}: "
-                "what a script sets after the import does not travel to workers; env-kwargs and tasks do",
-            )
+        yield from parted(
+            (here, there),
+            "the same task, seed and actions gave another episode in another process",
+            "what a script sets after the import does not travel to workers; env-kwargs and tasks do",
+        )
 
 
 def check_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) -> list[Finding]:
@@ -265,6 +261,12 @@ def _as_finding(findings: Iterator[Finding]) -> Iterator[Finding]:
         yield from findings
     except Exception as error:  # It is anybody's.
         yield Finding(True, f"it fails: {failure(error)}")
+
+
+def parted(episodes: tuple[Sequence[Step], Sequence[Step]], said: str, advice: str) -> list[Finding]:
+    """Return a broken promise if two episodes part, with where they do."""
+    where = difference(*episodes)
+    return [Finding(True, f"{said}: {where}: {advice}")] if where else []
 
 
 def text_of(tasks: Sequence[Task]) -> str:

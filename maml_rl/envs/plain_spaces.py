@@ -28,21 +28,6 @@ def with_plain_spaces(env: gym.Env[Any, Any], clip_actions: bool) -> gym.Env[Any
     return _with_plain_actions(_with_plain_observations(env), clip_actions)
 
 
-def check_plain(observations: gym.Space[Any], actions: gym.Space[Any]) -> None:
-    """Check the spaces of a batched environment, which is not wrapped.
-
-    Raises:
-        UsageError: policies do not know them as they are.
-    """
-    vector = isinstance(actions, spaces.Box) and len(actions.shape) == 1
-    choices = isinstance(actions, spaces.Discrete | spaces.MultiDiscrete) and not np.any(actions.start)
-    if not (isinstance(observations, spaces.Box) and observations.shape and (vector or choices)):
-        raise UsageError(
-            f"its batched version has observations {observations} and actions {actions}; expected a Box of "
-            "arrays, and a one-dimensional Box, Discrete(n) or MultiDiscrete"
-        )
-
-
 def _with_plain_observations(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     space = env.observation_space
     if isinstance(space, spaces.Box):
@@ -53,8 +38,8 @@ def _with_plain_observations(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
         flat = None
     if not isinstance(flat, spaces.Box):
         raise UsageError(
-            f"observations: expected a Box, or what Gymnasium flattens to one, got {space}: "
-            "wrap the environment"
+            f"environment '{_name(env)}': observations: expected a Box, or what Gymnasium flattens to one, "
+            f"got {space}: wrap the environment"
         )
     return FlattenObservation(env)
 
@@ -72,9 +57,13 @@ def _with_plain_actions(env: gym.Env[Any, Any], clip_actions: bool) -> gym.Env[A
     if isinstance(space, spaces.MultiBinary):
         return ShiftedActions(env, spaces.MultiDiscrete(np.full(np.prod(space.shape), 2)))
     raise UsageError(
-        f"actions: expected a Box of real numbers, Discrete, MultiDiscrete or MultiBinary, got {space}: "
-        "wrap the environment"
+        f"environment '{_name(env)}': actions: expected a Box of real numbers, Discrete, MultiDiscrete or "
+        f"MultiBinary, got {space}: wrap the environment"
     )
+
+
+def _name(env: gym.Env[Any, Any]) -> str:
+    return env.spec.id if env.spec else type(env.unwrapped).__name__
 
 
 class BoxActions(gym.ActionWrapper[Any, Array, Any]):

@@ -12,7 +12,7 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 from maml_rl._system.own_code import described, failure, import_named
 from maml_rl.envs.adapter import GymTaskVectorEnv
 from maml_rl.envs.observed_task import ObserveTask, ObserveTaskVector
-from maml_rl.envs.plain_spaces import check_plain, with_plain_spaces
+from maml_rl.envs.plain_spaces import with_plain_spaces
 from maml_rl.envs.task_env import TaskVectorEnv
 from maml_rl.errors import LARGEST_COUNT, UsageError, did_you_mean, out_of_memory, shown
 
@@ -89,9 +89,9 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
         # A batched version takes actions as they are, and so shall the single one.
         plain = with_plain_spaces(made, own.get("clip_actions", spec.vector_entry_point is None))
         return ObserveTask(plain) if own.get("observe_task", False) else plain
-    except UsageError as error:
+    except UsageError:
         made.close()
-        raise UsageError(f"environment '{spec.id}': {error}") from None
+        raise
 
 
 def make_task_vector_env(
@@ -114,10 +114,6 @@ def make_task_vector_env(
             f"environment '{spec.id}': its vector_entry_point makes a {type(made).__name__}, "
             "expected a maml_rl.envs.TaskVectorEnv"
         )
-    try:
-        check_plain(made.single_observation_space, made.single_action_space)
-    except UsageError as error:
-        raise UsageError(f"environment '{spec.id}': {error}") from None
     if not own.get("observe_task", False):
         return made
     with closing(make_env(spec, kwargs)) as single:

@@ -1,7 +1,7 @@
 """A run: what a config and the settings of this execution bring to life."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch import Tensor
 from maml_rl.baseline import LinearFeatureBaseline
 from maml_rl.config import WORKER_TIMEOUT, Config, load_config
 from maml_rl.config.methods import method_named
-from maml_rl.envs import make_env, make_task_vector_env
+from maml_rl.envs import TaskVectorEnv, make_env, make_task_vector_env
 from maml_rl.envs.registry import find_spec
 from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import UsageError, check_number
@@ -22,6 +22,7 @@ from maml_rl.metalearners import MetaLearner
 from maml_rl.policies.base import Policy
 from maml_rl.policies.factory import get_input_size
 from maml_rl.policies.registry import policy_for
+from maml_rl.policies.spaces import action_size
 from maml_rl.samplers import Sampler
 from maml_rl.samplers.backends.base import Backend
 from maml_rl.samplers.backends.in_process import InProcessBackend
@@ -77,7 +78,8 @@ class Run:
         device = _device(settings.device)
         self.env = make_env(config.env_name, config.env_kwargs)
         # What only the batched environment complains of shall be said before anything is written.
-        make_task_vector_env(config.env_name, config.env_kwargs, 1).close()
+        with closing(make_task_vector_env(config.env_name, config.env_kwargs, 1)) as batch:
+            _check_alike(config.env_name, self.env, batch)
         policy = initial_policy(config, self.env, settings.seed)
         method = method_named(config.metalearner).load()
         self.learner: MetaLearner = method(policy, config, device, rebuild=settings.rebuild_graphs)
@@ -128,6 +130,24 @@ def initial_policy(config: Config, env: gym.Env[Any, Any], seed: int) -> Policy:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(seed_sequence(seed, Purpose.INITIAL_PARAMETERS)))
         return policy_for(config, env.observation_space, env.action_space)
+
+
+def _check_alike(name: str, env: gym.Env[Any, Any], batch: TaskVectorEnv) -> None:
+    """Check that a batched environment has spaces like those of the single one, which the policy is made for.
+
+    Raises:
+        UsageError: they are of another kind, shape or size.
+    """
+    pairs = {
+        "observations": (env.observation_space, batch.single_observation_space),
+        "actions": (env.action_space, batch.single_action_space),
+    }
+    for what, (single, batched) in pairs.items():
+        alike = type(single) is type(batched) and single.shape == batched.shape
+        if not (alike and (what == "observations" or action_size(single) == action_size(batched))):
+            raise UsageError(
+                f"environment '{name}': {what} are {single}, those of its batched version {batched}"
+            )
 
 
 def _device(name: str) -> torch.device:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from maml_rl.envs.plain_spaces import check_plain, with_plain_spaces
+from maml_rl.envs.plain_spaces import with_plain_spaces
 from maml_rl.errors import UsageError
 from tests.envs.peculiar import Spaces
 
@@ -110,23 +110,3 @@ def test_plain_environments_are_left_alone():
 def test_spaces_that_are_no_numbers(observations: gym.Space[Any], actions: gym.Space[Any], complaint: str):
     with pytest.raises(UsageError, match=complaint):
         plain(observations, actions)
-
-
-@pytest.mark.parametrize(
-    ("observations", "actions"),
-    [
-        (spaces.Discrete(2), BOX),
-        (spaces.Box(-1.0, 1.0, ()), BOX),
-        (BOX, spaces.Discrete(2, start=1)),
-        (BOX, spaces.Box(-1.0, 1.0, (2, 2))),
-        (BOX, spaces.MultiBinary(2)),
-    ],
-)
-def test_batched_versions_have_plain_spaces_themselves(observations: gym.Space[Any], actions: gym.Space[Any]):
-    with pytest.raises(UsageError, match=r"its batched version has observations .* expected a Box of arrays"):
-        check_plain(observations, actions)
-
-
-def test_plain_spaces_of_batched_versions():
-    for actions in (BOX, spaces.Discrete(3), spaces.MultiDiscrete([2, 3])):
-        check_plain(BOX, actions)
