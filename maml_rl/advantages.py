@@ -124,25 +124,23 @@ def rewards_differ(rewards: Float[Tensor, "*N T K"]) -> Bool[Tensor, "*N"]:
     Where they were not, no action has made a difference, and what advantages are left is the baseline's
     error. A single episode has none to be compared with, and counts as different.
     """
-    spread = (rewards.amax(-1) - rewards.amin(-1)).amax(-1)
+    spread = (rewards - rewards[..., :1]).abs().amax((-2, -1))
     return (spread > ROUNDING * rewards.abs().amax((-2, -1))) | (rewards.shape[-1] == 1)
 
 
 def _discounted_sums(x: Float[Tensor, "*N T K"], discount: float) -> Float[Tensor, "*N T K"]:
-    """Return ``y_t = x_t + discount * y_{t+1}``, as products with the triangle of ``discount^(s - t)``.
+    """Return ``y_t = x_t + discount * y_{t+1}``, as a product with the triangle of ``discount^(s - t)``.
 
-    A block of steps is one product, to which what follows the block is added.
+    Beyond `BLOCK` steps, what follows the first block is summed by itself and added to it.
     """
-    time = torch.arange(min(x.shape[-2], BLOCK), device=x.device)
+    block, following = x[..., :BLOCK, :], x[..., BLOCK:, :]
+    time = torch.arange(block.shape[-2], device=x.device)
     ahead = time - time[:, None]
     factor = torch.tensor(discount, dtype=torch.float64)
-    triangle = torch.where(ahead >= 0, factor ** ahead.clamp(min=0), 0.0).to(x.dtype)
-    sums: list[Tensor] = []
-    for block in reversed(torch.split(x, BLOCK, dim=-2)):
-        size = block.shape[-2]
-        within = triangle[:size, :size] @ block
-        if sums:
-            until_end = (factor ** (size - time[:size])).to(x.dtype)
-            within = within + until_end[:, None] * sums[-1][..., :1, :]
-        sums.append(within)
-    return torch.cat(sums[::-1], dim=-2)
+    triangle = torch.where(ahead >= 0, factor ** ahead.clamp(min=0), 0.0)
+    sums = triangle.to(x.dtype) @ block
+    if following.shape[-2] == 0:
+        return sums
+    sums_after = _discounted_sums(following, discount)
+    until_then = (factor ** (BLOCK - time)).to(x.dtype)
+    return torch.cat([sums + until_then[:, None] * sums_after[..., :1, :], sums_after], dim=-2)

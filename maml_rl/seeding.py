@@ -45,18 +45,24 @@ def draw_seed() -> int:
     return integer_seed(np.random.SeedSequence())
 
 
-@contextmanager
-def global_generators(sequence: np.random.SeedSequence) -> Iterator[None]:
-    """Seed the generators of Python, NumPy and torch; behind the block they go on as if it had not been."""
+def seed_global_generators(sequence: np.random.SeedSequence) -> None:
+    """Seed the generators of Python, NumPy and torch."""
     import torch  # Here for the sake of a quick --help.
+
+    python, numpy, pytorch = (int(x) for x in sequence.generate_state(3))
+    random.seed(python)
+    np.random.seed(numpy)  # noqa: NPY002
+    torch.default_generator.manual_seed(pytorch)
+
+
+@contextmanager
+def global_generators_kept() -> Iterator[None]:
+    """Have the global generators go on behind the block as if nothing had drawn from them or seeded them."""
+    import torch  # As above.
 
     python, pytorch = random.getstate(), torch.get_rng_state()
     numpy = np.random.get_state()  # noqa: NPY002
-    seeds = [int(x) for x in sequence.generate_state(3)]
     try:
-        random.seed(seeds[0])
-        np.random.seed(seeds[1])  # noqa: NPY002
-        torch.default_generator.manual_seed(seeds[2])
         yield
     finally:
         random.setstate(python)

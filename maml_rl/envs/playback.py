@@ -12,7 +12,7 @@ from gymnasium.envs.registration import EnvSpec
 from maml_rl.envs.registry import make_env
 from maml_rl.envs.task_env import Task
 from maml_rl.errors import shown
-from maml_rl.seeding import global_generators
+from maml_rl.seeding import global_generators_kept, seed_global_generators
 
 SEED = 7
 """Seed of every episode here."""
@@ -49,7 +49,8 @@ def episode(
     Args:
         between: is called before each action.
     """
-    with global_generators(np.random.SeedSequence(SEED)):
+    with global_generators_kept():
+        seed_global_generators(np.random.SeedSequence(SEED))
         return unseeded_episode(env, task, actions, between)
 
 

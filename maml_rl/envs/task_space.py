@@ -9,7 +9,7 @@ import numpy as np
 from maml_rl.envs.contract import in_terms_of_gymnasium, reset
 from maml_rl.envs.task_env import Task
 from maml_rl.errors import UsageError
-from maml_rl.seeding import global_generators
+from maml_rl.seeding import global_generators_kept, seed_global_generators
 
 
 @runtime_checkable
@@ -37,7 +37,8 @@ class EnvTaskSpace:
         Raises:
             UsageError: what ``sample_tasks`` returns are not as many tasks.
         """
-        with global_generators(np.random.SeedSequence(seed)), in_terms_of_gymnasium():
+        with global_generators_kept(), in_terms_of_gymnasium():
+            seed_global_generators(np.random.SeedSequence(seed))
             reset(self._env, seed)
             drawn = self._env.unwrapped.sample_tasks(num_tasks)  # type: ignore[attr-defined]
         if not isinstance(drawn, Sequence | np.ndarray) or isinstance(drawn, str | bytes):

@@ -17,7 +17,7 @@ from maml_rl.episode import EpisodeData, compute_advantages
 from maml_rl.errors import check_finite
 from maml_rl.samplers.plan import Sample, WorkItem
 from maml_rl.samplers.rollout import NotFiniteError, action_noise, rollout
-from maml_rl.seeding import Purpose, global_generators, integer_seed, seed_sequence
+from maml_rl.seeding import Purpose, integer_seed, seed_global_generators, seed_sequence
 from maml_rl.stacked import stack_data
 
 
@@ -81,7 +81,10 @@ class SamplerWorker:
         return data, compute_advantages(data, self._baseline, credit)
 
     def sample_trajectories(self, item: WorkItem, params: Float[Tensor, "N P"], step: int) -> EpisodeData:
-        """Roll out K episodes of each task, with the random streams of (item, ``step``)."""
+        """Roll out K episodes of each task, with the random streams of (item, ``step``).
+
+        The global generators, from which some environments draw, are left seeded.
+        """
 
         def stream(purpose: Purpose, task: int) -> np.random.SeedSequence:
             return seed_sequence(item.seed, purpose, iteration=item.iteration, task=task, step=step)
@@ -92,9 +95,9 @@ class SamplerWorker:
         episodes, policy = item.recipe.episodes, self._adaptation.policy
         noise = action_noise(policy, rngs, episodes)
         env = self._vector_env(len(item.tasks) * episodes)
-        with global_generators(stream(Purpose.GLOBAL_GENERATORS, item.first_task)):
-            env.reset_task(item.tasks)
-            return rollout(env, policy, params, noise, seeds)
+        seed_global_generators(stream(Purpose.GLOBAL_GENERATORS, item.first_task))
+        env.reset_task(item.tasks)
+        return rollout(env, policy, params, noise, seeds)
 
     def close(self) -> None:
         """Close the environments."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from maml_rl._system.threads import one_intra_op_thread
 from maml_rl.samplers.jobs import Job
 from maml_rl.samplers.worker import SamplerWorker
+from maml_rl.seeding import global_generators_kept
 
 
 class InProcessBackend:
@@ -17,7 +18,7 @@ class InProcessBackend:
 
     def submit(self, job: Job) -> None:
         """Do the job."""
-        with one_intra_op_thread():  # As in a worker process.
+        with one_intra_op_thread(), global_generators_kept():  # One thread, as in a worker process.
             for sample in self._worker.sample(job.item):
                 job.deliver(sample)
 
