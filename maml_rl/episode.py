@@ -46,7 +46,7 @@ class EpisodeData(NamedTuple):
 
 
 @runtime_checkable
-class Baseline(Protocol):
+class FittedBaseline(Protocol):
     """A fitted estimate of the state value, as advantages need it."""
 
     def values(self, data: EpisodeData) -> Float[Tensor, "*N T K"]:
@@ -192,7 +192,7 @@ class BatchEpisodes:
 
     def compute_advantages(
         self,
-        baseline: Baseline,
+        baseline: FittedBaseline,
         gae_lambda: float = 1.0,
         normalize: bool = True,
         bootstrap_truncated: bool = False,
@@ -206,7 +206,9 @@ class BatchEpisodes:
         return self.data.rewards.shape[0]
 
 
-def compute_advantages(data: EpisodeData, baseline: Baseline, credit: Credit) -> Float[Tensor, "*N T K"]:
+def compute_advantages(
+    data: EpisodeData, baseline: FittedBaseline, credit: Credit
+) -> Float[Tensor, "*N T K"]:
     """Return the advantages of ``data`` over a fitted ``baseline`` as float32.
 
     With ``bootstrap_truncated`` an episode that the time limit cut is followed by the baseline's

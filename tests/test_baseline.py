@@ -179,13 +179,14 @@ def test_constant_rewards_are_predicted():
 
 
 def test_a_singular_system_is_solved_with_more_ridge():
-    data = recorded(np.zeros((1, 1, 2)), np.ones((1, 1)), [1])
+    data = recorded(np.zeros((3, 4, 2)), np.ones((3, 4)), [3] * 4)
     baseline = LinearFeatureBaseline(2, reg_coeff=0.0)
     with pytest.raises(FloatingPointError, match="cannot be fitted"):
         baseline.fit_data(data, GAMMA)
     baseline = LinearFeatureBaseline(2, reg_coeff=1e-12)
     baseline.fit_data(data, GAMMA)
-    np.testing.assert_allclose(baseline.values(data), [[1.0]], rtol=1e-6)
+    expected = [[1 + 0.95 + 0.95**2] * 4, [1 + 0.95] * 4, [1.0] * 4]
+    np.testing.assert_allclose(baseline.values(data), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("wrong", [float("nan"), float("inf")])

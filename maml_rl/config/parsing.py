@@ -21,7 +21,7 @@ RUN_CONFIG = "config.json"
 """The config that a run leaves in its folder."""
 FEW_FAULTS = 5
 """Wrong values that a message lists."""
-NAMES_OF_CODE = ("env-name", "policy", "metalearner")
+NAMES_OF_CODE = ("env-name", "policy", "metalearner", "baseline")
 """Keys whose values may be ``package.module:Class``."""
 
 

@@ -46,6 +46,8 @@ class Config(Block):
     """Discount factor per time step."""
     gae_lambda: Annotated[float, Field(ge=0, le=1)] = 1.0
     """Lambda of generalized advantage estimation."""
+    baseline: str = "linear"
+    """Baseline of the advantages: linear (2020), linear-cv, network, none, or package.module:Class."""
     bootstrap_truncated: bool = False
     """Value of the last observation follows an episode cut by the time limit (2020: always 0)."""
     mean_over: MeanOver = "episodes"

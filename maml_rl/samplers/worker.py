@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maml_rl.adaptation import Adaptation
-from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.baseline import Baseline
 from maml_rl.envs import TaskVectorEnv, make_task_vector_env
 from maml_rl.episode import EpisodeData, compute_advantages
 from maml_rl.errors import check_finite
@@ -36,7 +36,7 @@ class SamplerWorker:
         env: EnvSpec,
         env_kwargs: Mapping[str, Any],
         adaptation: Adaptation,
-        baseline: LinearFeatureBaseline,
+        baseline: Baseline,
     ):
         self._env, self._env_kwargs = env, env_kwargs
         self._adaptation, self._baseline = adaptation, baseline

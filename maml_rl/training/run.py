@@ -11,7 +11,7 @@ import gymnasium as gym
 import torch
 from torch import Tensor
 
-from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.baseline import make_baseline
 from maml_rl.config import WORKER_TIMEOUT, Config, load_config
 from maml_rl.config.methods import method_named
 from maml_rl.envs import TaskVectorEnv, make_env, make_task_vector_env
@@ -88,7 +88,7 @@ class Run:
             find_spec(config.env_name),
             dict(config.env_kwargs),
             method.adapts(policy, config),
-            LinearFeatureBaseline(get_input_size(self.env)),
+            make_baseline(config.baseline, get_input_size(self.env)),
         )
         backend: Backend
         if settings.num_workers:

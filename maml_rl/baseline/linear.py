@@ -1,21 +1,22 @@
-"""A state-value baseline that is linear in simple features, fitted afresh on every batch of episodes."""
+"""A linear baseline with a fixed ridge, as in 2020."""
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from maml_rl.advantages import discounted_returns, step_mask
+from maml_rl.baseline.base import known_last_observations, tasks_of
+from maml_rl.baseline.features import polynomials
 from maml_rl.episode import BatchEpisodes, EpisodeData
-
-TIME_SCALE = 100.0
-"""Steps per unit of the time feature."""
 
 
 class LinearFeatureBaseline(nn.Module):
     """Ridge regression of the discounted returns on obs, obs², t/100, its square and cube, and 1.
 
     The features are those of Duan et al. 2016 (rllab). Their Gram matrix has a condition number of
-    some 3e9 on half-cheetah, more than float32 can resolve, so features, fit and values are float64.
+    some 3e9 on half-cheetah, more than float32 can resolve, so features, fit and values are float64. Where
+    there are more features than steps, the weights follow from the steps' inner products, and the fit
+    interpolates: see `maml_rl.baseline.linear_cv`.
 
     Args:
         input_size: numbers in one observation, O.
@@ -45,6 +46,10 @@ class LinearFeatureBaseline(nn.Module):
 
     def fit_data(self, data: EpisodeData, gamma: float) -> None:
         """Fit to ``data``; with a leading task dimension, one fit per task."""
+        if self._is_wide(data):
+            self.weight = torch.stack([self._fit_steps(task, gamma) for task in tasks_of(data)])
+            self.weight = self.weight.view(*data.rewards.shape[:-2], -1)
+            return
         mask = step_mask(data.lengths, data.rewards.shape[-2]).double()
         features = self._step_features(data).mul_(mask[..., None]).flatten(-3, -2)
         targets = (discounted_returns(data.rewards.double(), gamma) * mask).flatten(-2, -1)
@@ -55,7 +60,11 @@ class LinearFeatureBaseline(nn.Module):
 
     def values(self, data: EpisodeData) -> Float[Tensor, "*N T K"]:
         """Return ``V(s_t)`` for every step (float64; meaningless behind an episode's end)."""
-        return self._evaluate(self._step_features(data))
+        if self._is_wide(data):
+            of_task = zip(tasks_of(data), self.weight.view(-1, self.feature_size), strict=True)
+            values = [_evaluate(self._step_features(task), weight) for task, weight in of_task]
+            return torch.stack(values).view(data.rewards.shape)
+        return _evaluate(self._step_features(data), self.weight)
 
     def last_values(self, data: EpisodeData) -> Float[Tensor, "*N K"]:
         """Return the value of the observation after each episode's last step.
@@ -63,14 +72,23 @@ class LinearFeatureBaseline(nn.Module):
         Raises:
             ValueError: the data does not hold those observations.
         """
-        if data.last_observations is None:
-            raise ValueError("bootstrapping needs the last observations, which these episodes lack")
-        observations = data.last_observations.reshape(*data.lengths.shape, -1)
-        return self._evaluate(self._features(observations, data.lengths))
+        observations = known_last_observations(data).reshape(*data.lengths.shape, -1)
+        return _evaluate(self._features(observations, data.lengths), self.weight)
 
     def forward(self, episodes: BatchEpisodes) -> Float[Tensor, "T K"]:
         """Return ``V(s_t)`` of one task's episodes (float64)."""
         return self.values(episodes.data)
+
+    def _is_wide(self, data: EpisodeData) -> bool:
+        """Return whether there are more features than steps. Tasks are taken one by one then, for memory."""
+        return self.feature_size > data.rewards.shape[-2:].numel()
+
+    def _fit_steps(self, task: EpisodeData, gamma: float) -> Float[Tensor, "F"]:
+        """Return the weights for one task, at a cost that follows the steps: ``Xᵀ (X Xᵀ + ridge I)⁻¹ y``."""
+        real = step_mask(task.lengths, task.rewards.shape[-2])
+        features = self._step_features(task)[real]
+        returns = discounted_returns(task.rewards.double(), gamma)[real]
+        return features.mT @ _solve_ridge(features @ features.mT, returns, self.reg_coeff)
 
     def _step_features(self, data: EpisodeData) -> Float[Tensor, "*N T K F"]:
         observations = data.observations.reshape(*data.rewards.shape, -1)
@@ -84,21 +102,15 @@ class LinearFeatureBaseline(nn.Module):
             raise ValueError(
                 f"the baseline takes observations of size {self.input_size}, got {observations.shape[-1]}"
             )
-        # Written in place: at this size, temporaries cost more than the arithmetic.
-        size, time = self.input_size, steps.double() / TIME_SCALE
-        features = observations.new_empty((*observations.shape[:-1], self.feature_size), dtype=torch.float64)
-        features[..., :size] = observations
-        torch.square(features[..., :size], out=features[..., size : 2 * size])
-        for i, value in enumerate((time, time**2, time**3, torch.ones_like(time))):
-            features[..., 2 * size + i] = value
-        return features
+        return polynomials(observations, steps.double())
 
-    def _evaluate(self, features: Float[Tensor, "*B F"]) -> Float[Tensor, "*B"]:
-        # The weights are [F], or [N, F] when fitted on N tasks: then N leads the features too.
-        weight = self.weight.to(features.device)
-        rows = features.flatten(weight.dim() - 1, -2)
-        # The narrow factor first, as above.
-        return (weight[..., None, :] @ rows.mT).view(features.shape[:-1])
+
+def _evaluate(features: Float[Tensor, "*B F"], weight: Float[Tensor, "*N F"]) -> Float[Tensor, "*B"]:
+    """Return the values; with weights of N tasks, N leads the features too."""
+    weight = weight.to(features.device)
+    rows = features.flatten(weight.dim() - 1, -2)
+    # The narrow factor first, as above.
+    return (weight[..., None, :] @ rows.mT).view(features.shape[:-1])
 
 
 def _solve_ridge(

@@ -1,0 +1,76 @@
+"""A linear baseline whose ridge is chosen by cross-validation over episodes."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from maml_rl.baseline.base import Steps, TaskwiseBaseline, ValueFunction
+from maml_rl.baseline.features import Scaling, polynomials
+
+RIDGES = tuple(10.0**power for power in range(1, -7, -1))
+"""Ridges to choose from, per step; the strongest first."""
+RIDGE_ALONE = 1e-2
+"""The ridge where there is one episode, and so none to predict."""
+FOLDS = 5
+"""Groups of episodes that are predicted from the others: as many as there are episodes, at most so many."""
+
+
+class CrossValidatedBaseline(TaskwiseBaseline):
+    """Ridge regression on the features of the linear baseline, each of mean 0 and deviation 1.
+
+    The ridge is the one of `RIDGES` under which a part of the episodes is predicted best from the others.
+    Where there are more features than steps it does not interpolate, as a small fixed ridge does; time and
+    memory follow the steps there, not the features.
+    """
+
+    def fit_task(self, steps: Steps) -> ValueFunction:
+        """Return the ridge regression of the returns."""
+        columns = polynomials(steps.observations, steps.times)
+        scaling = Scaling.of(columns)
+        design = scaling(columns)
+        if design.shape[1] > design.shape[0]:
+            axes = _principal_axes(design)
+            weight, intercept = _fit(design @ axes, steps)
+            weight = axes @ weight
+        else:
+            weight, intercept = _fit(design, steps)
+        return lambda observations, times: scaling(polynomials(observations, times)) @ weight + intercept
+
+
+def _principal_axes(design: Float[Tensor, "n F"]) -> Float[Tensor, "F d"]:
+    """Return orthonormal axes that span the rows: a ridge regression on the coordinates there is the same."""
+    variances, rows = torch.linalg.eigh(design @ design.mT)
+    spanned = variances > variances[-1] * len(design) * torch.finfo(design.dtype).eps
+    return design.mT @ (rows[:, spanned] / variances[spanned].sqrt())
+
+
+def _fit(design: Float[Tensor, "n d"], steps: Steps) -> tuple[Float[Tensor, "d"], Float[Tensor, ""]]:
+    """Return weights and intercept under the best ridge; the intercept is not shrunk."""
+    design = torch.cat([design, torch.ones_like(design[:, :1])], dim=-1)
+    centre = steps.returns.mean()
+    returns = steps.returns - centre
+    shrunk = torch.ones_like(design[0])
+    shrunk[-1] = 0.0
+
+    def solve(gram: Tensor, moments: Tensor, ridge: float, rows: int) -> Tensor:
+        return torch.linalg.solve(gram + torch.diag(ridge * rows * shrunk), moments)
+
+    gram, moments = design.mT @ design, design.mT @ returns
+    errors = torch.zeros(len(RIDGES), dtype=design.dtype, device=design.device)
+    for left_out in _folds(steps.episodes):
+        part, its_returns = design[left_out], returns[left_out]
+        others = gram - part.mT @ part, moments - part.mT @ its_returns
+        rows = len(design) - len(part)
+        weights = torch.stack([solve(*others, ridge, rows) for ridge in RIDGES], dim=-1)
+        errors += (part @ weights - its_returns[:, None]).square().sum(0)
+    alone = int(steps.episodes[-1]) == 0
+    ridge = RIDGE_ALONE if alone else RIDGES[int(errors.argmin())]
+    weight = solve(gram, moments, ridge, len(design))
+    return weight[:-1], weight[-1] + centre
+
+
+def _folds(episodes: Int[Tensor, "n"]) -> list[Tensor]:
+    """Return the rows of each group of episodes; none if there is one episode."""
+    number = int(episodes[-1]) + 1
+    groups = min(FOLDS, number)
+    return [episodes * groups // number == fold for fold in range(groups)] if groups > 1 else []
