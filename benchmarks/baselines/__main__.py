@@ -1,4 +1,4 @@
-"""Does a better baseline learn faster? Training runs with few episodes per task; the results stay beside this file.
+"""Does a better baseline learn faster? Training runs with few episodes; the results stay beside this file.
 
     python -m benchmarks.baselines [NAME ...] [--seed SEED] [--runs FOLDER]
 

@@ -46,7 +46,7 @@ def _principal_axes(design: Float[Tensor, "n F"]) -> Float[Tensor, "F d"]:
 
 def _fit(design: Float[Tensor, "n d"], steps: Steps) -> tuple[Float[Tensor, "d"], Float[Tensor, ""]]:
     """Return weights and intercept under the best ridge; the intercept is not shrunk."""
-    design = torch.cat([design, torch.ones_like(design[:, :1])], dim=-1)
+    design = torch.cat([design, torch.ones_like(steps.returns[:, None])], dim=-1)
     centre = steps.returns.mean()
     returns = steps.returns - centre
     shrunk = torch.ones_like(design[0])

@@ -28,7 +28,7 @@ def make_baseline(name: str, input_size: int) -> Baseline:
     try:
         baseline = kind(input_size)
     except Exception as error:  # The class is anybody's.
-        raise UsageError(f"baseline '{name}' cannot be made of an input size: {failure(error)}") from error
+        raise UsageError(f"baseline '{name}' cannot be called with a size: {failure(error)}") from error
     if not isinstance(baseline, Baseline):
         raise UsageError(f"baseline '{name}': expected an object with fit_data, values and last_values")
     return baseline
