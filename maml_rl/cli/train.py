@@ -112,7 +112,7 @@ class Train:
             logger.warning("environment '%s': %s", config.env_name, finding.message)
         # Whatever ends the run, the folder keeps a checkpoint of the last whole meta-update.
         with Run(config, settings) as run, closed_whole(folder):
-            state, layout = run.learner.init(), run.learner.layout
+            state, layout = run.init(), run.learner.layout
             with held_back():
                 if resumed is None:
                     done = folder.start(layout, state, replaceable)

@@ -52,6 +52,12 @@ class Config(Block):
     """Value of the last observation follows an episode cut by the time limit (2020: always 0)."""
     mean_over: MeanOver = "episodes"
     """Losses are means over each episode's steps, then episodes (2020); or over all steps alike."""
+    normalize_observations: bool = False
+    """The policy sees observations less their mean, over their deviation, in the run so far."""
+    normalize_rewards: bool = False
+    """Advantages come from rewards over the deviation of the discounted returns in the run so far."""
+    normalize_advantages: bool = True
+    """Advantages have mean 0 and deviation 1 in each batch of a task's episodes."""
     policy: str = "mlp"
     """Policy: one that 'maml-rl policies' lists, or package.module:Class, any torch.nn.Module."""
     policy_kwargs: dict[str, Any] = {}

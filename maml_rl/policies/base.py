@@ -11,7 +11,6 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.distributions import Distribution
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from maml_rl.parameters import Layout, Params
 from maml_rl.policies.distributions import ActionDistribution
@@ -118,12 +117,14 @@ class Policy(nn.Module, ABC):
     @torch.no_grad()
     def get_vector(self) -> Float[Tensor, "P"]:
         """Return a copy of the policy's own parameters as one vector."""
-        return parameters_to_vector(self.parameters()).clone()
+        return self.layout.join(self.own_params())
 
     @torch.no_grad()
     def set_vector(self, vector: Float[Tensor, "P"]) -> None:
         """Overwrite the policy's own parameters."""
-        vector_to_parameters(vector, self.parameters())
+        parts = self.layout.view(vector)
+        for name, x in self.own_params().items():
+            x.copy_(parts[name])
 
     def unflatten(self, vectors: Float[Tensor, "*N P"]) -> Params:
         """View vectors as named parameters; leading dimensions stay."""

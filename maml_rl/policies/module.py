@@ -75,18 +75,6 @@ class ModulePolicy(Policy):
         """Return the module's own parameters and buffers, as its state dict orders them."""
         return OrderedDict(self.module.state_dict(keep_vars=True))
 
-    @torch.no_grad()
-    def get_vector(self) -> Float[Tensor, "P"]:
-        """Return a copy of the module's own parameters and buffers as one vector."""
-        return self.layout.join(self.own_params())
-
-    @torch.no_grad()
-    def set_vector(self, vector: Float[Tensor, "P"]) -> None:
-        """Overwrite the module's own parameters and buffers."""
-        parts = self.layout.view(vector)
-        for name, x in self.own_params().items():
-            x.copy_(parts[name])
-
     def at(self, params: Params) -> Callable[[Float[Tensor, "*B O"]], ActionDistribution]:
         """Return the policy under ``params``."""
         name, shape = next(iter(self.layout.shapes.items()))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
+import torch
 from torch import nn
 
 from maml_rl._system.own_code import failure, load_named
@@ -13,6 +14,7 @@ from maml_rl.errors import UsageError, did_you_mean, out_of_memory, shown
 from maml_rl.policies.base import Policy
 from maml_rl.policies.factory import perceptron_policy
 from maml_rl.policies.module import ModulePolicy
+from maml_rl.policies.normalized import REWARD_SCALE, NormalizedPolicy, PolicyWithStatistics
 from maml_rl.policies.spaces import action_size, observation_size
 
 MLP = "mlp"
@@ -29,7 +31,7 @@ MLP_KEYS = ("hidden_sizes", "nonlinearity", "init_std", "init_gain")
 
 
 def policy_for(config: Config, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> Policy:
-    """Return the untrained policy that a config describes, for two spaces.
+    """Return the untrained policy that a config describes, for two spaces, with the statistics that it wants.
 
     Its initial parameters are drawn from torch's generator.
 
@@ -37,6 +39,15 @@ def policy_for(config: Config, observation_space: gym.Space[Any], action_space: 
         UsageError: there is no such policy, it cannot be made of these arguments, the spaces do not fit it,
             or the module breaks the contract of `ModulePolicy`.
     """
+    policy = _policy(config, observation_space, action_space)
+    if config.normalize_observations:
+        policy = NormalizedPolicy(policy)
+    if config.normalize_rewards:
+        policy = PolicyWithStatistics(policy, {REWARD_SCALE: torch.ones(1)})
+    return policy
+
+
+def _policy(config: Config, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> Policy:
     if config.policy == MLP:
         if config.policy_kwargs:
             raise UsageError(

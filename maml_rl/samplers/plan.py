@@ -34,7 +34,13 @@ class Recipe:
             scales: in place of as many steps of the usual length as the config has.
         """
         usual = (1.0,) * config.num_steps
-        credit = Credit(config.gamma, config.gae_lambda, config.bootstrap_truncated, config.mean_over)
+        credit = Credit(
+            config.gamma,
+            config.gae_lambda,
+            config.bootstrap_truncated,
+            config.mean_over,
+            config.normalize_advantages,
+        )
         return cls(config.fast_batch_size, usual if scales is None else tuple(scales), credit)
 
 

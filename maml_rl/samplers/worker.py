@@ -15,6 +15,7 @@ from maml_rl.baseline import Baseline
 from maml_rl.envs import TaskVectorEnv, make_task_vector_env
 from maml_rl.episode import EpisodeData, compute_advantages
 from maml_rl.errors import check_finite
+from maml_rl.policies.normalized import REWARD_SCALE
 from maml_rl.samplers.plan import Sample, WorkItem
 from maml_rl.samplers.rollout import NotFiniteError, action_noise, rollout
 from maml_rl.seeding import Purpose, integer_seed, seed_global_generators, seed_sequence
@@ -76,9 +77,14 @@ class SamplerWorker:
             raise
         check("observations", data.observations)
         check("rewards", data.rewards)
-        credit = item.recipe.credit
-        self._baseline.fit_data(data, credit.gamma)
-        return data, compute_advantages(data, self._baseline, credit)
+        credited, credit = self._credited(data, params), item.recipe.credit
+        self._baseline.fit_data(credited, credit.gamma)
+        return data, compute_advantages(credited, self._baseline, credit)
+
+    def _credited(self, data: EpisodeData, params: Float[Tensor, "N P"]) -> EpisodeData:
+        """Return the episodes with the rewards that advantages come from."""
+        scale = self._adaptation.layout.view(params).get(REWARD_SCALE)
+        return data if scale is None else data._replace(rewards=data.rewards * scale[..., None])
 
     def sample_trajectories(self, item: WorkItem, params: Float[Tensor, "N P"], step: int) -> EpisodeData:
         """Roll out K episodes of each task, with the random streams of (item, ``step``).

@@ -18,7 +18,7 @@ from maml_rl.envs import TaskVectorEnv, make_env, make_task_vector_env
 from maml_rl.envs.registry import find_spec
 from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import UsageError, check_number
-from maml_rl.metalearners import MetaLearner
+from maml_rl.metalearners import MetaLearner, MetaState
 from maml_rl.policies.base import Policy
 from maml_rl.policies.factory import get_input_size
 from maml_rl.policies.registry import policy_for
@@ -30,6 +30,7 @@ from maml_rl.samplers.backends.processes import ProcessBackend
 from maml_rl.samplers.worker import SamplerWorker
 from maml_rl.seeding import Purpose, integer_seed, seed_sequence
 from maml_rl.training.folder import CONFIG, POLICY
+from maml_rl.training.running_statistics import RunningStatistics
 from maml_rl.training.state import load_theta
 
 LARGEST_SEED = 2**63 - 1
@@ -83,6 +84,7 @@ class Run:
         policy = initial_policy(config, self.env, settings.seed)
         method = method_named(config.metalearner).load()
         self.learner: MetaLearner = method(policy, config, device, rebuild=settings.rebuild_graphs)
+        self.statistics = RunningStatistics(self.learner.layout)
         make_worker = partial(
             SamplerWorker,
             find_spec(config.env_name),
@@ -103,6 +105,10 @@ class Run:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def init(self) -> MetaState:
+        """Return the state before the first update."""
+        return self.statistics.init(self.learner.init())
 
     def close(self) -> None:
         """Stop the sampler and close the environment."""

@@ -27,7 +27,7 @@ def train(run: Run, state: MetaState | None = None, done: Progress | None = None
         FloatingPointError: numbers went wrong; the message names the iteration.
         WorkerError: a sampler worker failed.
     """
-    state = run.learner.init() if state is None else state
+    state = run.init() if state is None else state
     done = done or Progress()
     keep_freed_memory()
     env_steps = done.env_steps
@@ -38,8 +38,9 @@ def train(run: Run, state: MetaState | None = None, done: Progress | None = None
             check_finite_metrics(numbers)
         except FloatingPointError as error:
             raise FloatingPointError(f"meta-update {iteration + 1}: {error}") from None
-        state = update.state
-        steps = sum(batch.num_steps for episodes in rounds for batch in episodes)
+        batches = [batch for episodes in rounds for batch in episodes]
+        state = run.statistics.update(state, update.state, batches)
+        steps = sum(batch.num_steps for batch in batches)
         env_steps += steps
         hand_back_free_memory()
         yield Iteration(
