@@ -83,8 +83,10 @@ class SamplerWorker:
 
     def _credited(self, data: EpisodeData, params: Float[Tensor, "N P"]) -> EpisodeData:
         """Return the episodes with the rewards that advantages come from."""
-        scale = self._adaptation.layout.view(params).get(REWARD_SCALE)
-        return data if scale is None else data._replace(rewards=data.rewards * scale[..., None])
+        layout = self._adaptation.layout
+        if REWARD_SCALE not in layout.shapes:
+            return data
+        return data._replace(rewards=data.rewards * layout.view(params)[REWARD_SCALE][..., None])
 
     def sample_trajectories(self, item: WorkItem, params: Float[Tensor, "N P"], step: int) -> EpisodeData:
         """Roll out K episodes of each task, with the random streams of (item, ``step``).
