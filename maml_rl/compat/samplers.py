@@ -13,7 +13,7 @@ from maml_rl.advantages import Credit
 from maml_rl.baseline import LinearFeatureBaseline
 from maml_rl.config import WORKER_TIMEOUT, MeanOver
 from maml_rl.envs import Task, make_env
-from maml_rl.envs.registry import find_spec
+from maml_rl.envs.copies import EnvCopies
 from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.episode import BatchEpisodes
 from maml_rl.losses import reinforce
@@ -68,8 +68,7 @@ class PolicySampler:
         template = copy.deepcopy(policy).cpu()
         make_worker = partial(
             SamplerWorker,
-            find_spec(env_name),
-            dict(env_kwargs),
+            EnvCopies(env_name, env_kwargs),
             GradientStep(template, reinforce, 1.0),
             copy.deepcopy(baseline).cpu(),
         )

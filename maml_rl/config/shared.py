@@ -40,6 +40,8 @@ class Config(Block):
     """Id of the environment, registered with Gymnasium, or package.module:EnvClass."""
     env_kwargs: dict[str, Any] = {}
     """Keyword arguments of the environment, as YAML: '{low: 0.0, high: 2.0}'."""
+    env_copies: Positive | None = None
+    """Copies of the environment that a process holds at most; one per episode of a work item if not given."""
     metalearner: str = DEFAULT_METHOD
     """Method: one that 'maml-rl methods' lists, or package.module:Class."""
     gamma: Annotated[float, Field(ge=0, le=1)] = 0.99

@@ -1,6 +1,6 @@
 """Any Gymnasium environment with ``sample_tasks`` and ``reset_task`` as a batch of tasks."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maml_rl.envs.contract import in_terms_of_gymnasium, reset
-from maml_rl.envs.task_env import Array, Task, TaskVectorEnv
+from maml_rl.envs.task_env import Array, Part, Task, TaskVectorEnv
 from maml_rl.errors import UsageError, shown
 
 EXTRAS = {"success": "success", "is_success": "success"}
@@ -20,26 +20,50 @@ REALS, FLAGS = (float, int, np.floating), (bool, np.bool_)
 
 
 class GymTaskVectorEnv(TaskVectorEnv):
-    """One environment object per sub-environment, stepped in a loop; it keeps its own time limit.
+    """Environment objects, stepped in a loop; each keeps its own time limit.
 
     Args:
-        make: returns a new environment, with its wrappers.
-        num_envs: number of environments.
+        copies: environments, with their wrappers.
+        num_envs: sub-environments, as many as copies unless given. Where they are more, copies run one
+            episode after another, in `turns`, and each is the same to the bit as if there were one for each.
     """
 
-    def __init__(self, make: Callable[[], gym.Env[Any, Any]], num_envs: int):
-        self._envs = [make() for _ in range(num_envs)]
-        first = self._envs[0]
+    def __init__(self, copies: Sequence[gym.Env[Any, Any]], num_envs: int | None = None):
+        num_envs = len(copies) if num_envs is None else num_envs
+        first = copies[0]
         limit = first.spec.max_episode_steps if first.spec else None
         super().__init__(num_envs, limit, first.observation_space, first.action_space)
+        self._copies = copies
+        # Whatever follows one another within a turn has copies of its own.
+        self._envs = [copies[i % len(copies)] for i in range(num_envs)]
+        self._tasks: Sequence[Task] = []
+        self._turn: Part = (slice(None), slice(None))
         declared = first.metadata.get("extras", ())
         self._names = {*EXTRAS, *declared}
         self._declared = [EXTRAS.get(name, name) for name in declared]
         self._observations = np.zeros((num_envs, *first.observation_space.shape), np.float32)  # type: ignore[misc]
 
+    @property
+    def turns(self) -> Sequence[Part]:
+        """As many whole tasks as there are copies for, or a part of one task's episodes."""
+        episodes = min(len(self._copies), self.episodes_per_task)
+        tasks = max(len(self._copies) // self.episodes_per_task, 1)
+        return [
+            (slice(n, n + tasks), slice(k, k + episodes))
+            for n in range(0, self._num_tasks, tasks)
+            for k in range(0, self.episodes_per_task, episodes)
+        ]
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, dict[str, Any]]:
+        """Start an episode in the sub-environments whose turn it is."""
+        self._turn = (options or {}).get("turn", self.turns[0])
+        return super().reset(seed=seed)
+
     def close_extras(self, **kwargs: Any) -> None:
         """Close the environments."""
-        for env in self._envs:
+        for env in self._copies:
             env.close()
 
     @in_terms_of_gymnasium()
@@ -64,15 +88,33 @@ class GymTaskVectorEnv(TaskVectorEnv):
         return observations, rewards, terminated, truncated, extras
 
     def _set_tasks(self, tasks: Sequence[Task]) -> None:
-        for i, env in enumerate(self._envs):
-            env.unwrapped.reset_task(tasks[i // self.episodes_per_task])  # type: ignore[attr-defined]
+        self._tasks = tasks
 
     @in_terms_of_gymnasium()
     def _start(self) -> Array:
+        # Drawn for all sub-environments, whichever begin.
         seeds = np.concatenate([rng.integers(2**31, size=self.episodes_per_task) for rng in self._rngs])
-        observations = [reset(env, int(seed)) for env, seed in zip(self._envs, seeds, strict=True)]
-        self._observations = np.asarray(observations, np.float32)
+        begins = np.arange(self.num_envs).reshape(self._num_tasks, -1)[self._turn].ravel().tolist()
+        self.running[:] = False
+        self.running[begins] = True
+        for i in begins if self._tasks else ():
+            task = self._tasks[i // self.episodes_per_task]
+            self._envs[i].unwrapped.reset_task(task)  # type: ignore[attr-defined]
+        self._observations = np.zeros_like(self._observations)
+        for i in begins:
+            self._observations[i] = self._fitting(reset(self._envs[i], int(seeds[i])))
         return self._observations
+
+    def _fitting(self, observation: Any) -> Any:
+        """Return an observation that fits its space, which NumPy would else stretch until it does.
+
+        Raises:
+            UsageError: it has another shape.
+        """
+        if np.shape(observation) != (expected := self._observations.shape[1:]):
+            shape = [*np.shape(observation)]
+            raise UsageError(f"reset() returned an observation of shape {shape}, expected {[*expected]}")
+        return observation
 
     def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
         raise AssertionError("step is overridden: sub-environments have time limits of their own")

@@ -104,7 +104,7 @@ def make_task_vector_env(
     """
     spec = find_spec(env) if isinstance(env, str) else env
     if spec.vector_entry_point is None:
-        return GymTaskVectorEnv(lambda: make_env(spec, env_kwargs), num_envs)
+        return GymTaskVectorEnv([make_env(spec, env_kwargs) for _ in range(num_envs)])
     own, kwargs = _split(env_kwargs)
     _check_kwargs(spec, {**kwargs, **own}, shared_arguments(spec))
     with _making(spec, kwargs):

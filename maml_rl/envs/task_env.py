@@ -3,7 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -17,6 +17,8 @@ Task = Any
 """One MDP out of a distribution: plain data, such as a dict of numbers and arrays."""
 
 Array = NDArray[Any]
+Part: TypeAlias = tuple[slice, slice]
+"""Some of N tasks, and some of each one's K episodes."""
 ObsType = TypeVar("ObsType")
 ActType = TypeVar("ActType")
 
@@ -70,6 +72,7 @@ class TaskVectorEnv(VectorEnv[Array, Array, Array]):
     come from one stream per task, so that they do not depend on what else is in the batch.
 
     A sub-environment whose episode is over keeps saying so and its rewards are 0 until `reset`.
+    Where not all can run at once, a reset begins those of one of the `turns`, and the others are over.
 
     Subclasses implement `_set_tasks`, `_start` and `_advance` on arrays whose first dimension is
     ``num_envs``, and may skip work where ``self.running`` is false.
@@ -100,6 +103,11 @@ class TaskVectorEnv(VectorEnv[Array, Array, Array]):
         """K, the number of sub-environments that share a task."""
         return self.num_envs // self._num_tasks
 
+    @property
+    def turns(self) -> Sequence[Part]:
+        """The parts of ``[N, K]`` that run one after another: here, everything at once."""
+        return [(slice(None), slice(None))]
+
     def reset_task(self, tasks: Sequence[Task]) -> None:
         """Give each group of K sub-environments its task.
 
@@ -123,6 +131,7 @@ class TaskVectorEnv(VectorEnv[Array, Array, Array]):
 
         Args:
             seed: one per task; an integer ``s`` stands for ``s, s + 1, …``. Without one the streams go on.
+            options: ``"turn"``, one of `turns`; the first if it is not given.
         """
         self._seed(seed)
         self._elapsed = 0

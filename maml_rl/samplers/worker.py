@@ -1,23 +1,21 @@
 """The work of sampling: a work item in, one round of episodes after another out; nothing is remembered."""
 
 import time
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import torch
-from gymnasium.envs.registration import EnvSpec
 from jaxtyping import Float
 from torch import Tensor
 
 from maml_rl.adaptation import Adaptation
 from maml_rl.baseline import Baseline
-from maml_rl.envs import TaskVectorEnv, make_task_vector_env
+from maml_rl.envs.copies import EnvCopies
 from maml_rl.episode import EpisodeData, compute_advantages
 from maml_rl.errors import check_finite
 from maml_rl.policies.normalized import REWARD_SCALE
 from maml_rl.samplers.plan import Sample, WorkItem
-from maml_rl.samplers.rollout import NotFiniteError, action_noise, rollout
+from maml_rl.samplers.rollout import ActionNoise, NotFiniteError, rollout
 from maml_rl.seeding import Purpose, integer_seed, seed_global_generators, seed_sequence
 from maml_rl.stacked import stack_data
 
@@ -26,22 +24,13 @@ class SamplerWorker:
     """Rolls out, adapts, and rolls out again, for the tasks of one work item at a time.
 
     Args:
-        env: the environment's registration.
-        env_kwargs: its keyword arguments.
+        copies: of the environment; they are closed with the worker.
         adaptation: how tasks adapt; theta comes with the item.
         baseline: fitted afresh for every batch of episodes.
     """
 
-    def __init__(
-        self,
-        env: EnvSpec,
-        env_kwargs: Mapping[str, Any],
-        adaptation: Adaptation,
-        baseline: Baseline,
-    ):
-        self._env, self._env_kwargs = env, env_kwargs
-        self._adaptation, self._baseline = adaptation, baseline
-        self._envs: dict[int, TaskVectorEnv] = {}
+    def __init__(self, copies: EnvCopies, adaptation: Adaptation, baseline: Baseline):
+        self._copies, self._adaptation, self._baseline = copies, adaptation, baseline
 
     def sample(self, item: WorkItem) -> Iterator[Sample]:
         """Yield the episodes of each round: before each adaptation step, and after the last."""
@@ -98,25 +87,18 @@ class SamplerWorker:
             return seed_sequence(item.seed, purpose, iteration=item.iteration, task=task, step=step)
 
         tasks = range(item.first_task, item.first_task + len(item.tasks))
-        rngs = [np.random.default_rng(stream(Purpose.ACTIONS, task)) for task in tasks]
+        streams = [stream(Purpose.ACTIONS, task) for task in tasks]
         seeds = [integer_seed(stream(Purpose.ENVIRONMENT, task)) for task in tasks]
         episodes, policy = item.recipe.episodes, self._adaptation.policy
-        noise = action_noise(policy, rngs, episodes)
-        env = self._vector_env(len(item.tasks) * episodes)
+        noise = ActionNoise(policy, streams, episodes)
+        env = self._copies.batch(len(item.tasks) * episodes)
         seed_global_generators(stream(Purpose.GLOBAL_GENERATORS, item.first_task))
         env.reset_task(item.tasks)
         return rollout(env, policy, params, noise, seeds)
 
     def close(self) -> None:
         """Close the environments."""
-        for env in self._envs.values():
-            env.close()
-        self._envs.clear()
-
-    def _vector_env(self, num_envs: int) -> TaskVectorEnv:
-        if num_envs not in self._envs:
-            self._envs[num_envs] = make_task_vector_env(self._env, self._env_kwargs, num_envs)
-        return self._envs[num_envs]
+        self._copies.close()
 
 
 def _to_sample(

@@ -14,8 +14,8 @@ from torch import Tensor
 from maml_rl.baseline import make_baseline
 from maml_rl.config import WORKER_TIMEOUT, Config, load_config
 from maml_rl.config.methods import method_named
-from maml_rl.envs import TaskVectorEnv, make_env, make_task_vector_env
-from maml_rl.envs.registry import find_spec
+from maml_rl.envs import TaskVectorEnv, make_task_vector_env
+from maml_rl.envs.copies import EnvCopies
 from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import UsageError, check_number
 from maml_rl.metalearners import MetaLearner, MetaState
@@ -77,18 +77,16 @@ class Run:
     def __init__(self, config: Config, settings: RunSettings):
         self.config, self.settings = config, settings
         device = _device(settings.device)
-        self.env = make_env(config.env_name, config.env_kwargs)
-        # What only the batched environment complains of shall be said before anything is written.
-        with closing(make_task_vector_env(config.env_name, config.env_kwargs, 1)) as batch:
-            _check_alike(config.env_name, self.env, batch)
+        self.copies = EnvCopies(config.env_name, config.env_kwargs, config.env_copies)
+        self.env = self.copies.first
+        _check_batches(config, self.copies)
         policy = initial_policy(config, self.env, settings.seed)
         method = method_named(config.metalearner).load()
         self.learner: MetaLearner = method(policy, config, device, rebuild=settings.rebuild_graphs)
         self.statistics = RunningStatistics(self.learner.layout)
         make_worker = partial(
             SamplerWorker,
-            find_spec(config.env_name),
-            dict(config.env_kwargs),
+            self.copies,
             method.adapts(policy, config),
             make_baseline(config.baseline, get_input_size(self.env)),
         )
@@ -111,9 +109,9 @@ class Run:
         return self.statistics.init(self.learner.init())
 
     def close(self) -> None:
-        """Stop the sampler and close the environment."""
+        """Stop the sampler and close the environments."""
         self.sampler.close()
-        self.env.close()
+        self.copies.close()
 
 
 @contextmanager
@@ -136,6 +134,19 @@ def initial_policy(config: Config, env: gym.Env[Any, Any], seed: int) -> Policy:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(seed_sequence(seed, Purpose.INITIAL_PARAMETERS)))
         return policy_for(config, env.observation_space, env.action_space)
+
+
+def _check_batches(config: Config, copies: EnvCopies) -> None:
+    """Check, before anything is written, what only shows when there is more than one environment.
+
+    Raises:
+        UsageError: the batched version, or a second copy, cannot be made, or is not like the first one.
+    """
+    if copies.are_native:
+        with closing(make_task_vector_env(copies.spec, copies.env_kwargs, 1)) as batch:
+            _check_alike(config.env_name, copies.first, batch)
+    elif copies.number(config.fast_batch_size * min(config.tasks_per_item, config.meta_batch_size)) > 1:
+        copies.another().close()
 
 
 def _check_alike(name: str, env: gym.Env[Any, Any], batch: TaskVectorEnv) -> None:

@@ -20,7 +20,7 @@ from maml_rl.envs.navigation import Navigation2DEnv
 from maml_rl.envs.registry import find_spec, keyword_arguments
 from maml_rl.episode import EpisodeData
 from maml_rl.errors import UsageError
-from maml_rl.samplers.rollout import action_noise, rollout
+from maml_rl.samplers.rollout import ActionNoise, rollout
 from maml_rl.seeding import FIRST_EVALUATION, Purpose, integer_seed, seed_sequence
 from maml_rl.training.run import Run
 from maml_rl.viz.opengl import choose_opengl
@@ -81,6 +81,7 @@ def record_episodes(
         episodes = list(play_episodes(run, run.env, task, index, params))
         drawn = draw_paths([_path(episode) for episode in episodes], task["goal"], size)
         return [Recording(f, _returns(e)) for f, e in zip(drawn, episodes, strict=True)]
+    run.copies.close()  # A process may be able to hold one alone.
     with closing(RenderCollection(_rendering_env(run, size))) as env:
         return [
             Recording(_popped(env), _returns(episode))
@@ -96,11 +97,12 @@ def play_episodes(
         seed_sequence(run.settings.seed, purpose, iteration=FILMED, task=index)
         for purpose in (Purpose.ACTIONS, Purpose.ENVIRONMENT)
     )
-    batch = GymTaskVectorEnv(lambda: env, 1)
+    batch = GymTaskVectorEnv([env])
     batch.reset_task([task])
+    policy = run.learner.adaptation.policy
+    noise = ActionNoise(policy, [actions], 1)
     for vector in params:
-        noise = action_noise(run.learner.adaptation.policy, [np.random.default_rng(actions)], 1)
-        yield rollout(batch, run.learner.adaptation.policy, vector, noise, [integer_seed(start)])
+        yield rollout(batch, policy, vector, noise, [integer_seed(start)])
 
 
 def draw_paths(paths: Sequence[NDArray[Any]], goal: NDArray[Any], size: int) -> list[list[Frame]]:

@@ -121,10 +121,7 @@ def test_closing_closes_every_environment(corridor: str):
 
 
 def test_adapted_navigation_equals_native_navigation():
-    def make() -> gym.Env[Any, Any]:
-        return make_env("2DNavigation-v0", {"max_episode_steps": 40})
-
-    adapted = GymTaskVectorEnv(make, 6)
+    adapted = GymTaskVectorEnv([make_env("2DNavigation-v0", {"max_episode_steps": 40}) for _ in range(6)])
     native = make_task_vector_env("2DNavigation-v0", {"max_episode_steps": 40}, 6)
     assert not isinstance(native, GymTaskVectorEnv)
     assert adapted.single_observation_space == native.single_observation_space

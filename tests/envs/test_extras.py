@@ -99,7 +99,7 @@ def test_the_name_of_success_that_comes_last_counts_wherever_it_is_told():
         def told(self, beyond: bool) -> dict[str, float]:
             return {"is_success": 0.25, "success": 0.5}
 
-    env = GymTaskVectorEnv(Both, 2)
+    env = GymTaskVectorEnv([Both(), Both()])
     env.reset_task([{"mark": 0.5}])
     env.reset(seed=0)
     *_, info = env.step(np.zeros((2, 1)))

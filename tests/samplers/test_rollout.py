@@ -8,7 +8,7 @@ import torch
 
 from maml_rl.envs import Task, TaskVectorEnv
 from maml_rl.envs.task_env import Array
-from maml_rl.samplers.rollout import action_noise, rollout
+from maml_rl.samplers.rollout import ActionNoise, rollout
 from tests.builders import make_policy
 
 BOX = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
@@ -38,7 +38,7 @@ def test_what_an_environment_writes_to_later_is_recorded_as_it_was():
     env, policy = Counting(3, max_episode_steps=4), make_policy("normal")
     tasks: list[Task] = [{}]
     env.reset_task(tasks)
-    noise = action_noise(policy, [np.random.default_rng(0)], 3)
+    noise = ActionNoise(policy, [np.random.SeedSequence(0)], 3)
     data = rollout(env, policy, policy.get_vector()[None], noise, [0])
     assert data.observations[0, :, 0].tolist() == [[0, 0], [1, 1], [2, 2], [3, 3]]
     assert data.last_observations is not None
