@@ -16,6 +16,8 @@ class CheckEnv:
     """Id of the environment, registered with Gymnasium, or package.module:EnvClass."""
     env_kwargs: dict[str, Any] = field(default_factory=dict)
     """Keyword arguments of the environment, as YAML: '{low: 0.0, high: 2.0}'."""
+    env_copies: int | None = None
+    """Copies of the environment that a process is to hold at most; one per episode if not given."""
     config: Path | None = None
     """Config file; say what an iteration of it would take."""
 
@@ -25,12 +27,12 @@ class CheckEnv:
         from maml_rl.envs.check import check_env
         from maml_rl.envs.cost import cost_of
 
-        findings = check_env(self.env, self.env_kwargs)
+        findings = check_env(self.env, self.env_kwargs, self.env_copies)
         for finding in findings:
             print(f"{'broken' if finding.breaks else 'advice'}: {finding.message}")
         if any(finding.breaks for finding in findings):
             sys.exit(1)
-        cost = cost_of(self.env, self.env_kwargs)
+        cost = cost_of(self.env, self.env_kwargs, self.env_copies)
         print(cost)
         if self.config is not None:
             print(cost.of_iteration(load_config(self.config)[0]))

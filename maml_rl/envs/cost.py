@@ -28,7 +28,7 @@ class EnvCost:
 
     Args:
         megabytes: of a copy; None where the system does not say what a process holds.
-        microseconds: of a step of a copy, `COPIES` of them side by side.
+        microseconds: of a step of a copy, up to `COPIES` of them side by side.
         steps: of an episode under random actions.
     """
 
@@ -42,7 +42,8 @@ class EnvCost:
 
     def of_iteration(self, config: Config) -> str:
         """Say what an iteration of a config takes in environments alone, on one processor."""
-        copies = config.fast_batch_size * min(config.tasks_per_item, config.meta_batch_size)
+        episodes = config.fast_batch_size * min(config.tasks_per_item, config.meta_batch_size)
+        copies = min(episodes, config.env_copies or episodes)
         steps = config.meta_batch_size * config.fast_batch_size * (config.num_steps + 1) * self.steps
         size = "" if self.megabytes is None else f", {copies * self.megabytes:,.0f} MB"
         return (
@@ -51,30 +52,36 @@ class EnvCost:
         )
 
 
-def cost_of(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) -> EnvCost:
+def cost_of(
+    env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None, env_copies: int | None = None
+) -> EnvCost:
     """Measure a few episodes of copies side by side.
+
+    Args:
+        env_copies: copies that there may be, if they are fewer.
 
     Raises:
         UsageError: the environment cannot be made.
     """
     with closing(make_env(env, env_kwargs)) as single:
         task = EnvTaskSpace(single).sample(0, 1)
-        actions = np.stack(actions_of(single.action_space, COPIES))
+        copies = min(COPIES, env_copies or COPIES)
+        actions = np.stack(actions_of(single.action_space, copies))
     before = _resident()
-    with closing(make_task_vector_env(env, env_kwargs, COPIES)) as batch:
+    with closing(make_task_vector_env(env, env_kwargs, copies)) as batch:
         after = _resident()
         batch.reset_task(task)
         lengths: list[Array] = []
         started = time.perf_counter()
         while time.perf_counter() - started < SECONDS or not lengths:
             batch.reset(seed=[len(lengths)])
-            length = np.zeros(COPIES)
+            length = np.zeros(copies)
             while batch.running.any() and time.perf_counter() - started < 4 * SECONDS:
                 length += batch.running
                 batch.step(actions)
             lengths.append(length)
         seconds = time.perf_counter() - started
-    megabytes = None if before is None or after is None else max(after - before, 0.0) / COPIES
+    megabytes = None if before is None or after is None else max(after - before, 0.0) / copies
     return EnvCost(megabytes, 1e6 * seconds / float(np.sum(lengths)), float(np.mean(lengths)))
 
 

@@ -1,7 +1,8 @@
 """Episodes under given actions, to be compared to the bit."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -10,8 +11,7 @@ import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
 from maml_rl.envs.registry import make_env
-from maml_rl.envs.task_env import Task
-from maml_rl.errors import shown
+from maml_rl.envs.task_env import Task, TaskVectorEnv
 from maml_rl.seeding import global_generators_kept, seed_global_generators
 
 SEED = 7
@@ -79,18 +79,68 @@ def fresh_episode(
         return episode(env, task, actions)
 
 
-def difference(first: Sequence[Step], second: Sequence[Step]) -> str:
-    """Say where two episodes part; nothing if they are equal."""
-    for number, (a, b) in enumerate(zip(first, second, strict=False)):
-        for name, x, y in zip(Step._fields, a, b, strict=True):
+def batched_episodes(batch: TaskVectorEnv, tasks: Sequence[Task], actions: Sequence[Any]) -> list[list[Step]]:
+    """Run an episode of each task side by side, as `episode` does each alone."""
+    with global_generators_kept():
+        seed_global_generators(np.random.SeedSequence(SEED))
+        batch.reset_task(tasks)
+        observations, _ = batch.reset(seed=[SEED] * len(tasks))
+        episodes = [[Step(seen.astype(np.float32).tobytes())] for seen in observations]
+        for action in actions:
+            running = batch.running.copy()
+            observations, rewards, terminated, truncated, _ = batch.step(np.stack([action] * len(tasks)))
+            for n in np.flatnonzero(running):
+                seen = observations[n].astype(np.float32).tobytes()
+                episodes[n].append(Step(seen, float(rewards[n]), bool(terminated[n]), bool(truncated[n])))
+    return episodes
+
+
+class Difference(NamedTuple):
+    """A quantity that differs between two episodes, at a time step."""
+
+    step: int
+    name: str
+    values: tuple[Any, Any]
+
+    @property
+    def size(self) -> float:
+        """How far numbers are from each other, relative to those above 1; infinite for what is no number."""
+        x, y = self.values
+        size = abs(x - y) / max(1.0, abs(x)) if isinstance(x, float) else math.inf
+        return size if math.isfinite(size) else math.inf
+
+    def __str__(self) -> str:
+        x, y = (f"{value:.9g}" if isinstance(value, float) else value for value in self.values)
+        return f"{self.name} {x} and {y} at step {self.step}"
+
+
+def differences(first: Sequence[Step], second: Sequence[Step]) -> Iterator[Difference]:
+    """Yield what differs between two episodes, in time."""
+    for step, (a, b) in enumerate(zip(first, second, strict=False)):
+        if a.observation != b.observation:
+            yield _of_observations(step, a.observation, b.observation)
+        for name in ("reward", "terminated", "truncated"):
+            x, y = getattr(a, name), getattr(b, name)
             if x != y and not (x != x and y != y):
-                if name == "observation":
-                    x, y = (
-                        list(np.frombuffer(seen, np.float32)[:4]) for seen in (a.observation, b.observation)
-                    )
-                    x, y = ([float(f"{v:.6g}") for v in seen] for seen in (x, y))
-                return f"{name} {shown(x, 60)} and {shown(y, 60)} at step {number}"
-    return "" if len(first) == len(second) else f"{len(first) - 1} and {len(second) - 1} steps"
+                yield Difference(step, name, (x, y))
+    if len(first) != len(second):
+        last = min(len(first), len(second)) - 1
+        yield Difference(last, "steps of the episode", (len(first) - 1, len(second) - 1))
+
+
+def difference(first: Sequence[Step], second: Sequence[Step]) -> Difference | None:
+    """Return what differs first; None if the episodes are equal."""
+    return next(differences(first, second), None)
+
+
+def _of_observations(step: int, a: bytes, b: bytes) -> Difference:
+    """Return where two observations differ most."""
+    if len(a) != len(b):
+        return Difference(step, "numbers of the observation", (len(a) // 4, len(b) // 4))
+    x, y = np.frombuffer(a, np.float32), np.frombuffer(b, np.float32)
+    differ = np.flatnonzero(x.view(np.uint32) != y.view(np.uint32))
+    found = (Difference(step, f"observation[{i}]", (float(x[i]), float(y[i]))) for i in differ)
+    return max(found, key=lambda where: where.size)
 
 
 def actions_of(space: gym.Space[Any], number: int) -> list[Any]:

@@ -7,6 +7,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
+from maml_rl.envs import TaskVectorEnv
+
 Answer = tuple[Any, Any, Any, Any, dict[str, Any]]
 
 
@@ -112,6 +114,88 @@ class SharedPlace(Line):
         SharedPlace.shared += 0.1 * float(np.ravel(action)[0])
         self.place = SharedPlace.shared
         self.time += 1
+
+
+class OneAtATime(Line):
+    """A simulator of which a process can hold one instance."""
+
+    alive = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        if OneAtATime.alive:
+            raise RuntimeError("one simulator per process")
+        OneAtATime.alive += 1
+
+    def close(self) -> None:
+        OneAtATime.alive -= 1
+
+
+class AnyLength(Line):
+    """Episodes end at random, pushes are random, and what is told varies."""
+
+    horizon = 12
+
+    def start(self) -> float:
+        return float(self.np_random.normal())
+
+    def step(self, action: Any) -> Answer:
+        observation, reward, _, cut, info = super().step(action)
+        if self.np_random.random() < 0.3:
+            info = {"success": float(self.time)}
+        return observation, reward, bool(self.np_random.random() < 0.2), cut, info
+
+
+class StrictActions(Line):
+    def move(self, action: Any) -> None:
+        assert self.action_space.contains(action), "outside of the space"
+        super().move(action)
+
+
+class ClippedActions(Line):
+    def move(self, action: Any) -> None:
+        super().move(np.clip(action, -1.0, 1.0))
+
+
+class PositiveActions(StrictActions):
+    action_space = spaces.Box(0.0, np.inf, (1,), np.float32)
+
+
+class TwinLine(ClippedActions):
+    """Has a batched version."""
+
+    def __init__(self, wrong: float = 0.0) -> None:
+        super().__init__()
+
+
+class TwinLineVectorEnv(TaskVectorEnv):
+    """`TwinLine`, unless it is told not to be.
+
+    Args:
+        wrong: by how much rewards of the third sub-environment are off, from step 5 on.
+    """
+
+    def __init__(self, num_envs: int = 1, wrong: float = 0.0):
+        super().__init__(num_envs, Line.horizon, Line.observation_space, Line.action_space)
+        self.wrong = np.array([0, 0, wrong, 0])[:num_envs]
+        self.goals = self.places = np.zeros(num_envs)
+        self.time = 0
+
+    def _set_tasks(self, tasks: Any) -> None:
+        self.goals = self._per_env([task["goal"] for task in tasks])
+
+    def _start(self) -> Any:
+        self.places, self.time = np.zeros(self.num_envs), 0
+        return self.look()
+
+    def _advance(self, actions: Any) -> Any:
+        self.places = self.places + 0.1 * np.clip(actions[:, 0], -1.0, 1.0).astype(float)
+        self.time += 1
+        rewards = -np.abs(self.places - self.goals) + (self.wrong if self.time >= 5 else 0.0)
+        return self.look(), rewards, np.zeros(self.num_envs, bool)
+
+    def look(self) -> Any:
+        return np.stack([self.places, np.full(self.num_envs, self.time / Line.horizon)], 1).astype(np.float32)
 
 
 class NoEnd(Line):

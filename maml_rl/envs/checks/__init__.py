@@ -1,0 +1,1 @@
+"""Checks of task distributions: each is a function of a `Trial` that yields findings."""

@@ -1,0 +1,41 @@
+"""A check that a batched version and the single environment are one."""
+
+from collections.abc import Iterator
+from contextlib import closing
+
+from maml_rl.envs.checks.trial import Finding, Trial
+from maml_rl.envs.playback import batched_episodes, differences
+from maml_rl.envs.registry import make_task_vector_env
+
+ROUNDING = 1e-4
+"""Largest difference that counts as rounding, relative to numbers above 1."""
+NEAR = 10
+"""Time steps, from where episodes part, in which rounding stays that small, chaotic as physics may be."""
+
+
+def batched(trial: Trial) -> Iterator[Finding]:
+    """Compare episodes in the batched version, if there is one, and in the single environment."""
+    if not trial.copies.are_native:
+        return
+    copies, tasks = trial.copies, trial.tasks
+    with closing(make_task_vector_env(copies.spec, copies.env_kwargs, len(tasks))) as batch:
+        together = batched_episodes(batch, tasks, trial.actions)
+    for number, (task, episode) in enumerate(zip(tasks, together, strict=True)):
+        found = list(differences(trial.episode(task), episode))
+        first = found[0].step if found else 0
+        near = [where for where in found if where.step < first + NEAR]
+        if large := [where for where in near if where.size > ROUNDING]:
+            yield Finding(
+                True,
+                f"its batched version and the single environment part in task {number}: {large[0]}: "
+                "training runs the one, rendering the other; they must compute the same",
+            )
+            return
+        if near:
+            size = max(where.size for where in near)
+            yield Finding(
+                False,
+                f"its batched version and the single environment part by rounding from step {first} of "
+                f"task {number} on, {size:.0e} within {NEAR} steps; what comes later was not compared",
+            )
+            return

@@ -1,0 +1,93 @@
+"""Checks that an episode follows from its task, seed and actions, wherever it runs."""
+
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+from maml_rl._system.elsewhere import in_another_process
+from maml_rl._system.own_code import failure
+from maml_rl.envs.checks.trial import Finding, Trial, parted
+from maml_rl.envs.playback import SEED, Between, episode, fresh_episode, unseeded_episode
+
+
+def repeats(trial: Trial) -> Iterator[Finding]:
+    """Compare an episode in a used environment and in a fresh one."""
+    for task in trial.tasks[:2]:
+        first, again = trial.episode(task), trial.episode(task)
+        trial.renew()
+        elsewhere = trial.episode(task)
+        found = parted(
+            (first, again),
+            "the same task, seed and actions gave two episodes one after the other",
+            "something outlives reset(seed=…), or is drawn from a generator that it does not seed",
+        ) or parted(
+            (first, elsewhere),
+            "the same task, seed and actions gave another episode in a copy of the environment",
+            "a task must say all that differs, and nothing may be drawn when it is made",
+        )
+        yield from found
+        if found:
+            return
+
+
+def shares(trial: Trial) -> Iterator[Finding]:
+    """Step two copies in turn, and compare with one alone, where a process is to hold more than one."""
+    if trial.copies.are_native or trial.copies.most == 1:
+        return
+    alone = trial.episode(trial.tasks[0])
+    with closing(trial.copies.another()) as other:
+        other.unwrapped.reset_task(trial.tasks[1])  # type: ignore[attr-defined]
+        between = Between(other, trial.actions[::-1])
+        together = episode(trial.env, trial.tasks[0], trial.actions, between.step)
+    yield from parted(
+        (alone, together),
+        "an episode came out otherwise while a copy of the environment was stepped in between",
+        "copies share something; with --env-copies 1 a process holds one, and episodes take turns",
+    )
+
+
+def travels(trial: Trial) -> Iterator[Finding]:
+    """Compare an episode with that of another process."""
+    here = trial.episode(trial.tasks[0])
+    copies = trial.copies
+    run = partial(fresh_episode, copies.spec, copies.env_kwargs, trial.tasks[0], trial.actions)
+    try:
+        there = in_another_process(run)
+    except Exception as error:  # Whatever somebody's environment raises.
+        said = f"in another process it fails: {failure(error)}; num-workers 0 samples in this one"
+        yield Finding(True, said)
+        return
+    yield from parted(
+        (here, there),
+        "the same task, seed and actions gave another episode in another process",
+        "what a script sets after the import does not travel to workers; env-kwargs and tasks do",
+    )
+
+
+def generators(trial: Trial) -> Iterator[Finding]:
+    """Look whether the global random generators are used."""
+    before = _generator_states()
+    trial.env.reset(seed=SEED)
+    trial.env.unwrapped.sample_tasks(1)  # type: ignore[attr-defined]
+    unseeded_episode(trial.env, trial.tasks[0], trial.actions, lambda: None)
+    for name, state in _generator_states().items():
+        if state != before[name]:
+            yield Finding(
+                False,
+                f"it draws from the global generator of {name}: maml_rl seeds that before each round, "
+                "but self.np_random is the environment's own",
+            )
+
+
+def _generator_states() -> dict[str, Any]:
+    numpy = np.random.get_state(legacy=True)  # noqa: NPY002
+    return {
+        "Python": random.getstate(),
+        "NumPy": (numpy[1].tobytes(), *numpy[2:]),  # type: ignore[index]
+        "torch": torch.get_rng_state().numpy().tobytes(),
+    }

@@ -1,0 +1,39 @@
+"""Checks of the tasks that are drawn, and of what they change."""
+
+from collections.abc import Iterator
+
+from maml_rl.envs.checks.trial import TASKS, Finding, Trial, text_of
+from maml_rl.envs.playback import SEED, difference
+from maml_rl.envs.task_space import EnvTaskSpace
+from maml_rl.errors import shown
+
+
+def draws(trial: Trial) -> Iterator[Finding]:
+    """Compare tasks drawn twice with one seed."""
+    again = EnvTaskSpace(trial.env).sample(SEED, TASKS)
+    trial.renew()
+    fresh = EnvTaskSpace(trial.env).sample(SEED, TASKS)
+    for others, where in ((again, "twice"), (fresh, "in a copy of the environment")):
+        if (text := text_of(others)) != text_of(trial.tasks):
+            yield Finding(
+                True,
+                f"sample_tasks, {where} after reset(seed={SEED}), drew {text_of(trial.tasks)[:100]} "
+                f"and then {text[:100]}: draw from self.np_random alone",
+            )
+            return
+    if text_of(trial.tasks[:1] * TASKS) == text_of(trial.tasks):
+        task = shown(trial.tasks[0])
+        yield Finding(False, f"sample_tasks({TASKS}) drew the same task {TASKS} times: {task}")
+
+
+def differs(trial: Trial) -> Iterator[Finding]:
+    """Compare the episodes of several tasks."""
+    episodes = [trial.episode(task) for task in trial.tasks]
+    if text_of(trial.tasks[:1]) != text_of(trial.tasks[1:2]) and not any(
+        difference(episodes[0], other) for other in episodes[1:]
+    ):
+        yield Finding(
+            False,
+            f"{TASKS} tasks gave the same episode, {len(episodes[0]) - 1} steps long: "
+            "does reset_task have an effect, and at the next reset?",
+        )

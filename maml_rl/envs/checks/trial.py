@@ -1,0 +1,77 @@
+"""What checks try out, and what they find."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+
+from maml_rl.envs.copies import EnvCopies
+from maml_rl.envs.playback import SEED, Step, actions_of, difference, episode
+from maml_rl.envs.task_env import Task
+from maml_rl.envs.task_space import EnvTaskSpace
+
+TASKS = 4
+
+
+class Finding(NamedTuple):
+    """Something that a check has found.
+
+    Args:
+        breaks: whether a promise of maml_rl does not hold in this environment; otherwise it is advice.
+    """
+
+    breaks: bool
+    message: str
+
+
+class Trial:
+    """An environment that is tried out, with tasks and actions.
+
+    There is one copy at a time, since a process may be able to hold one alone; but `shares` needs two.
+
+    Args:
+        steps: at most, of the episodes that are compared.
+        most: copies that a process may hold.
+
+    Raises:
+        UsageError: it cannot be made, is no task distribution, or has spaces that no policy fits.
+    """
+
+    def __init__(
+        self, env: str | EnvSpec, env_kwargs: Mapping[str, Any], steps: int, most: int | None = None
+    ):
+        self.copies = EnvCopies(env, env_kwargs, most)
+        self.tasks = EnvTaskSpace(self.env).sample(SEED, TASKS)
+        self.actions = actions_of(self.env.action_space, steps)
+
+    @property
+    def env(self) -> gym.Env[Any, Any]:
+        """The environment."""
+        return self.copies.first
+
+    def renew(self) -> None:
+        """Close the environment; the next use finds another copy."""
+        self.copies.close()
+
+    def close(self) -> None:
+        """Close the environment."""
+        self.copies.close()
+
+    def episode(self, task: Task, actions: Sequence[Any] | None = None) -> list[Step]:
+        """Run an episode."""
+        return episode(self.env, task, self.actions if actions is None else actions)
+
+
+def parted(episodes: tuple[Sequence[Step], Sequence[Step]], said: str, advice: str) -> list[Finding]:
+    """Return a broken promise if two episodes part, with where they do."""
+    where = difference(*episodes)
+    return [Finding(True, f"{said}: {where}: {advice}")] if where else []
+
+
+def text_of(tasks: Sequence[Task]) -> str:
+    """Return tasks as a text that tells different ones apart."""
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
+        return repr([*tasks])

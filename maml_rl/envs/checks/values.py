@@ -1,0 +1,91 @@
+"""Checks of what an environment returns, what it takes, and when it ends."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from gymnasium import spaces
+
+from maml_rl._system.own_code import failure
+from maml_rl.envs.checks.trial import Finding, Trial
+from maml_rl.envs.playback import SEED, difference
+from maml_rl.envs.task_env import Array
+from maml_rl.errors import shown
+
+LOOKS = 20
+"""Time steps of an episode whose numbers are looked at."""
+PATIENCE = 2.0
+"""Seconds that an episode without a time limit has to end by itself."""
+
+
+def values(trial: Trial) -> Iterator[Finding]:
+    """Look at observations, rewards and flags, as the environment itself returns them."""
+    space = trial.env.observation_space
+    observation, _ = trial.env.reset(seed=SEED)
+    if np.shape(observation) != space.shape:
+        shape = [*np.shape(observation)]
+        yield Finding(True, f"reset() returned an observation of shape {shape}, its space is {space}")
+        return
+    for action in trial.actions[:LOOKS]:
+        observation, reward, terminated, truncated, _ = trial.env.step(action)
+        numbers = {"an observation": observation, "a reward": reward}
+        for name, value in numbers.items():
+            if not np.isfinite(np.asarray(value, float)).all():
+                yield Finding(True, f"step() returned {name} that is NaN or infinite: {shown(value)}")
+                return
+        if terminated or truncated:
+            return
+
+
+def outside(trial: Trial) -> Iterator[Finding]:
+    """Compare episodes of actions outside of their Box, which policies draw, and of actions at its edge.
+
+    Where actions are clipped on their way to the environment, there is nothing to find.
+    """
+    space = trial.env.action_space
+    if not isinstance(space, spaces.Box):
+        return
+    edge, beyond = zip(*(_at_and_beyond(space, action) for action in trial.actions), strict=True)
+    advice = "clip them in step()"
+    if not trial.copies.are_native and np.isfinite([space.low, space.high]).all():
+        advice = "leave clip_actions in env-kwargs at true"
+    inside = trial.episode(trial.tasks[0], edge)
+    try:
+        there = trial.episode(trial.tasks[0], beyond)
+    except Exception as error:  # Whatever somebody's environment raises.
+        yield Finding(
+            True,
+            f"it fails at actions outside of its Box, which policies do draw: {failure(error)}: {advice}",
+        )
+        return
+    if where := difference(inside, there):
+        yield Finding(
+            False,
+            "actions outside of its Box have an effect of their own, unlike those at its edge: "
+            f"{where}: {advice}, if that is not meant",
+        )
+
+
+def _at_and_beyond(space: spaces.Box, action: Array) -> tuple[Array, Array]:
+    """Return the action's nearest on the edge of the Box, and one outside, where there is an edge."""
+    edge = np.where(action - space.low < space.high - action, space.low, space.high)
+    edge = np.where(np.isfinite(edge), edge, action)
+    return edge.astype(action.dtype), (2 * edge - action + np.sign(edge - action)).astype(action.dtype)
+
+
+def ends(trial: Trial) -> Iterator[Finding]:
+    """Look whether episodes end."""
+    if trial.env.spec is not None and trial.env.spec.max_episode_steps is not None:
+        return
+    trial.env.reset(seed=SEED)
+    started, steps = time.perf_counter(), 0
+    while time.perf_counter() - started < PATIENCE:
+        _, _, terminated, truncated, _ = trial.env.step(trial.actions[steps % len(trial.actions)])
+        steps += 1
+        if terminated or truncated:
+            return
+    yield Finding(
+        True,
+        f"it has no time limit, and no episode ended in {steps:,} steps: "
+        "register it with max_episode_steps, or give that in env-kwargs",
+    )
