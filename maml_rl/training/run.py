@@ -78,6 +78,15 @@ class Run:
         self.config, self.settings = config, settings
         device = _device(settings.device)
         self.copies = EnvCopies(config.env_name, config.env_kwargs, config.env_copies)
+        try:
+            self._begin(device)
+        except BaseException:
+            self.copies.close()
+            raise
+
+    def _begin(self, device: torch.device) -> None:
+        """Make what there is besides the environments."""
+        config, settings = self.config, self.settings
         self.env = self.copies.first
         _check_batches(config, self.copies)
         policy = initial_policy(config, self.env, settings.seed)

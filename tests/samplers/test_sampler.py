@@ -11,7 +11,7 @@ from maml_rl.advantages import Credit
 from maml_rl.baseline import LinearFeatureBaseline
 from maml_rl.config import Config
 from maml_rl.envs import make_env
-from maml_rl.envs.registry import find_spec
+from maml_rl.envs.copies import EnvCopies
 from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import UsageError
 from maml_rl.losses import reinforce
@@ -34,9 +34,8 @@ def sampler_of(num_workers: int, seed: int = 0) -> tuple[Sampler, Tensor]:
     theta = policy.get_vector()
     policy.set_vector(torch.full_like(theta, torch.nan))  # A template's own parameters do not matter.
     adaptation = GradientStep(policy, reinforce, FAST_LR)
-    make_worker = partial(
-        SamplerWorker, find_spec("2DNavigation-v0"), NAVIGATION, adaptation, LinearFeatureBaseline(2)
-    )
+    copies = EnvCopies("2DNavigation-v0", NAVIGATION)
+    make_worker = partial(SamplerWorker, copies, adaptation, LinearFeatureBaseline(2))
     backend: Backend = InProcessBackend(make_worker)
     if num_workers:
         backend = ProcessBackend(make_worker, num_workers)

@@ -1,0 +1,47 @@
+"""Training, testing and filming a simulator of which a process can hold one instance."""
+
+from pathlib import Path
+
+import imageio.v3 as iio
+
+from tests.cli.helpers import TINY, Command
+from tests.envs.peculiar import OneAtATime
+
+ONE = ("--env-name", "tests.envs.peculiar:OneAtATime", *TINY, "--seed", 1, "--logger", "none", "--quiet")
+
+
+def test_one_simulator_a_process_is_enough(command: Command, tmp_path: Path):
+    plain = ("--env-name", "tests.envs.peculiar:Line", *ONE[2:])
+    command.succeeds("train", *plain, "--output-folder", tmp_path / "line")
+    expected = (tmp_path / "line" / "metrics.csv").read_bytes()
+    for workers in (0, 2):
+        copies = ("--env-copies", 1, "--num-workers", workers)
+        command.succeeds("train", *ONE, *copies, "--output-folder", tmp_path / str(workers))
+        assert (tmp_path / str(workers) / "metrics.csv").read_bytes() == expected
+    run = ("--config", tmp_path / "0" / "config.json", "--policy", tmp_path / "0" / "policy.th")
+    command.succeeds("test", *run, "--num-workers", 0, "--num-batches", 1, "--meta-batch-size", 3)
+    film = tmp_path / "film.gif"
+    command.succeeds("render", tmp_path / "0", "--output", film, "--num-steps", 1, "--size", 200)
+    assert iio.imread(film).shape[0] == 1 + OneAtATime.horizon
+    assert OneAtATime.alive == 0
+
+
+def test_what_to_do_is_said_before_anything_is_written(command: Command, tmp_path: Path):
+    line = command.fails("train", *ONE, "--output-folder", tmp_path / "run")
+    assert "one simulator per process" in line
+    assert line.endswith("with --env-copies 1 a process holds no more, and episodes take turns")
+    assert not (tmp_path / "run").exists()
+    assert OneAtATime.alive == 0
+
+
+def test_one_episode_at_a_time_needs_one_simulator(command: Command, tmp_path: Path):
+    sizes = ("--fast-batch-size", 1, "--tasks-per-item", 1)
+    command.succeeds("train", *ONE, *sizes, "--output-folder", tmp_path / "run")
+
+
+def test_a_batched_version_is_no_set_of_copies(command: Command, tmp_path: Path):
+    options = ("--env-name", "2DNavigation-v0", "--env-copies", 2, *TINY, "--output-folder", tmp_path / "run")
+    assert "has a batched version, which runs all episodes at once and has no" in command.fails(
+        "train", *options
+    )
+    assert not (tmp_path / "run").exists()
