@@ -1,5 +1,6 @@
 """The training loop."""
 
+import logging
 import time
 from collections.abc import Iterator
 
@@ -12,8 +13,11 @@ from maml_rl.samplers import Recipe
 from maml_rl.samplers.futures import EpisodesFuture
 from maml_rl.statistics import standard_error
 from maml_rl.training.checkpoints import Progress
+from maml_rl.training.hints import hints
 from maml_rl.training.metrics import Iteration, Metrics, check_finite_metrics
 from maml_rl.training.run import Run
+
+logger = logging.getLogger(__name__)
 
 
 def train(run: Run, state: MetaState | None = None, done: Progress | None = None) -> Iterator[Iteration]:
@@ -40,6 +44,9 @@ def train(run: Run, state: MetaState | None = None, done: Progress | None = None
             raise FloatingPointError(f"meta-update {iteration + 1}: {error}") from None
         batches = [batch for episodes in rounds for batch in episodes]
         state = run.statistics.update(state, update.state, batches)
+        if iteration == 0:
+            for hint in hints(run, rounds[0]):
+                logger.warning("environment '%s': %s", run.config.env_name, hint)
         steps = sum(batch.num_steps for batch in batches)
         env_steps += steps
         hand_back_free_memory()

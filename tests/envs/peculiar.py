@@ -247,6 +247,20 @@ class TwoRewards(Line):
         return [1.0, 2.0]
 
 
+class Images(Line):
+    observation_space = spaces.Box(0, 255, (8, 8), np.uint8)
+
+    def look(self) -> Any:
+        return np.full((8, 8), 200, np.uint8)
+
+
+class BigNumbers(Line):
+    """Observations of the order of 1e4."""
+
+    def look(self) -> Any:
+        return 1e4 * super().look()
+
+
 class Scaled(Line):
     """Rewards in another unit."""
 

@@ -1,0 +1,67 @@
+"""Hints at what makes learning fail without a word."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.envs.registry import find_spec, is_shipped
+from maml_rl.episode import BatchEpisodes
+from maml_rl.training.run import Run
+
+LARGE, SMALL = 100.0, 0.01
+"""Root mean square of a number of observations, and the largest of all numbers, from which on they are odd.
+
+Of thirteen environments of Gymnasium's, only humanoids have a root mean square above 15.
+"""
+
+
+def hints(run: Run, episodes: Sequence[BatchEpisodes]) -> Iterator[str]:
+    """Yield what deserves a word about the first round's episodes, in a line each."""
+    yield from filter(None, (scale_hint(run, episodes), baseline_hint(run, episodes)))
+
+
+def baseline_hint(run: Run, episodes: Sequence[BatchEpisodes]) -> str | None:
+    """Return a hint if the baseline of 2020 interpolates, so that its advantages are noise."""
+    features = LinearFeatureBaseline(run.learner.adaptation.policy.input_size).feature_size
+    steps = min(batch.num_steps for batch in episodes)
+    if run.config.baseline != "linear" or features <= steps:
+        return None
+    return (
+        f"the baseline has {features} features for {steps} steps of a task, and so explains their returns "
+        "whole, noise and all: set baseline: linear-cv"
+    )
+
+
+def scale_hint(run: Run, episodes: Sequence[BatchEpisodes]) -> str | None:
+    """Return a hint if observations are of an odd scale; None where they are not, or are meant to be so.
+
+    Environments that ship with maml_rl are as they were published. Policies other than the perceptron see
+    images as they are, and scale them themselves; normalised observations have no scale.
+    """
+    space = run.env.observation_space
+    are_images = space.dtype == np.uint8 and run.config.policy != "mlp"
+    if run.config.normalize_observations or is_shipped(find_spec(run.config.env_name)) or are_images:
+        return None
+    means, largest = _scales(episodes)
+    if (means > LARGE).any():
+        number = f"{(means > LARGE).sum()} of {means.size} numbers of an observation"
+        what = f"{number} are large (root mean square up to {means.max():.2g})"
+    elif 0 < largest < SMALL:
+        what = f"observations are small (numbers up to {largest:.2g})"
+    else:
+        return None
+    return (
+        f"{what}; about 1 is usual, and learning may fail: scale them in the environment or a wrapper, "
+        "or set normalize-observations: true"
+    )
+
+
+def _scales(episodes: Sequence[BatchEpisodes]) -> tuple[NDArray[np.float64], float]:
+    """Return the root mean square of each number of the observations, and the largest of all."""
+    seen = [batch.observations.flatten(2) for batch in episodes]  # 0 behind an episode's end.
+    norms = np.stack([torch.linalg.vector_norm(x, dim=(0, 1)).double().cpu().numpy() for x in seen])
+    steps = sum(batch.num_steps for batch in episodes)
+    return np.sqrt(np.square(norms).sum(0) / steps), max(float(x.abs().max()) for x in seen)
