@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
 from maml_rl.baseline import LinearFeatureBaseline
 from maml_rl.envs.registry import find_spec, is_shipped
@@ -45,11 +43,15 @@ def scale_hint(run: Run, episodes: Sequence[BatchEpisodes]) -> str | None:
     are_images = space.dtype == np.uint8 and run.config.policy != "mlp"
     if run.config.normalize_observations or is_shipped(find_spec(run.config.env_name)) or are_images:
         return None
-    means, largest = _scales(episodes)
-    if (means > LARGE).any():
-        number = f"{(means > LARGE).sum()} of {means.size} numbers of an observation"
-        what = f"{number} are large (root mean square up to {means.max():.2g})"
-    elif 0 < largest < SMALL:
+    # One episode of each task tells as much as all of them.
+    first = [batch.observations[: batch.lengths[0], 0].flatten(1).cpu().numpy() for batch in episodes]
+    numbers = np.abs(np.concatenate(first), dtype=np.float64)
+    scales = np.sqrt(np.square(numbers).mean(0))
+    large = scales[scales > LARGE]
+    if large.size:
+        number = f"{large.size} of {scales.size} numbers of an observation"
+        what = f"{number} are large (root mean square up to {large.max():.2g})"
+    elif 0 < (largest := numbers.max()) < SMALL:
         what = f"observations are small (numbers up to {largest:.2g})"
     else:
         return None
@@ -57,11 +59,3 @@ def scale_hint(run: Run, episodes: Sequence[BatchEpisodes]) -> str | None:
         f"{what}; about 1 is usual, and learning may fail: scale them in the environment or a wrapper, "
         "or set normalize-observations: true"
     )
-
-
-def _scales(episodes: Sequence[BatchEpisodes]) -> tuple[NDArray[np.float64], float]:
-    """Return the root mean square of each number of the observations, and the largest of all."""
-    seen = [batch.observations.flatten(2) for batch in episodes]  # 0 behind an episode's end.
-    norms = np.stack([torch.linalg.vector_norm(x, dim=(0, 1)).double().cpu().numpy() for x in seen])
-    steps = sum(batch.num_steps for batch in episodes)
-    return np.sqrt(np.square(norms).sum(0) / steps), max(float(x.abs().max()) for x in seen)
