@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from maml_rl.envs.contract import in_terms_of_gymnasium, reset
+from maml_rl.envs.contract import EXPECTED, in_terms_of_gymnasium, reset
 from maml_rl.envs.task_env import Array, Part, Task, TaskVectorEnv
 from maml_rl.errors import UsageError, shown
 
@@ -75,7 +75,10 @@ class GymTaskVectorEnv(TaskVectorEnv):
         truncated = np.zeros(self.num_envs, bool)
         extras: dict[str, Array] = {name: np.zeros(self.num_envs) for name in self._declared}
         for i in np.flatnonzero(self.running):
-            observation, reward, ended, cut, info = self._envs[i].step(actions[i])
+            answer = self._envs[i].step(actions[i])
+            if len(answer) != 5:  # Gymnasium before 1.2 lets it through.
+                raise UsageError(f"the environment's step() returned {shown(answer)}; {EXPECTED}")
+            observation, reward, ended, cut, info = answer
             observations[i] = observation
             rewards[i] = reward if isinstance(reward, REALS) else _number("reward", reward)
             terminated[i] = ended if isinstance(ended, FLAGS) else _number("terminated", ended)

@@ -75,13 +75,13 @@ def test_tasks_may_come_as_an_array():
 @pytest.mark.parametrize(
     ("kind", "said"),
     [
-        ("OldStep", "fails in Gymnasium's hands: not enough values to unpack"),
+        ("OldStep", r"fails in Gymnasium's hands: not enough values to unpack|step\(\) returned \("),
         ("OldReset", "fails in Gymnasium's hands: .* got an unexpected keyword argument 'seed'"),
         ("BareReset", r"reset\(\) returned array\(\["),
     ],
 )
 def test_the_interface_of_before_gymnasium(kind: str, said: str, num_workers: int):
-    with pytest.raises(UsageError, match=rf"{said}.*; expected, as Gymnasium has"):
+    with pytest.raises(UsageError, match=rf"({said}).*; expected, as Gymnasium has"):
         sampled(kind, num_workers)
 
 

@@ -1,4 +1,4 @@
-"""Hints at observations of an odd scale."""
+"""Hints at what makes learning fail without a word."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ SCALE = "learning may fail: scale them in the environment or a wrapper, or set n
 
 
 def run_of(kind: str, **values: Any) -> Run:
-    sizes = {"num_batches": 2, "meta_batch_size": 2, "fast_batch_size": 3, "hidden_sizes": (4,)}
+    sizes = {"num_batches": 2, "meta_batch_size": 2, "fast_batch_size": 3, "baseline": "none"}
     name = kind if "-v" in kind else f"tests.envs.peculiar:{kind}"
     return Run(Config(env_name=name, **{**sizes, **values}), RunSettings(1))
 
@@ -69,7 +69,7 @@ def test_it_comes_once(kind: str, caplog: pytest.LogCaptureFixture):
 
 
 def test_what_scales_images_itself_gets_none(caplog: pytest.LogCaptureFixture):
-    images = run_of("Images", policy="cnn", policy_kwargs={"channels": [2]}, hidden_sizes=(64, 64))
+    images = run_of("Images", policy="cnn", policy_kwargs={"channels": [2]})
     assert hints_of(images, caplog) == []
 
 
@@ -77,3 +77,21 @@ def test_what_scales_images_itself_gets_none(caplog: pytest.LogCaptureFixture):
 def test_what_ships_gets_none(id: str, caplog: pytest.LogCaptureFixture):
     kwargs = {} if id.startswith("Bandit") else {"max_episode_steps": 5}
     assert hints_of(run_of(id, env_kwargs=kwargs), caplog) == []
+
+
+def test_normalised_observations_get_none(caplog: pytest.LogCaptureFixture):
+    assert hints_of(run_of("BigNumbers", normalize_observations=True), caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("episodes", "baseline", "hinted"),
+    [(2, "linear", True), (3, "linear", False), (2, "linear-cv", False)],
+)
+def test_a_baseline_that_interpolates(
+    episodes: int, baseline: str, hinted: bool, caplog: pytest.LogCaptureFixture
+):
+    values = {"env_kwargs": {"max_episode_steps": 3}, "fast_batch_size": episodes, "baseline": baseline}
+    # Navigation's two numbers make 8 features.
+    hints = hints_of(run_of("2DNavigation-v0", **values), caplog)
+    expected = ["environment '2DNavigation-v0': the baseline has 8 features for 6 steps of a task, and so "]
+    assert [hint[: len(line)] for hint, line in zip(hints, expected, strict=hinted)] == expected * hinted
