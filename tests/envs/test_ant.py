@@ -167,7 +167,8 @@ def test_contact_forces_do_not_depend_on_what_was_measured_before():
         states.append((data.qpos.copy(), data.qvel.copy(), data.ctrl.copy()))
     qpos, qvel, ctrl = (np.array(column) for column in zip(*states, strict=True))
     measurements = Measurements(env.unwrapped.locomotion, env.unwrapped.model)
-    forwards = measurements.at(qpos, qvel, ctrl)[0]
-    backwards = measurements.at(qpos[::-1], qvel[::-1], ctrl[::-1])[0]
+    models = [env.unwrapped.model] * len(states)
+    forwards = measurements.at(models, qpos, qvel, ctrl)["cfrc_ext"]
+    backwards = measurements.at(models, qpos[::-1], qvel[::-1], ctrl[::-1])["cfrc_ext"]
     np.testing.assert_array_equal(forwards, backwards[::-1])
     assert forwards.any()

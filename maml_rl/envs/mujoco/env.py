@@ -60,6 +60,7 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
         self.metadata = {**self.metadata, "render_fps": round(1 / self.dt)}
         self._actuation = Actuation(self.model, normalization_scale)
         self._measurements = Measurements(self.locomotion, self.model)
+        self._unmeasured = self._measurements.none(1)
         self.action_space = action_box(self.model, normalization_scale)
         self.observation_space = observation_box(self.locomotion, self.model)
         self.reset_task(task or self.locomotion.default_task)
@@ -77,9 +78,10 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
         return self.locomotion.sample_tasks(self.np_random, num_tasks)
 
     def reset_task(self, task: Task) -> None:
-        """Set the goal."""
+        """Set the goal, and what the task says of the model."""
+        self._goal = self.locomotion.goal(task)
+        self.locomotion.fit(self.model, task)
         self.task = task
-        self._goal = np.asarray(task[self.locomotion.task_key], np.float64)
 
     def reset_model(self) -> Array:
         """Draw the initial state."""
@@ -119,7 +121,34 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
     def _body_state(self) -> BodyState:
         """Return a batch of one."""
         qpos, qvel = self.data.qpos[None].copy(), self.data.qvel[None].copy()
-        return BodyState(qpos, qvel, *self._measurements.at(qpos, qvel, self.data.ctrl[None]))
+        measured = self._measurements.at([self.model], qpos, qvel, self.data.ctrl[None])
+        return BodyState(qpos, qvel, **{**self._unmeasured, **measured})
+
+
+class ExactMujocoTaskEnv(MujocoTaskEnv):
+    """`MujocoTaskEnv` that equals its batched version to the bit, whole episodes long.
+
+    The constraint solver starts from the acceleration over the last physics step, as it does there.
+    """
+
+    def _initialize_simulation(self) -> tuple[mujoco.MjModel, mujoco.MjData]:
+        model, data = super()._initialize_simulation()
+        self._acceleration = np.zeros(model.nv)
+        return model, data
+
+    def reset_model(self) -> Array:
+        """Draw the initial state."""
+        self._acceleration[:] = 0.0
+        return super().reset_model()
+
+    def _step_mujoco_simulation(self, ctrl: Array, n_frames: int) -> None:
+        model, data = self.model, self.data
+        data.ctrl[:] = ctrl
+        data.qacc_warmstart[:] = self._acceleration
+        mujoco.mj_step(model, data, nstep=n_frames - 1)
+        before = data.qvel.copy()
+        mujoco.mj_step(model, data)
+        self._acceleration[:] = (data.qvel - before) / model.opt.timestep
 
 
 def action_box(model: mujoco.MjModel, scale: float) -> spaces.Box:
@@ -129,5 +158,5 @@ def action_box(model: mujoco.MjModel, scale: float) -> spaces.Box:
 
 def observation_box(locomotion: Locomotion, model: mujoco.MjModel) -> spaces.Box:
     """Return the space of observations, unbounded."""
-    state = BodyState(model.qpos0, np.zeros(model.nv), *Measurements(locomotion, model).none())
+    state = BodyState(model.qpos0, np.zeros(model.nv), **Measurements(locomotion, model).none())
     return spaces.Box(-np.inf, np.inf, locomotion.observe(state).shape, np.float32)

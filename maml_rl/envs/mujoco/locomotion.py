@@ -5,7 +5,7 @@ and end an episode by is here, on arrays with any leading dimensions.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -29,22 +29,32 @@ Draw = Callable[[int], Array]
 """``draw(n)`` returns random numbers, ``[..., n]``."""
 
 
+NOTHING: Array = np.zeros(0)
+"""What was not measured, in a state that is not of an environment."""
+
+
 class BodyState(NamedTuple):
     """The physics state that observations and rewards are functions of.
 
-    What `Measurements` takes is zero where the robot has no use for it.
+    Fields from the third on are what `Measurements` takes, zero where the robot has no use for it.
     """
 
     qpos: Array
     """Generalised positions, ``[..., nq]``: metres and radians (and a quaternion where the root is free)."""
     qvel: Array
     """Generalised velocities, ``[..., nv]``, per second."""
-    cfrc_ext: Array
+    cfrc_ext: Array = NOTHING
     """External forces on each body, ``[..., nbody, 6]`` (torque, force; N m and N)."""
-    com: Array
+    com: Array = NOTHING
     """Centre of mass of the torso and all that hangs on it, ``[..., 3]``, in metres."""
-    com_velocity: Array
+    com_velocity: Array = NOTHING
     """Velocity of that, ``[..., 3]``, in m/s."""
+    cinert: Array = NOTHING
+    """Inertia and mass of each body about the centre of mass, ``[..., nbody, 10]``."""
+    cvel: Array = NOTHING
+    """Velocity of each body there, ``[..., nbody, 6]`` (angular, linear; rad/s and m/s)."""
+    qfrc_actuator: Array = NOTHING
+    """Forces of the actuators on each degree of freedom, ``[..., nv]``, in N and N m."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +65,6 @@ class Locomotion(ABC):
     task_key: ClassVar[str]
     default_goal: ClassVar[float | tuple[float, ...]]
     frame_skip: ClassVar[int] = 5
-    uses_centre_of_mass: ClassVar[bool] = False
-    """True if `BodyState.com` and ``com_velocity`` have to be measured."""
 
     def __post_init__(self) -> None:  # noqa: B027 (likewise)
         """Check the fields: nothing, unless overridden.
@@ -66,9 +74,9 @@ class Locomotion(ABC):
         """
 
     @property
-    def uses_contact_forces(self) -> bool:
-        """True if `BodyState.cfrc_ext` has to be measured."""
-        return False
+    def measured(self) -> frozenset[str]:
+        """Names of the fields of `BodyState` that have to be measured: none, unless overridden."""
+        return frozenset()
 
     @property
     def default_task(self) -> Task:
@@ -79,8 +87,19 @@ class Locomotion(ABC):
     def sample_tasks(self, rng: np.random.Generator, num_tasks: int) -> list[Task]:
         """Draw tasks."""
 
+    def goal(self, task: Task) -> Array:
+        """Return the numbers of a task that rewards depend on, ``[]`` or ``[G]``."""
+        return np.asarray(task[self.task_key], np.float64)
+
     def adjust(self, model: mujoco.MjModel) -> None:  # noqa: B027 (most robots need nothing)
         """Change what differs from the XML that ships with Gymnasium: nothing, unless overridden."""
+
+    def fit(self, model: mujoco.MjModel, task: Task) -> None:  # noqa: B027 (likewise)
+        """Make the model that of a task, whatever task it was of: nothing, unless overridden."""
+
+    def fitted(self, model: mujoco.MjModel, task: Task) -> mujoco.MjModel:
+        """Return the model of a task, a copy unless all tasks have the same: ``model``, unless overridden."""
+        return model
 
     def initial_state(self, model: mujoco.MjModel, uniform: Draw, normal: Draw) -> tuple[Array, Array]:
         """Draw positions and velocities at reset: Gymnasium's noise, unless overridden.
@@ -120,6 +139,16 @@ class Locomotion(ABC):
         return np.zeros(state.qpos.shape[:-1], bool)
 
 
+def uniform_start(model: mujoco.MjModel, width: float, uniform: Draw) -> tuple[Array, Array]:
+    """Draw positions and velocities around the model's own, each uniform in ±``width``."""
+    return model.qpos0 + width * (2 * uniform(model.nq) - 1), width * (2 * uniform(model.nv) - 1)
+
+
+def flat(array: Array) -> Array:
+    """Return ``[..., nbody, n]`` as ``[..., nbody · n]``."""
+    return array.reshape(*array.shape[:-2], -1)
+
+
 def load_model(locomotion: Locomotion) -> mujoco.MjModel:
     """Compile the robot's model, and adjust it.
 
@@ -138,6 +167,11 @@ def load_model(locomotion: Locomotion) -> mujoco.MjModel:
 def set_total_mass(model: mujoco.MjModel, kilograms: float) -> None:
     """Scale the robot's masses and inertias as ``settotalmass`` does, to the bit."""
     mujoco.mj_setTotalmass(model, kilograms)
+    set_constants(model)
+
+
+def set_constants(model: mujoco.MjModel) -> None:
+    """Compute what follows from masses and inertias, as the compiler does, to the bit."""
     mujoco.mj_setConst(model, mujoco.MjData(model))
     # From 4.0 on mj_setConst leaves the means as they are, by one of which the solver scales its tolerance.
     # Sums in order, as MuJoCo's own.
@@ -177,44 +211,53 @@ class Measurements:
     """
 
     def __init__(self, locomotion: Locomotion, model: mujoco.MjModel):
-        self._forces, self._centre = locomotion.uses_contact_forces, locomotion.uses_centre_of_mass
-        self._model = model
-        self._data = mujoco.MjData(model)
+        self._data = data = mujoco.MjData(model)
+        # Views, made once: making them in the loop costs as much as the measuring.
+        self._position, self._velocity = data.qpos, data.qvel
+        every = {
+            "cfrc_ext": data.cfrc_ext,
+            "com": data.subtree_com[TORSO],
+            "com_velocity": data.subtree_linvel[TORSO],
+            "cinert": data.cinert,
+            "cvel": data.cvel,
+            "qfrc_actuator": data.qfrc_actuator,
+        }
+        self._measured = {name: view for name, view in every.items() if name in locomotion.measured}
+        self._shapes = {name: view.shape for name, view in every.items()}
 
     @property
     def needed(self) -> bool:
         """True if anything has to be measured; it all stays zero otherwise."""
-        return self._forces or self._centre
+        return bool(self._measured)
 
-    def none(self, *batch: int) -> tuple[Array, Array, Array]:
-        """Return zeros."""
-        return np.zeros((*batch, self._model.nbody, 6)), np.zeros((*batch, 3)), np.zeros((*batch, 3))
+    def none(self, *batch: int) -> dict[str, Array]:
+        """Return zeros for the fields of `BodyState` that can be measured, by name."""
+        return {name: np.zeros((*batch, *shape)) for name, shape in self._shapes.items()}
 
-    def at(self, qpos: Array, qvel: Array, control: Array) -> tuple[Array, Array, Array]:
-        """Return the last fields of `BodyState`, for ``[B, nq]``, ``[B, nv]`` and ``[B, nu]``."""
-        forces, centres, velocities = self.none(len(qpos))
-        if not self.needed:
-            return forces, centres, velocities
-        model, data = self._model, self._data
-        # Views, made once: making them in the loop costs as much as the measuring.
-        position, velocity, force = data.qpos, data.qvel, data.cfrc_ext
-        centre, centre_velocity = data.subtree_com[TORSO], data.subtree_linvel[TORSO]
-        for i in range(len(qpos)):
-            position[:], velocity[:] = qpos[i], qvel[i]
-            if self._forces:
-                self._solve_contacts(control[i])
-                forces[i] = force
-            else:
-                mujoco.mj_kinematics(model, data)
-                mujoco.mj_comPos(model, data)
-                mujoco.mj_comVel(model, data)
-            if self._centre:
-                mujoco.mj_subtreeVel(model, data)
-                centres[i], velocities[i] = centre, centre_velocity
-        return forces, centres, velocities
+    def at(
+        self, models: Sequence[mujoco.MjModel], qpos: Array, qvel: Array, control: Array
+    ) -> dict[str, Array]:
+        """Return those that have to be measured, for B models, ``[B, nq]``, ``[B, nv]`` and ``[B, nu]``."""
+        taken = {name: np.zeros((len(qpos), *self._shapes[name])) for name in self._measured}
+        places = [*zip(taken.values(), self._measured.values(), strict=True)]
+        for i, model in enumerate(models if self.needed else ()):
+            self._position[:], self._velocity[:] = qpos[i], qvel[i]
+            self._bring_up(model, control[i])
+            for array, view in places:
+                array[i] = view
+        return taken
 
-    def _solve_contacts(self, control: Array) -> None:
-        self._data.ctrl[:] = control
-        self._data.qacc_warmstart[:] = 0.0
-        mujoco.mj_forward(self._model, self._data)
-        mujoco.mj_rnePostConstraint(self._model, self._data)
+    def _bring_up(self, model: mujoco.MjModel, control: Array) -> None:
+        """Make the data those of their positions, velocities and ``control``."""
+        data = self._data
+        if "cfrc_ext" in self._measured or "qfrc_actuator" in self._measured:
+            data.ctrl[:] = control
+            data.qacc_warmstart[:] = 0.0
+            mujoco.mj_forward(model, data)
+            mujoco.mj_rnePostConstraint(model, data)
+        else:
+            mujoco.mj_kinematics(model, data)
+            mujoco.mj_comPos(model, data)
+            mujoco.mj_comVel(model, data)
+        if "com_velocity" in self._measured:
+            mujoco.mj_subtreeVel(model, data)

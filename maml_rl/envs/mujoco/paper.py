@@ -23,7 +23,11 @@ class Paper(Locomotion):
     """The parts that the paper's robots have in common."""
 
     frame_skip: ClassVar[int] = 1
-    uses_centre_of_mass: ClassVar[bool] = True
+
+    @property
+    def measured(self) -> frozenset[str]:
+        """The centre of mass, beside what else the robot needs."""
+        return super().measured | {"com", "com_velocity"}
 
     def initial_state(self, model: mujoco.MjModel, uniform: Draw, normal: Draw) -> tuple[Array, Array]:
         """Draw a state around the model's initial one, with normal noise."""

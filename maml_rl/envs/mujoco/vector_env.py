@@ -49,7 +49,7 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
         self.dt = self.model.opt.timestep * self.family.frame_skip
         self._actuation = Actuation(self.model, normalization_scale)
         self._measurements = Measurements(self.locomotion, self.model)
-        self._models, self._data = [self.model] * num_envs, [mujoco.MjData(self.model)]
+        self._data = [mujoco.MjData(self.model)]
         self._rollout = Rollout(nthread=0)
         size = mujoco.mj_stateSize(self.model, mujoco.mjtState.mjSTATE_FULLPHYSICS.value)
         frames = self.family.frame_skip
@@ -59,15 +59,19 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
         self._controls = np.empty((num_envs, frames, self.model.nu))
         self._accelerations = np.zeros((num_envs, self.model.nv))
         self._measured = self._measurements.none(num_envs)
-        self._set_tasks([self.locomotion.default_task])
+        task = self.locomotion.default_task  # Until there are others.
+        self.locomotion.fit(self.model, task)
+        self._models = [self.model] * num_envs
+        self._goals = self.locomotion.goal(task)[None]
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free the physics."""
         self._rollout.close()
 
     def _set_tasks(self, tasks: Sequence[Task]) -> None:
-        key = self.locomotion.task_key
-        self._goals = self._per_env([np.asarray(task[key], np.float64) for task in tasks])
+        self._goals = self._per_env([self.locomotion.goal(task) for task in tasks])
+        models = [self.locomotion.fitted(self.model, task) for task in tasks]
+        self._models = [model for model in models for _ in range(self.episodes_per_task)]
 
     def _start(self) -> Array:
         qpos, qvel = self.locomotion.initial_state(self.model, self._uniform, self._normal)
@@ -97,7 +101,7 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
         start, substeps, held = self._states[rows], self._substeps[: len(rows)], self._controls[: len(rows)]
         held[:] = controls[rows, None]
         self._rollout.rollout(
-            self._models[: len(rows)],
+            [self._models[row] for row in rows],
             self._data,
             start,
             held,
@@ -121,11 +125,13 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
             return
         rows = np.flatnonzero(moved)
         qpos, qvel = self._positions_and_velocities()
-        fresh = self._measurements.at(qpos[rows], qvel[rows], controls[rows])
+        models = [self._models[row] for row in rows]
+        fresh = self._measurements.at(models, qpos[rows], qvel[rows], controls[rows])
         # Copies, because the state before the step holds the old ones.
-        forces, centres, velocities = (array.copy() for array in self._measured)
-        forces[rows], centres[rows], velocities[rows] = fresh
-        self._measured = forces, centres, velocities
+        copies = {name: self._measured[name].copy() for name in fresh}
+        for name, array in copies.items():
+            array[rows] = fresh[name]
+        self._measured = {**self._measured, **copies}
 
     def _positions_and_velocities(self) -> tuple[Array, Array]:
         qpos, qvel = np.split(self._states[:, 1:], [self.model.nq], axis=-1)
@@ -133,4 +139,4 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
 
     def _body_state(self) -> BodyState:
         qpos, qvel = self._positions_and_velocities()
-        return BodyState(qpos, qvel, *self._measured)
+        return BodyState(qpos, qvel, **self._measured)
