@@ -55,7 +55,8 @@ def find_spec(env_name: str) -> EnvSpec:
             ) from None
         problem = str(error).partition(" Did you mean")[0].rstrip(".")
         ours = [spec.id for spec in registered()]
-        raise UsageError(f"{what}: {problem}{did_you_mean(name, ours)}") from None
+        hint = did_you_mean(name, ours, "; 'maml-rl envs' lists those that ship")
+        raise UsageError(f"{what}: {problem}{hint}") from None
 
 
 def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) -> gym.Env[Any, Any]:

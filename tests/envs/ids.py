@@ -3,6 +3,7 @@
 from typing import Any
 
 import gymnasium as gym
+import mujoco
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -17,7 +18,13 @@ CHEETAH_IDS = ["HalfCheetahVel-v2", "HalfCheetahDir-v2"]
 PAPER_CHEETAH_IDS = ["HalfCheetahVel-v0", "HalfCheetahDir-v0"]
 PAPER_ANT_IDS = ["AntVel-v0", "AntDir-v0"]
 ANT_IDS = ["AntVel-v2", "AntDir-v2", "AntPos-v1"]
-MUJOCO_IDS = CHEETAH_IDS + ANT_IDS + PAPER_CHEETAH_IDS + PAPER_ANT_IDS
+HUMANOID_IDS = ["HumanoidDir-v0", "HumanoidDir2D-v0"]
+WALKER_IDS = ["Walker2dVel-v0", "Walker2dDir-v0", "Walker2dRandParams-v0"]
+NEAR_IDS = CHEETAH_IDS + ANT_IDS + PAPER_CHEETAH_IDS + PAPER_ANT_IDS
+"""Robots whose single and batched versions agree to a tolerance."""
+EXACT_IDS = ["AntGoal-v0", "AntDir2D-v0", "HopperRandParams-v0", "SwimmerVel-v0", *HUMANOID_IDS, *WALKER_IDS]
+"""Robots whose single and batched versions agree to the bit."""
+MUJOCO_IDS = NEAR_IDS + EXACT_IDS
 ALL_IDS = NUMPY_IDS + MUJOCO_IDS
 DIFFERENT_IDS = [
     "2DNavigation-v0",
@@ -27,6 +34,10 @@ DIFFERENT_IDS = [
     "AntPos-v1",
     "HalfCheetahDir-v0",
     "AntVel-v0",
+    "AntDir2D-v0",
+    "HumanoidDir2D-v0",
+    "HopperRandParams-v0",
+    "SwimmerVel-v0",
 ]
 """One of each kind."""
 
@@ -63,3 +74,16 @@ def play_batch(env: Any, seeds: list[int], actions: Array) -> tuple[Array, Array
     env.reset(seed=seeds)
     answers = [env.step(action)[:4] for action in actions]
     return tuple(np.stack(column) for column in zip(*answers, strict=True))  # type: ignore[return-value]
+
+
+def model_arrays(model: mujoco.MjModel) -> dict[str, Array]:
+    """Every number of a model, by name."""
+    numbers: dict[str, Any] = {}
+    for part in (model, model.opt, model.stat):
+        values = {name: getattr(part, name) for name in dir(part) if not name.startswith("_")}
+        numbers |= {
+            f"{type(part).__name__}.{name}": np.asarray(value)
+            for name, value in values.items()
+            if isinstance(value, np.ndarray | float | int)
+        }
+    return numbers

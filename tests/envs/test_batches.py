@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 import maml_rl.envs  # noqa: F401
 from tests.builders import repeatable
-from tests.envs.ids import MUJOCO_IDS, NUMPY_IDS, Array, one_of_each_kind, play_batch, random_actions
+from tests.envs.ids import (
+    EXACT_IDS,
+    NEAR_IDS,
+    NUMPY_IDS,
+    Array,
+    one_of_each_kind,
+    play_batch,
+    random_actions,
+)
 
 
 def tasks_of(id: str, num: int, seed: int = 0) -> list[dict[str, Any]]:
@@ -55,7 +63,7 @@ def test_numpy_batches_equal_single_environments_exactly(id: str, seeds: list[in
             break
 
 
-@pytest.mark.parametrize("id", MUJOCO_IDS)
+@pytest.mark.parametrize("id", NEAR_IDS)
 def test_mujoco_batches_step_as_single_environments_do(id: str):
     """From the same state, for one step.
 
@@ -85,7 +93,26 @@ def test_mujoco_batches_step_as_single_environments_do(id: str):
     assert batch._elapsed > 30
 
 
-@pytest.mark.parametrize("id", MUJOCO_IDS)
+@pytest.mark.parametrize("id", EXACT_IDS)
+def test_other_mujoco_batches_equal_single_environments_exactly(id: str):
+    tasks, seeds = tasks_of(id, 3), [4, 5, 6]
+    batch, single = gym.make_vec(id, num_envs=3), gym.make(id)
+    batch.reset_task(tasks)
+    actions = 0.5 * actions_for(batch, 60)
+    first, _ = batch.reset(seed=seeds)
+    answers = [batch.step(each)[:4] for each in actions]
+    for i, (task, seed) in enumerate(zip(tasks, seeds, strict=True)):
+        single.unwrapped.reset_task(task)
+        np.testing.assert_array_equal(single.reset(seed=seed)[0], first[i])
+        for action, (observations, *others) in zip(actions[:, i], answers, strict=True):
+            observation, *expected = single.step(action)[:4]
+            np.testing.assert_array_equal(observations[i], observation)
+            assert [array[i] for array in others] == expected
+            if expected[1]:
+                break
+
+
+@pytest.mark.parametrize("id", NEAR_IDS)
 def test_mujoco_batches_stay_near_single_environments_for_100_steps(id: str):
     """Left alone, the two drift apart as the robots' chaos amplifies the solver's tolerance.
 

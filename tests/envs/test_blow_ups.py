@@ -9,8 +9,9 @@ import pytest
 import maml_rl.envs  # noqa: F401
 from tests.envs.ids import random_actions
 
+STEADY = ["HalfCheetahVel-v2", "AntVel-v2", "HalfCheetahDir-v0", "AntDir-v0"]
 one_of_each_robot = pytest.mark.parametrize(
-    "id", ["HalfCheetahVel-v2", "AntVel-v2", "HalfCheetahDir-v0", "AntDir-v0"]
+    "id", [*STEADY, "HopperRandParams-v0", "HumanoidDir2D-v0", "SwimmerVel-v0", "Walker2dVel-v0"]
 )
 bad_numbers = pytest.mark.parametrize(
     ("where", "index", "value"),
@@ -43,7 +44,7 @@ def test_a_single_environment(id: str, where: str, index: int, value: float, ste
     np.testing.assert_array_equal(observation, before)
     np.testing.assert_equal(sum(info.values()), reward)
     if value == 1e12:
-        assert abs(reward) < 3  # No metres are made by the way back from 1e12.
+        assert abs(reward) < 20  # No metres are made by the way back from 1e12.
     env.reset()
     assert not env.step(actions[-1])[2]
 
@@ -71,7 +72,7 @@ def test_a_batch(id: str, where: str, index: int, value: float, steps: int):
         assert terminated.tolist() == [False, True, False]
         assert not truncated.any()
         if value == 1e12:
-            assert abs(rewards[1]) < 3
+            assert abs(rewards[1]) < 20
     batch.reset()
     assert not batch.step(actions[0])[2].any()
 
@@ -87,7 +88,7 @@ def test_all_of_a_batch(id: str):
     assert batch.step(still)[2].all()
 
 
-@one_of_each_robot
+@pytest.mark.parametrize("id", STEADY)
 def test_whole_episodes_do_not_end_so(id: str):
     batch, single = gym.make_vec(id, num_envs=1, max_episode_steps=None), gym.make(id)
     batch.reset(seed=0)

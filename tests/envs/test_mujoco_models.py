@@ -1,17 +1,21 @@
 """The robots' compiled models: Gymnasium's, the same on every version of MuJoCo."""
 
 from pathlib import Path
-from typing import Any
 
 import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
 
-from maml_rl.envs.mujoco.ant import AntVel, contact_margin
+from maml_rl.envs.mujoco.ant import AntVel
+from maml_rl.envs.mujoco.contacts import contact_margin
 from maml_rl.envs.mujoco.half_cheetah import HalfCheetahVel
+from maml_rl.envs.mujoco.hopper import HopperRandParams
+from maml_rl.envs.mujoco.humanoid import HumanoidDir
 from maml_rl.envs.mujoco.locomotion import ASSETS, Locomotion, load_model
-from tests.envs.ids import ANT_IDS, MUJOCO_IDS, PAPER_ANT_IDS, Array
+from maml_rl.envs.mujoco.swimmer import SwimmerVel
+from maml_rl.envs.mujoco.walker2d import Walker2dRandParams, Walker2dVel
+from tests.envs.ids import ANT_IDS, HUMANOID_IDS, MUJOCO_IDS, PAPER_ANT_IDS, model_arrays
 
 
 @pytest.fixture(autouse=True)
@@ -26,32 +30,29 @@ def models(id: str) -> list[mujoco.MjModel]:
     return [gym.make(id).unwrapped.model, gym.make_vec(id).model]
 
 
-def arrays(model: mujoco.MjModel) -> dict[str, Array]:
-    numbers: dict[str, Any] = {}
-    for part in (model, model.opt, model.stat):
-        values = {name: getattr(part, name) for name in dir(part) if not name.startswith("_")}
-        numbers |= {
-            f"{type(part).__name__}.{name}": np.asarray(value)
-            for name, value in values.items()
-            if isinstance(value, np.ndarray | float | int)
-        }
-    return numbers
-
-
-@pytest.mark.parametrize("robot", [HalfCheetahVel(), AntVel()], ids=lambda robot: type(robot).__name__)
+@pytest.mark.parametrize(
+    "robot",
+    [
+        *(HalfCheetahVel(), AntVel(), HopperRandParams(), HumanoidDir()),
+        *(SwimmerVel(), Walker2dVel(), Walker2dRandParams()),
+    ],
+    ids=lambda robot: type(robot).__name__,
+)
 def test_models_are_gymnasiums(robot: Locomotion):
-    expected = arrays(mujoco.MjModel.from_xml_path(str(ASSETS / robot.model_file)))
-    found = arrays(load_model(robot))
+    expected = model_arrays(mujoco.MjModel.from_xml_path(str(ASSETS / robot.model_file)))
+    found = model_arrays(load_model(robot))
     assert found.keys() == expected.keys()
     assert len(found) > 300
     for name, numbers in expected.items():
-        if name != "MjModel.geom_margin":
+        if name == "MjOption.timestep" and robot in (HopperRandParams(), Walker2dRandParams()):
+            assert (found[name], numbers) == (0.004, 0.002)
+        elif name != "MjModel.geom_margin":
             np.testing.assert_array_equal(found[name], numbers, err_msg=name)
 
 
 @pytest.mark.parametrize("id", MUJOCO_IDS)
 def test_single_and_batched_environments_have_the_same_model(id: str):
-    single, batched = map(arrays, models(id))
+    single, batched = map(model_arrays, models(id))
     for name, numbers in single.items():
         np.testing.assert_array_equal(batched[name], numbers, err_msg=name)
 
@@ -68,13 +69,19 @@ def test_the_half_cheetah_weighs_what_its_xml_asks_for():
         assert model.body_mass.sum() == pytest.approx(14.0, rel=1e-12)
 
 
-@pytest.mark.parametrize("id", [*ANT_IDS, *PAPER_ANT_IDS])
-def test_contacts_of_ants_act_from_one_centimetre_on(id: str):
+MARGINS = {
+    **dict.fromkeys([*ANT_IDS, *PAPER_ANT_IDS, "AntGoal-v0", "AntDir2D-v0"], 0.01),
+    **dict.fromkeys([*HUMANOID_IDS, "HopperRandParams-v0"], 0.001),
+}
+
+
+@pytest.mark.parametrize(("id", "distance"), MARGINS.items())
+def test_contacts_act_from_the_margin_on(id: str, distance: float):
     """MuJoCo takes the larger of two geoms' margins; from 3.5 on it adds them."""
     for model in models(id):
-        assert contact_margin(model) == 0.01
+        assert contact_margin(model) == distance
         (margin,) = set(model.geom_margin)
-        assert margin in (0.01, 0.005)
+        assert margin in (distance, distance / 2)
 
 
 @pytest.mark.parametrize("id", ["AntVel-v2", "AntVel-v0"])

@@ -10,10 +10,12 @@ from tests.envs.ids import (
     ANT_IDS,
     BANDIT_IDS,
     CHEETAH_IDS,
+    HUMANOID_IDS,
     MUJOCO_IDS,
     PAPER_ANT_IDS,
     PAPER_CHEETAH_IDS,
     TIME_LIMITS,
+    WALKER_IDS,
     every_id,
     one_of_each_kind,
     play,
@@ -37,6 +39,25 @@ TASK_SHAPES = {
     "HalfCheetahDir-v0": {"direction": ()},
     "AntVel-v0": {"velocity": ()},
     "AntDir-v0": {"direction": ()},
+    "AntGoal-v0": {"goal": (2,)},
+    "AntDir2D-v0": {"direction": (2,)},
+    "HumanoidDir-v0": {"direction": ()},
+    "HumanoidDir2D-v0": {"direction": (2,)},
+    "Walker2dVel-v0": {"velocity": ()},
+    "Walker2dDir-v0": {"direction": ()},
+    "Walker2dRandParams-v0": {
+        "body_mass": (8,),
+        "body_inertia": (8, 3),
+        "dof_damping": (9,),
+        "geom_friction": (8, 3),
+    },
+    "HopperRandParams-v0": {
+        "body_mass": (5,),
+        "body_inertia": (5, 3),
+        "dof_damping": (6,),
+        "geom_friction": (5, 3),
+    },
+    "SwimmerVel-v0": {"velocity": ()},
 }
 OBSERVATION_SIZES = {
     "2DNavigation-v0": 2,
@@ -44,6 +65,12 @@ OBSERVATION_SIZES = {
     "TabularMDP-v0": 10,
     **dict.fromkeys(CHEETAH_IDS + PAPER_CHEETAH_IDS, 20),
     **dict.fromkeys(ANT_IDS + PAPER_ANT_IDS, 125),
+    "AntGoal-v0": 113,
+    "AntDir2D-v0": 111,
+    "HopperRandParams-v0": 11,
+    "SwimmerVel-v0": 8,
+    **dict.fromkeys(WALKER_IDS, 17),
+    **dict.fromkeys(HUMANOID_IDS, 376),
 }
 
 
@@ -122,8 +149,8 @@ def test_the_seed_determines_a_bandits_pay(id: str):
 @pytest.mark.parametrize("limit", [None, 3])
 def test_episodes_are_truncated_at_the_time_limit(id: str, limit: int | None):
     kwargs = {} if limit is None else {"max_episode_steps": limit}
-    if id.startswith("Ant") and limit is None:
-        limit, kwargs = 25, {"max_episode_steps": 25}  # A still ant stands longer than that, not for ever.
+    if id.startswith(("Ant", "Humanoid", "Walker2d", "Hopper")) and limit is None:
+        limit, kwargs = 25, {"max_episode_steps": 25}  # A still robot stands longer than that, not for ever.
     single, batched = gym.make(id, **kwargs), gym.make_vec(id, num_envs=2, **kwargs)
     goals = [{"goal": np.ones(2)}] if "Navigation" in id else single.unwrapped.sample_tasks(1)
     single.unwrapped.reset_task(goals[0])

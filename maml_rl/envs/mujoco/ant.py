@@ -1,4 +1,7 @@
-"""Ant tasks: run at a velocity, in a direction, or to a point."""
+"""Ant tasks: run at a velocity, in a direction, or to a point.
+
+Those of 2020, and two of Rothfuss et al. 2019, which have their own observations, costs and endings.
+"""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -8,54 +11,41 @@ import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
-from maml_rl.envs.mujoco.env import MujocoTaskEnv
-from maml_rl.envs.mujoco.locomotion import BodyState, Locomotion
-from maml_rl.envs.mujoco.tasks import DirectionTasks, PositionTasks, VelocityTasks
+from maml_rl.envs.mujoco.contacts import ContactForces, keep_margin
+from maml_rl.envs.mujoco.env import ExactMujocoTaskEnv, MujocoTaskEnv
+from maml_rl.envs.mujoco.locomotion import BodyState, flat
+from maml_rl.envs.mujoco.tasks import (
+    DirectionTasks,
+    GoalTasks,
+    PlaneDirectionTasks,
+    PositionTasks,
+    VelocityTasks,
+)
 from maml_rl.envs.mujoco.vector_env import MujocoTaskVectorEnv
 from maml_rl.envs.task_env import Array
-from maml_rl.errors import UsageError
-
-HEALTHY_HEIGHT = (0.2, 1.0)
-"""Range of the torso's height, in metres, outside of which the episode ends."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ant(Locomotion):
-    """Gymnasium's ant: four legs, 8 actuators; 0.05 s a step.
-
-    Args:
-        contact_forces: observe the real external forces; if false they read zero, as they did under
-            MuJoCo 2, on which the 2020 results were made.
-    """
+class Ant(ContactForces):
+    """Gymnasium's ant: four legs, 8 actuators; 0.05 s a step."""
 
     model_file: ClassVar[str] = "ant.xml"
-    contact_forces: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not isinstance(self.contact_forces, bool):
-            raise UsageError(f"contact_forces: expected true or false, got {self.contact_forces!r}")
+    control_cost: ClassVar[float] = 0.005
+    survival: ClassVar[float] = 0.05
+    healthy_height: ClassVar[tuple[float, float]] = (0.2, 1.0)
+    """Range of the torso's height, in metres, outside of which the episode ends."""
 
     def adjust(self, model: mujoco.MjModel) -> None:
-        """Let contacts act from the geoms' margin of 0.01 m on.
-
-        MuJoCo takes the larger margin of two geoms that touch, and from 3.5 on the sum of both: 0.02 m.
-        """
-        model.geom_margin[:] *= model.geom_margin.max() / contact_margin(model)
-
-    @property
-    def uses_contact_forces(self) -> bool:
-        """True if the forces are real."""
-        return self.contact_forces
+        """Let contacts act from the geoms' margin of 0.01 m on."""
+        keep_margin(model)
 
     def observe(self, state: BodyState) -> NDArray[np.float32]:
         """Return positions, velocities, clipped forces, torso rotation and position, 125 numbers."""
-        forces = clipped_forces(state)
         return np.concatenate(
             [
                 state.qpos,
                 state.qvel,
-                forces.reshape(*forces.shape[:-2], -1),
+                flat(clipped_forces(state)),
                 rotation_matrix(state.qpos[..., 3:7]),
                 self.location(state),
             ],
@@ -70,13 +60,13 @@ class Ant(Locomotion):
     def rewards(
         self, before: BodyState, after: BodyState, effort: Array, goal: Array, dt: float
     ) -> dict[str, Array]:
-        """Return the task's term, the costs of control and contact, and 0.05 for surviving."""
+        """Return the task's term, the costs of control and contact, and what there is for surviving."""
         contact = np.square(clipped_forces(after)).sum((-2, -1))
         return {
             "forward": self.forward(before, after, goal, dt),
-            "ctrl": -0.005 * np.square(effort).sum(-1),
+            "ctrl": -self.control_cost * np.square(effort).sum(-1),
             "contact": -0.0005 * contact,
-            "survive": np.full(after.qpos.shape[:-1], 0.05),
+            "survive": np.full(after.qpos.shape[:-1], self.survival),
         }
 
     @abstractmethod
@@ -85,7 +75,7 @@ class Ant(Locomotion):
 
     def terminated(self, state: BodyState) -> NDArray[np.bool_]:
         """Return whether the state is not finite or the torso is too low or too high."""
-        low, high = HEALTHY_HEIGHT
+        low, high = self.healthy_height
         height = state.qpos[..., 2]
         finite = np.isfinite(state.qpos).all(-1) & np.isfinite(state.qvel).all(-1)
         healthy: NDArray[np.bool_] = finite & (height >= low) & (height <= high)
@@ -121,17 +111,48 @@ class AntPos(PositionTasks, Ant):
         return 4.0 - np.abs(after.qpos[..., :2] - goal).sum(-1)
 
 
+@dataclass(frozen=True, kw_only=True)
+class AntGoal(GoalTasks, Ant):
+    """Go to the task's goal, falls included (Rothfuss et al. 2019)."""
+
+    control_cost: ClassVar[float] = 0.1
+    survival: ClassVar[float] = 0.0
+
+    def observe(self, state: BodyState) -> NDArray[np.float32]:
+        """Return positions, velocities and clipped forces, 113 numbers."""
+        forces = flat(clipped_forces(state))
+        return np.concatenate([state.qpos, state.qvel, forces], axis=-1, dtype=np.float32)
+
+    def forward(self, before: BodyState, after: BodyState, goal: Array, dt: float) -> Array:
+        """Return minus the L1 distance in metres."""
+        return -np.abs(after.qpos[..., :2] - goal).sum(-1)
+
+    def terminated(self, state: BodyState) -> NDArray[np.bool_]:
+        """Return that it does not end."""
+        return np.zeros(state.qpos.shape[:-1], bool)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AntDir2D(PlaneDirectionTasks, Ant):
+    """Run fast in the task's direction in the plane (Rothfuss et al. 2019)."""
+
+    control_cost: ClassVar[float] = 0.5
+    survival: ClassVar[float] = 1.0
+    healthy_height: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def observe(self, state: BodyState) -> NDArray[np.float32]:
+        """Return positions without the torso's x and y, velocities and clipped forces, 111 numbers."""
+        forces = flat(clipped_forces(state))
+        return np.concatenate([state.qpos[..., 2:], state.qvel, forces], axis=-1, dtype=np.float32)
+
+    def forward(self, before: BodyState, after: BodyState, goal: Array, dt: float) -> Array:
+        """Return the torso's velocity along the direction, in m/s."""
+        return ((after.qpos[..., :2] - before.qpos[..., :2]) * goal).sum(-1) / dt
+
+
 def clipped_forces(state: BodyState) -> Array:
     """Return the external forces, clipped to ±1, ``[..., nbody, 6]``."""
     return np.clip(state.cfrc_ext, -1.0, 1.0)
-
-
-def contact_margin(model: mujoco.MjModel) -> float:
-    """Return the distance at which the robot's contacts with the floor begin to act, in metres."""
-    data = mujoco.MjData(model)
-    data.qpos[2] = 0.0  # The torso's middle is on the floor.
-    mujoco.mj_fwdPosition(model, data)
-    return float(data.contact.includemargin.max())
 
 
 def rotation_matrix(quaternion: Array) -> Array:
@@ -179,3 +200,27 @@ class AntPosVectorEnv(MujocoTaskVectorEnv):
     """``AntPos-v1``, batched."""
 
     family = AntPos
+
+
+class AntGoalEnv(ExactMujocoTaskEnv):
+    """``AntGoal-v0``."""
+
+    family = AntGoal
+
+
+class AntGoalVectorEnv(MujocoTaskVectorEnv):
+    """``AntGoal-v0``, batched."""
+
+    family = AntGoal
+
+
+class AntDir2DEnv(ExactMujocoTaskEnv):
+    """``AntDir2D-v0``."""
+
+    family = AntDir2D
+
+
+class AntDir2DVectorEnv(MujocoTaskVectorEnv):
+    """``AntDir2D-v0``, batched."""
+
+    family = AntDir2D
