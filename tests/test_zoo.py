@@ -1,12 +1,13 @@
-"""What ships: every config loads, and every policy runs."""
+"""What ships: every config loads, those of ProMP train, and every policy runs."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from maml_rl.config import load_config
 from maml_rl.errors import UsageError
-from maml_rl.training import Run, RunSettings
+from maml_rl.training import Run, RunSettings, train
 from maml_rl.training.state import load_theta
 from maml_rl.zoo import policy_folder, shipped_configs, shipped_policies
 
@@ -17,6 +18,22 @@ def test_configs_are_valid_for_their_environment(path: Path):
     assert run == {}
     with Run(config, RunSettings(seed=0)) as made:
         assert made.config is config
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in shipped_configs() if path.parent.name == "promp"], ids=lambda path: path.stem
+)
+def test_promps_configs_train(path: Path):
+    config, _ = load_config(path)
+    small = {"num_batches": 2, "meta_batch_size": 2, "fast_batch_size": 3}
+    config = config.model_copy(update={**small, "env_kwargs": {**config.env_kwargs, "max_episode_steps": 6}})
+    with Run(config, RunSettings(seed=0)) as run:
+        start = run.learner.init().theta
+        iterations = [(each.metrics, each.state.theta.clone()) for each in train(run)]
+    assert len(iterations) == 2
+    for metrics, _ in iterations:
+        assert all(math.isfinite(number) for number in metrics.values())
+    assert (iterations[-1][1] != start).any()
 
 
 @pytest.mark.parametrize("name", shipped_policies())
