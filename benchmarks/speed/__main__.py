@@ -12,12 +12,18 @@ from maml_rl.config import Config
 def ant(tasks: int, **env_kwargs: object) -> Config:
     """Return the shipped config with fewer tasks, an item for each worker: its physics takes long."""
     changes = {"meta_batch_size": tasks, "tasks_per_item": tasks // sampling.WORKERS}
-    return shipped("ant-vel", **env_kwargs).model_copy(update=changes)
+    return shipped("maml/ant-vel", **env_kwargs).model_copy(update=changes)
+
+
+def robot(name: str) -> Config:
+    """Return a shipped config with fewer tasks, an item for each worker."""
+    changes = {"meta_batch_size": 20, "tasks_per_item": 20 // sampling.WORKERS}
+    return shipped(f"promp/{name}").model_copy(update=changes)
 
 
 def many_mdp_episodes() -> Config:
     """Return the shipped config with as many episodes of each task as the bandits have pulls."""
-    return shipped("tabular-mdp").model_copy(update={"fast_batch_size": 500})
+    return shipped("maml/tabular-mdp").model_copy(update={"fast_batch_size": 500})
 
 
 def main() -> None:
@@ -34,14 +40,19 @@ def main() -> None:
         return rows
 
     measurements: dict[str, Callable[[], Row | list[Row]]] = {
-        "1": lambda: sampling.against_physics("1", shipped("halfcheetah-vel"), bar=0.85),
+        "1": lambda: sampling.against_physics("1", shipped("maml/halfcheetah-vel"), bar=0.85),
         "2a": lambda: sampling.against_physics(
             "2a", ant(20, contact_forces=False), 0.92, ", no contact forces", repetitions=9
         ),
         "2b": lambda: sampling.against_physics("2b", ant(10), 0.75, ", contact forces"),
-        "3": lambda: sampling.alone("3", shipped("2d-navigation"), bar=1e6),
-        "4a": lambda: sampling.alone("4a", shipped("tabular-mdp"), bar=5e5),
-        "4b": lambda: sampling.alone("4b", shipped("bandit/bandit-k50-n500"), bar=5e5, note=", 500 pulls"),
+        "2c": lambda: sampling.against_physics("2c", robot("humanoid-dir-2d"), bar=0.85),
+        "2d": lambda: sampling.against_physics("2d", robot("walker2d-dir"), bar=0.85),
+        "2e": lambda: sampling.against_physics("2e", robot("hopper-rand-params"), bar=0.85),
+        "3": lambda: sampling.alone("3", shipped("maml/2d-navigation"), bar=1e6),
+        "4a": lambda: sampling.alone("4a", shipped("maml/tabular-mdp"), bar=5e5),
+        "4b": lambda: sampling.alone(
+            "4b", shipped("maml/bandit/bandit-k50-n500"), bar=5e5, note=", 500 pulls"
+        ),
         "4c": lambda: sampling.alone("4c", many_mdp_episodes(), bar=5e5, note=", 500 episodes"),
         "5": lambda: updating.against_plain("5", num_steps=1, bar=0.40),
         "6": lambda: updating.against_plain("6", num_steps=2, bar=0.45),

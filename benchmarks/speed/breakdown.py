@@ -55,7 +55,7 @@ def measured(total: dict[str, float], stage: str, function: Callable[..., Any]) 
 def main() -> None:
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     total: dict[str, float] = defaultdict(float)
-    config = shipped("halfcheetah-vel").model_copy(update={"num_batches": 2})
+    config = shipped("maml/halfcheetah-vel").model_copy(update={"num_batches": 2})
     with Run(config, RunSettings(seed=1)) as run:
         iterations = train(run)
         next(iterations)

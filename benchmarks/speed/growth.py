@@ -54,7 +54,7 @@ def iterating(tasks: int, rebuild: bool = False) -> Iterator[Callable[[], object
         "tasks_per_item": 5,
     }
     settings = RunSettings(seed=1, num_workers=WORKERS, rebuild_graphs=rebuild)
-    with Run(shipped("2d-navigation").model_copy(update=changes), settings) as run:
+    with Run(shipped("maml/2d-navigation").model_copy(update=changes), settings) as run:
         iterations = train(run)
         yield lambda: next(iterations)
 

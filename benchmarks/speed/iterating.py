@@ -18,7 +18,7 @@ from maml_rl.training import Run, RunSettings, train
 
 def against_parts(number: str, bar: float) -> Row:
     """Compare an iteration with its steps at the open-loop rate plus its meta-update."""
-    config = shipped("halfcheetah-vel").model_copy(update={"num_batches": 100})
+    config = shipped("maml/halfcheetah-vel").model_copy(update={"num_batches": 100})
     open_loop = OpenLoop(config, WORKERS)
     with Run(config, RunSettings(seed=1, num_workers=WORKERS)) as run:
         update = meta_update(run.learner, Sampling(run).episodes())

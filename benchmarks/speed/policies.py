@@ -35,7 +35,7 @@ class Perceptron(nn.Module):
 
 def generic_over_closed_form(number: str, bar: float) -> Row:
     """Compare on half-cheetah episodes, those of the shipped config, from the same theta."""
-    config = shipped("halfcheetah-vel")
+    config = shipped("maml/halfcheetah-vel")
     with Run(config, RunSettings(seed=1, num_workers=2)) as run:
         rounds, learner = Sampling(run).episodes(), run.learner
         closed_policy, spaces = learner.adaptation.policy, (run.env.observation_space, run.env.action_space)

@@ -12,7 +12,7 @@ from maml_rl.episode import BatchEpisodes
 from maml_rl.samplers import Recipe
 from maml_rl.training import Run, RunSettings
 
-CONFIGS = Path(__file__).parents[2] / "configs" / "maml"
+CONFIGS = Path(__file__).parents[2] / "configs"
 WORKERS = 2
 
 
@@ -54,10 +54,15 @@ def sampling(config: Config) -> Iterator[Sampling]:
 def against_physics(
     number: str, config: Config, bar: float, note: str = "", repetitions: int = REPETITIONS
 ) -> Row:
-    """Compare with the open loop on as many threads as there are workers."""
-    open_loop = OpenLoop(config, WORKERS)
+    """Compare with the open loop on as many threads as there are workers.
+
+    Its episodes are as long as those that are sampled are in the mean: a robot that lies on the floor takes
+    longer.
+    """
     with sampling(config) as sample:
         sample()
+        episodes = config.meta_batch_size * config.fast_batch_size * (config.num_steps + 1)
+        open_loop = OpenLoop(config, WORKERS, round(sample.env_steps[0] / episodes))
         open_loop()
         pairs = against(sample, open_loop, repetitions)
     rates = [n / ours for n, (ours, _) in zip(sample.env_steps[1:], pairs, strict=True)]

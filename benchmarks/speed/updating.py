@@ -26,7 +26,7 @@ def meta_update(learner: MetaLearner, rounds: list[list[BatchEpisodes]]) -> Call
 
 def against_plain(number: str, num_steps: int, bar: float) -> Row:
     """Compare on half-cheetah episodes: 40 tasks, 2,000 steps each before and after every inner step."""
-    config = shipped("halfcheetah-vel").model_copy(update={"num_steps": num_steps})
+    config = shipped("maml/halfcheetah-vel").model_copy(update={"num_steps": num_steps})
     with Run(config, RunSettings(seed=1, num_workers=2)) as run:
         rounds, learner = Sampling(run).episodes(), run.learner
     assert isinstance(learner, TrustRegionMAML)
