@@ -18,6 +18,8 @@ class CheckEnv:
     """Keyword arguments of the environment, as YAML: '{low: 0.0, high: 2.0}'."""
     env_copies: int | None = None
     """Copies of the environment that a process is to hold at most; one per episode if not given."""
+    task_space: dict[str, Any] = field(default_factory=dict)
+    """Ranges of its attributes to draw tasks from, as YAML: '{g: [5, 15], l: [0.5, 1.5]}'."""
     config: Path | None = None
     """Config file; say what an iteration of it would take."""
 
@@ -27,12 +29,13 @@ class CheckEnv:
         from maml_rl.envs.check import check_env
         from maml_rl.envs.cost import cost_of
 
-        findings = check_env(self.env, self.env_kwargs, self.env_copies)
+        arguments = {**self.env_kwargs, **({"task_space": self.task_space} if self.task_space else {})}
+        findings = check_env(self.env, arguments, self.env_copies)
         for finding in findings:
             print(f"{'broken' if finding.breaks else 'advice'}: {finding.message}")
         if any(finding.breaks for finding in findings):
             sys.exit(1)
-        cost = cost_of(self.env, self.env_kwargs, self.env_copies)
+        cost = cost_of(self.env, arguments, self.env_copies)
         print(cost)
         if self.config is not None:
             print(cost.of_iteration(load_config(self.config)[0]))

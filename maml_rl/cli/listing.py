@@ -76,11 +76,12 @@ class Configs:
 
 def _described(spec: "EnvSpec") -> str:
     from maml_rl.envs import make_env
+    from maml_rl.envs.contract import draw_tasks
     from maml_rl.envs.registry import shared_arguments
 
     env = make_env(spec)
     env.reset(seed=0)
-    (task,) = env.unwrapped.sample_tasks(1)  # type: ignore[attr-defined]
+    (task,) = draw_tasks(env, 1)
     limit = "1 step" if spec.max_episode_steps is None else f"{spec.max_episode_steps} steps"
     kwargs = ", ".join(f"{name}={value}" for name, value in (shared_arguments(spec) or {}).items())
     lines = (

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar, cast
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
@@ -34,6 +34,20 @@ def _mapping(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[dict[str, Any]
         instance_from_str=_parse_mapping,
         is_instance=lambda value: isinstance(value, dict),
         str_from_instance=lambda value: [json.dumps(value)],  # Which is YAML too.
+    )
+
+
+@registry.primitive_rule
+def _list(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[list[Any]] | None:
+    """A list of tasks is one argument, the file that holds it: ``--tasks tasks.yaml``."""
+    if info.type_origin is not list:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="FILE",
+        instance_from_str=lambda arguments: cast(Any, arguments[0]),  # It is read with the config.
+        is_instance=lambda value: isinstance(value, list),
+        str_from_instance=lambda value: [json.dumps(value)],
     )
 
 

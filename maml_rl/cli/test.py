@@ -1,5 +1,6 @@
 """``maml-rl test``."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from maml_rl.evaluation import AdaptationResults
     from maml_rl.training import Run
 
+logger = logging.getLogger(__name__)
 RANDOM = "random"
 """Name of the untrained policy in comparisons."""
 TASKS, BATCHES = 40, 10
@@ -42,8 +44,8 @@ class Test:
     compare: tuple[str, ...] = ()
     """Other policies to test on the same tasks: NAME=POLICY, or 'random' for the untrained initialisation."""
     tasks: Path | None = None
-    """File of tasks to adapt to, where they are not to be drawn: a YAML list, a line for each as
-    '- {velocity: 0.5}'. They make one batch, whatever num-batches and meta-batch-size."""
+    """File of tasks to adapt to, where they are not to be drawn, nor the config's test-tasks: a YAML list, a
+    line for each as '- {velocity: 0.5}'. They make one batch, whatever num-batches and meta-batch-size."""
     output: Path | None = None
     """Where the results go: an .npz file; a table (.csv) and a picture (.png) are written beside it."""
     step_size_schedule: tuple[float, ...] = ()
@@ -101,14 +103,20 @@ class Test:
 
     def _evaluate(self, run: "Run", policies: Mapping[str, Path | None]) -> dict[str, "AdaptationResults"]:
         """Test every policy, and write the results."""
-        from maml_rl.envs.tasks_file import load_tasks
-        from maml_rl.evaluation import adapted_batches, gather, step_scales
+        from maml_rl.config import read_tasks
+        from maml_rl.envs.tasks_file import checked_tasks
+        from maml_rl.evaluation import adapted_batches, are_seen, gather, step_scales
         from maml_rl.evaluation.progress import BatchProgress
         from maml_rl.evaluation.unfinished import UnfinishedTest, about_test
         from maml_rl.training.state import load_theta
 
-        example = run.sampler.sample_tasks(1, iteration=0)[0]
-        tasks = None if self.tasks is None else load_tasks(self.tasks, example)
+        tasks: list[Any] | None = run.test_tasks or None
+        if self.tasks is not None:
+            tasks = checked_tasks(run.env, read_tasks(self.tasks), str(self.tasks))
+        elif are_seen(run):
+            logger.warning(
+                "these are the tasks of training: give others as --tasks, or as the config's test-tasks"
+            )
         untrained = run.learner.init().theta
         thetas = {  # All of them before the first test, which takes long.
             name: untrained if path is None else load_theta(path, run.learner.layout)

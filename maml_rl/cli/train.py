@@ -108,7 +108,7 @@ class Train:
         replaceable: Replaceable = "any" if self.overwrite else "bare" if self.resume_or_start else "none"
         if resumed is None:
             folder.check_free(replaceable)
-        for finding in quick_findings(config.env_name, config.env_kwargs, config.env_copies):
+        for finding in quick_findings(config.env_name, config.env_arguments, config.env_copies):
             logger.warning("environment '%s': %s", config.env_name, finding.message)
         # Whatever ends the run, the folder keeps a checkpoint of the last whole meta-update.
         with Run(config, settings) as run, closed_whole(folder):

@@ -1,7 +1,7 @@
 """The description of a training run: shared keys and the block of the chosen method, from YAML or JSON."""
 
 from maml_rl.config.block import Block
-from maml_rl.config.parsing import describe, load_config, parse_config
+from maml_rl.config.parsing import describe, load_config, parse_config, read_tasks
 from maml_rl.config.shared import (
     RUN_KEYS,
     WORKER_TIMEOUT,
@@ -22,4 +22,5 @@ __all__ = [
     "describe",
     "load_config",
     "parse_config",
+    "read_tasks",
 ]

@@ -23,6 +23,9 @@ FEW_FAULTS = 5
 """Wrong values that a message lists."""
 NAMES_OF_CODE = ("env-name", "policy", "metalearner", "baseline")
 """Keys whose values may be ``package.module:Class``."""
+MAPPINGS = ("env-kwargs", "policy-kwargs", "task-space")
+TASK_LISTS = ("tasks", "test-tasks")
+"""Keys whose values are lists, or files that hold one; in a config, as seen from its folder."""
 
 
 def parse_config(entries: dict[str, Any], source: str) -> Config:
@@ -35,9 +38,12 @@ def parse_config(entries: dict[str, Any], source: str) -> Config:
         raise UsageError(f"{source}: {shown(twice[0])} is given twice, with a dash and with an underscore")
     given = {kebab(str(key)): value for key, value in entries.items()}
     options = {key: value for key, value in given.items() if key not in RUN_KEYS}
-    for key in ("env-kwargs", "policy-kwargs"):
+    for key in (*MAPPINGS, *TASK_LISTS):
         if options.get(key, ...) is None:  # YAML's "env-kwargs:" with nothing behind it
             del options[key]
+    for key in TASK_LISTS:
+        if isinstance(options.get(key), str):
+            options[key] = read_tasks(Path(options[key]))
     kind = _class_of(options, source)
     known = {kebab(name) for name in kind.model_fields}
     for key in sorted(options.keys() - known):
@@ -106,8 +112,23 @@ def load_config(
         entries = {**entries, "metalearner": metalearner}
     if lenient:
         entries = _understood(entries, str(path))
+    for key, value in entries.items():
+        if kebab(str(key)) in TASK_LISTS and isinstance(value, str):
+            entries[key] = str(path.parent / value)
     run = {kebab(str(k)): v for k, v in entries.items() if kebab(str(k)) in RUN_KEYS}
     return parse_config(entries, str(path)), run
+
+
+def read_tasks(path: Path) -> list[Any]:
+    """Return the tasks that a YAML or JSON file lists, as it has them.
+
+    Raises:
+        UsageError: it holds no list, or an empty one.
+    """
+    content = read_yaml(path, "tasks")
+    if not isinstance(content, list) or not content:
+        raise UsageError(f"{path}: expected a list of tasks, such as '- {{velocity: 0.5}}'")
+    return content
 
 
 def _understood(entries: Mapping[Any, Any], source: str) -> dict[str, Any]:

@@ -42,6 +42,12 @@ class Config(Block):
     """Keyword arguments of the environment, as YAML: '{low: 0.0, high: 2.0}'."""
     env_copies: Positive | None = None
     """Copies of the environment that a process holds at most; one per episode of a work item if not given."""
+    task_space: dict[str, Any] = {}
+    """Ranges of an environment's attributes, to draw tasks from, as YAML: '{g: [5, 15], l: [0.5, 1.5]}'."""
+    tasks: list[Any] = []
+    """Tasks to train on, where they are not to be drawn: a list, or a file that holds one."""
+    test_tasks: list[Any] = []
+    """Tasks for 'maml-rl test', where they are not to be drawn: a list, or a file that holds one."""
     metalearner: str = DEFAULT_METHOD
     """Method: one that 'maml-rl methods' lists, or package.module:Class."""
     gamma: Annotated[float, Field(ge=0, le=1)] = 0.99
@@ -82,6 +88,12 @@ class Config(Block):
     """Tasks per batch (N)."""
     tasks_per_item: Positive = 10
     """Tasks that a worker rolls out together, as one batch of environments."""
+
+    @property
+    def env_arguments(self) -> dict[str, Any]:
+        """The arguments that an environment is made with: its own, and what its tasks are drawn from."""
+        tasks = self.task_space or self.tasks
+        return {**self.env_kwargs, **({"task_space": tasks} if tasks else {})}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return partial(Config, **self.model_dump()), ()  # The method's class has no name to find it by.

@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from maml_rl.envs.contract import EXPECTED, in_terms_of_gymnasium, reset
+from maml_rl.envs.contract import EXPECTED, in_terms_of_gymnasium, reset, set_task
 from maml_rl.envs.task_env import Array, Part, Task, TaskVectorEnv
 from maml_rl.errors import UsageError, shown
 
@@ -102,7 +102,7 @@ class GymTaskVectorEnv(TaskVectorEnv):
         self.running[begins] = True
         for i in begins if self._tasks else ():
             task = self._tasks[i // self.episodes_per_task]
-            self._envs[i].unwrapped.reset_task(task)  # type: ignore[attr-defined]
+            set_task(self._envs[i], task)
         self._observations = np.zeros_like(self._observations)
         for i in begins:
             self._observations[i] = self._fitting(reset(self._envs[i], int(seeds[i])))

@@ -14,7 +14,7 @@ from gymnasium.envs.registration import EnvSpec
 from maml_rl._system.own_code import failure
 from maml_rl.envs.checks.batched import batched
 from maml_rl.envs.checks.repeats import generators, repeats, shares, travels
-from maml_rl.envs.checks.tasks import differs, draws
+from maml_rl.envs.checks.tasks import differs, draws, notes
 from maml_rl.envs.checks.trial import Finding, Trial
 from maml_rl.envs.checks.values import ends, outside, values
 from maml_rl.envs.registry import find_spec, is_shipped
@@ -22,7 +22,7 @@ from maml_rl.errors import UsageError
 
 Check: TypeAlias = Callable[[Trial], Iterator[Finding]]
 
-QUICK: tuple[Check, ...] = (values, draws, repeats, differs, shares, generators, batched, outside)
+QUICK: tuple[Check, ...] = (notes, values, draws, repeats, differs, shares, generators, batched, outside)
 """Those that take little time, in an order in which what one finds explains what the next ones would."""
 QUICK_STEPS, STEPS = 20, 300
 """Time steps of the episodes that are compared, in the quick part and in the whole."""

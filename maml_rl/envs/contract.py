@@ -1,7 +1,7 @@
-"""Environments that do not keep to Gymnasium's interface: one line each."""
+"""What is asked of an environment: tasks, and Gymnasium's interface, or a line that says what is amiss."""
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,3 +44,19 @@ def reset(env: gym.Env[Any, Any], seed: int) -> Any:
     if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict)):
         raise UsageError(f"the environment's reset() returned {shown(answer)}; {EXPECTED}")
     return answer[0]
+
+
+def method_of(env: gym.Env[Any, Any], name: str) -> Callable[..., Any] | None:
+    """Return a method of the environment or of its outermost wrapper that has it; None if there is none."""
+    found = env.get_wrapper_attr(name) if env.has_wrapper_attr(name) else None
+    return found if callable(found) else None
+
+
+def draw_tasks(env: gym.Env[Any, Any], num_tasks: int) -> Any:
+    """Return what the ``sample_tasks`` of the environment, or of a wrapper, draws."""
+    return env.get_wrapper_attr("sample_tasks")(num_tasks)
+
+
+def set_task(env: gym.Env[Any, Any], task: Any) -> None:
+    """Call the ``reset_task`` of the environment, or of a wrapper."""
+    env.get_wrapper_attr("reset_task")(task)

@@ -12,7 +12,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from maml_rl.envs.task_env import Array, Task, TaskVectorEnv
-from maml_rl.errors import UsageError
+from maml_rl.errors import UsageError, shown
 
 
 def task_vector(task: Task) -> NDArray[np.float32]:
@@ -21,7 +21,7 @@ def task_vector(task: Task) -> NDArray[np.float32]:
 
 
 class ObserveTask(gym.ObservationWrapper[Array, Any, Array]):
-    """Appends ``env.unwrapped.task`` to the observations, as numbers: ``[O] -> [O + size of the task]``.
+    """Appends the environment's ``task`` to the observations, as numbers: ``[O] -> [O + size of the task]``.
 
     Raises:
         UsageError: the environment has no ``task``, or its observations are not a vector.
@@ -30,12 +30,17 @@ class ObserveTask(gym.ObservationWrapper[Array, Any, Array]):
     def __init__(self, env: gym.Env[Array, Any]):
         super().__init__(env)
         name = env.spec.id if env.spec else type(env.unwrapped).__name__
-        if not isinstance(getattr(env.unwrapped, "task", None), dict):
+        if not (env.has_wrapper_attr("task") and isinstance(env.get_wrapper_attr("task"), dict)):
             raise UsageError(f"observe_task: expected a dict 'task' in environment '{name}' from the start")
+        try:
+            size = len(self.task_vector)
+        except (TypeError, ValueError):
+            task = shown(env.get_wrapper_attr("task"))
+            raise UsageError(f"observe_task: expected numbers in the task, got {task}") from None
         space = env.observation_space
         if not (isinstance(space, spaces.Box) and len(space.shape) == 1):
             raise UsageError(f"observe_task: expected a vector of observations, '{name}' has {space}")
-        unbounded = np.full(len(self.task_vector), np.inf)
+        unbounded = np.full(size, np.inf)
         low, high = np.append(space.low, -unbounded), np.append(space.high, unbounded)
         self.observation_space = spaces.Box(low.astype(np.float32), high.astype(np.float32))
 
@@ -46,7 +51,7 @@ class ObserveTask(gym.ObservationWrapper[Array, Any, Array]):
     @property
     def task_vector(self) -> NDArray[np.float32]:
         """The present task's numbers."""
-        return task_vector(self.env.unwrapped.task)  # type: ignore[attr-defined]
+        return task_vector(self.env.get_wrapper_attr("task"))
 
 
 class ObserveTaskVector(TaskVectorEnv):

@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+from maml_rl.envs.contract import set_task
 from maml_rl.envs.registry import make_env
 from maml_rl.envs.task_env import Task, TaskVectorEnv
 from maml_rl.seeding import global_generators_kept, seed_global_generators
@@ -58,7 +59,7 @@ def unseeded_episode(
     env: gym.Env[Any, Any], task: Task, actions: Sequence[Any], between: Callable[[], object]
 ) -> list[Step]:
     """Run an episode, as `episode` does, on the global generators as they are."""
-    env.unwrapped.reset_task(task)  # type: ignore[attr-defined]
+    set_task(env, task)
     observation, _ = env.reset(seed=SEED)
     steps = [Step(np.asarray(observation, np.float32).tobytes())]
     for action in actions:

@@ -1,23 +1,30 @@
 """Make environments by id, and say plainly what is there when that fails."""
 
+import copy
 import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator
+from gymnasium.vector import VectorEnv
 
 from maml_rl._system.own_code import described, failure, import_named
 from maml_rl.envs.adapter import GymTaskVectorEnv
+from maml_rl.envs.contract import method_of
+from maml_rl.envs.elsewhere.old_gym import OldGym, is_old_gym
+from maml_rl.envs.elsewhere.vector import Batch, FirstCopy, takes_tasks
 from maml_rl.envs.observed_task import ObserveTask, ObserveTaskVector
 from maml_rl.envs.plain_spaces import with_plain_spaces
 from maml_rl.envs.task_env import TaskVectorEnv
+from maml_rl.envs.with_tasks import with_tasks
 from maml_rl.errors import LARGEST_COUNT, UsageError, did_you_mean, out_of_memory, shown
 
-OWN = ("observe_task", "clip_actions")
-"""Arguments of any environment that are not its own: see `ObserveTask` and `with_plain_spaces`."""
+FLAGS = ("observe_task", "clip_actions")
+"""Arguments of any environment that are not its own: see `ObserveTask` and `with_plain_spaces`. There also is
+``task_space``, see `with_tasks`."""
 
 
 def find_spec(env_name: str) -> EnvSpec:
@@ -41,13 +48,19 @@ def find_spec(env_name: str) -> EnvSpec:
         raise UsageError(f"{error}{hint}") from error
     entry = getattr(module, name, None)
     if isinstance(entry, type):
+        if issubclass(entry, VectorEnv):
+            return EnvSpec(
+                name, entry_point=cast(Any, FirstCopy(entry)), vector_entry_point=cast(Any, Batch(entry))
+            )
+        if is_old_gym(entry):
+            return EnvSpec(name, entry_point=cast(Any, OldGym(entry)))
         if not issubclass(entry, gym.Env):
             bases = ", ".join(f"{base.__module__}.{base.__qualname__}" for base in entry.__bases__)
             raise UsageError(f"{what}: expected a gymnasium.Env; the class derives from {bases}")
         batched = getattr(module, f"{name.removesuffix('Env')}VectorEnv", None)
         return EnvSpec(name, entry_point=cast(Any, entry), vector_entry_point=batched)
     try:
-        return gym.spec(name)
+        return _with_batches_of_tasks(gym.spec(name))
     except gym.error.Error as error:
         if module is not None:
             raise UsageError(
@@ -63,7 +76,7 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
     """Make one environment with its time limit, and check that it is a task distribution.
 
     Args:
-        env_kwargs: of the environment, and those of `OWN`.
+        env_kwargs: of the environment, those of `FLAGS`, and ``task_space``.
 
     Returns:
         The environment, with spaces that policies know, see `maml_rl.envs.plain_spaces`.
@@ -74,22 +87,22 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
             can be made for its spaces.
     """
     spec = find_spec(env) if isinstance(env, str) else env
-    own, kwargs = _split(env_kwargs)
-    _check_kwargs(spec, {**kwargs, **own}, keyword_arguments(spec))
-    with _making(spec, kwargs):
-        made: gym.Env[Any, Any] = gym.make(spec, **kwargs)
-    for method in ("sample_tasks", "reset_task"):
-        if not callable(getattr(made.unwrapped, method, None)):
-            made.close()
-            raise UsageError(
-                f"environment '{spec.id}' has no method {method}(): a task distribution needs "
-                "sample_tasks(num_tasks), which returns dicts, and reset_task(task), which takes one"
-                f"{_relatives(spec)}"
-            )
+    given = _split(env_kwargs)
+    _check_kwargs(spec, {**given.own, **given.flags}, keyword_arguments(spec))
+    with _making(spec, given.own):
+        made: gym.Env[Any, Any] = gym.make(spec, **given.own)
     try:
+        tasks = with_tasks(made, given.task_space, spec.id)
+        for method in ("sample_tasks", "reset_task"):
+            if method_of(tasks, method) is None:
+                raise UsageError(
+                    f"environment '{spec.id}' has no method {method}(): a task distribution needs "
+                    "sample_tasks(num_tasks), which returns dicts, and reset_task(task), which takes one; "
+                    f"or give a task-space, such as '{{g: [5, 15]}}', of its attributes{_relatives(spec)}"
+                )
         # A batched version takes actions as they are, and so shall the single one.
-        plain = with_plain_spaces(made, own.get("clip_actions", spec.vector_entry_point is None))
-        return ObserveTask(plain) if own.get("observe_task", False) else plain
+        plain = with_plain_spaces(tasks, given.flags.get("clip_actions", spec.vector_entry_point is None))
+        return ObserveTask(plain) if given.flags.get("observe_task", False) else plain
     except UsageError:
         made.close()
         raise
@@ -106,19 +119,46 @@ def make_task_vector_env(
     spec = find_spec(env) if isinstance(env, str) else env
     if spec.vector_entry_point is None:
         return GymTaskVectorEnv([make_env(spec, env_kwargs) for _ in range(num_envs)])
-    own, kwargs = _split(env_kwargs)
-    _check_kwargs(spec, {**kwargs, **own}, shared_arguments(spec))
-    with _making(spec, kwargs):
-        made = gym.make_vec(spec, num_envs=num_envs, **kwargs)
+    given = _split(env_kwargs)
+    _check_kwargs(spec, {**given.own, **given.flags}, shared_arguments(spec))
+    with _making(spec, given.own):
+        made = gym.make_vec(spec, num_envs=num_envs, **given.own)
     if not isinstance(made, TaskVectorEnv):
         raise UsageError(
             f"environment '{spec.id}': its vector_entry_point makes a {type(made).__name__}, "
             "expected a maml_rl.envs.TaskVectorEnv"
         )
-    if not own.get("observe_task", False):
+    if not given.flags.get("observe_task", False):
         return made
-    with closing(make_env(spec, kwargs)) as single:
+    with closing(make_env(spec, given.own)) as single:
         return ObserveTaskVector(made, ObserveTask(single))
+
+
+def _with_batches_of_tasks(spec: EnvSpec) -> EnvSpec:
+    """Return a registration without the batched version, if that has no tasks, and with others adapted."""
+    creator = _creator(spec.vector_entry_point)
+    if creator is None or (isinstance(creator, type) and issubclass(creator, TaskVectorEnv)):
+        return spec
+    spec = copy.copy(spec)
+    if not takes_tasks(creator):
+        spec.vector_entry_point = None
+    elif isinstance(creator, type) and issubclass(creator, VectorEnv):
+        spec.vector_entry_point = cast(Any, Batch(creator))
+    return spec
+
+
+def _creator(entry_point: Any) -> Any:
+    """Return what makes an environment; None if nothing does.
+
+    Raises:
+        UsageError: it cannot be imported.
+    """
+    if entry_point is None or callable(entry_point):
+        return entry_point
+    try:
+        return load_env_creator(entry_point)
+    except Exception as error:  # It is a module of somebody's, which may do anything.
+        raise UsageError(f"environment '{entry_point}': {failure(error)}") from error
 
 
 def registered() -> list[EnvSpec]:
@@ -150,12 +190,9 @@ def shared_arguments(spec: EnvSpec) -> dict[str, Any] | None:
 
 
 def _arguments(entry_point: Any) -> dict[str, Any] | None:
-    if entry_point is None:
+    creator = _creator(entry_point)
+    if creator is None:
         return None
-    try:
-        creator = entry_point if callable(entry_point) else load_env_creator(entry_point)
-    except Exception as error:  # It is a module of somebody's, which may do anything.
-        raise UsageError(f"environment '{entry_point}': {failure(error)}") from error
     family = getattr(creator, "family", None)
     defaults = {field.name: field.default for field in dataclasses.fields(family)} if family else {}
     for parameter in inspect.signature(creator).parameters.values():
@@ -167,15 +204,23 @@ def _arguments(entry_point: Any) -> dict[str, Any] | None:
     return defaults
 
 
-def _split(env_kwargs: Mapping[str, Any] | None) -> tuple[dict[str, bool], dict[str, Any]]:
-    """Return the arguments that `make_env` takes itself, `OWN`, and those of the environment.
+class _Given(NamedTuple):
+    """Arguments by what takes them: the environment, and `make_env`."""
+
+    own: dict[str, Any]
+    flags: dict[str, bool]
+    task_space: Any
+
+
+def _split(env_kwargs: Mapping[str, Any] | None) -> _Given:
+    """Return the arguments by what takes them.
 
     Raises:
-        UsageError: one of its own is neither true nor false, or ``max_episode_steps`` no number of steps.
+        UsageError: one of `FLAGS` is neither true nor false, or ``max_episode_steps`` no number of steps.
     """
     kwargs = dict(env_kwargs or {})
-    own = {name: kwargs.pop(name) for name in OWN if name in kwargs}
-    for name, value in own.items():
+    flags = {name: kwargs.pop(name) for name in FLAGS if name in kwargs}
+    for name, value in flags.items():
         if not isinstance(value, bool):
             raise UsageError(f"{name}: expected true or false, got {shown(value)}")
     steps = kwargs.get("max_episode_steps", 1)
@@ -183,7 +228,8 @@ def _split(env_kwargs: Mapping[str, Any] | None) -> tuple[dict[str, bool], dict[
         del kwargs["max_episode_steps"]
     elif not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= LARGEST_COUNT:
         raise UsageError(f"max_episode_steps: expected 1 or more, got {shown(steps)}")
-    return own, kwargs
+    task_space = kwargs.pop("task_space", None)
+    return _Given(kwargs, flags, task_space)
 
 
 def _check_kwargs(spec: EnvSpec, kwargs: Mapping[str, Any], accepted: Mapping[str, Any] | None) -> None:

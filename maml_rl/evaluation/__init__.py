@@ -2,6 +2,7 @@
 
 from maml_rl.evaluation.adapting import (
     adapted_batches,
+    are_seen,
     evaluate,
     evaluation_tasks,
     gather,
@@ -15,6 +16,7 @@ __all__ = [
     "AdaptedBatch",
     "Summary",
     "adapted_batches",
+    "are_seen",
     "evaluate",
     "evaluation_tasks",
     "gather",

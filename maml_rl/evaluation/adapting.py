@@ -11,6 +11,7 @@ from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes, get_returns, get_successes
 from maml_rl.errors import check_number
 from maml_rl.evaluation.results import AdaptationResults, AdaptedBatch, BatchNumbers
+from maml_rl.evaluation.task_arrays import task_text
 from maml_rl.samplers import Recipe
 from maml_rl.seeding import FIRST_EVALUATION
 from maml_rl.training.run import Run
@@ -61,6 +62,7 @@ def adapted_batches(
         tasks: to adapt to in place of drawn ones, as one batch.
         done: what the first batches came to, which are not sampled again.
     """
+    tasks = run.test_tasks or None if tasks is None else tasks
     for batch in range(run.config.num_batches if tasks is None else 1):
         of_batch = evaluation_tasks(run, batch) if tasks is None else list(tasks)
         if batch < len(done):
@@ -96,8 +98,17 @@ def _successes(rounds: Sequence[Sequence[BatchEpisodes]]) -> NDArray[np.float32]
 
 
 def evaluation_tasks(run: Run, batch: int = 0) -> list[Task]:
-    """Draw the tasks of an evaluation batch."""
-    return run.sampler.sample_tasks(run.config.meta_batch_size, FIRST_EVALUATION + batch)
+    """Return the tasks of an evaluation batch: those that are held out for tests, or drawn ones."""
+    drawn = run.config.meta_batch_size, FIRST_EVALUATION + batch
+    return run.test_tasks or run.sampler.sample_tasks(*drawn, "test")
+
+
+def are_seen(run: Run) -> bool:
+    """Return whether all tasks of the first evaluation batch are among those that training draws from."""
+    if not run.train_tasks:
+        return False
+    seen = {task_text(task) for task in run.train_tasks}
+    return all(task_text(task) in seen for task in evaluation_tasks(run))
 
 
 def sample_adaptation(

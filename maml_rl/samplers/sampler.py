@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maml_rl.envs import Task
-from maml_rl.envs.task_space import TaskSpace
+from maml_rl.envs.task_space import Split, TaskSpace
 from maml_rl.episode import BatchEpisodes
 from maml_rl.errors import UsageError
 from maml_rl.lazy import lazy_names
@@ -35,10 +35,10 @@ class Sampler:
         self._closed = False
         self._adapting = Stopwatch()
 
-    def sample_tasks(self, num_tasks: int, iteration: int) -> list[Task]:
+    def sample_tasks(self, num_tasks: int, iteration: int, split: Split = "train") -> list[Task]:
         """Draw the tasks of ``iteration``."""
         seed = integer_seed(seed_sequence(self.seed, Purpose.TASKS, iteration=iteration))
-        return self._task_space.sample(seed, num_tasks)
+        return self._task_space.sample(seed, num_tasks, split)
 
     def sample_async(
         self,

@@ -16,7 +16,8 @@ from maml_rl.config import WORKER_TIMEOUT, Config, load_config
 from maml_rl.config.methods import method_named
 from maml_rl.envs import TaskVectorEnv, make_task_vector_env
 from maml_rl.envs.copies import EnvCopies
-from maml_rl.envs.task_space import EnvTaskSpace
+from maml_rl.envs.task_space import EnvTaskSpace, ListTaskSpace
+from maml_rl.envs.tasks_file import checked_tasks
 from maml_rl.errors import UsageError, check_number
 from maml_rl.metalearners import MetaLearner, MetaState
 from maml_rl.policies.base import Policy
@@ -77,7 +78,7 @@ class Run:
     def __init__(self, config: Config, settings: RunSettings):
         self.config, self.settings = config, settings
         device = _device(settings.device)
-        self.copies = EnvCopies(config.env_name, config.env_kwargs, config.env_copies)
+        self.copies = EnvCopies(config.env_name, config.env_arguments, config.env_copies)
         try:
             self._begin(device)
         except BaseException:
@@ -88,6 +89,10 @@ class Run:
         """Make what there is besides the environments."""
         config, settings = self.config, self.settings
         self.env = self.copies.first
+        self.train_tasks = checked_tasks(self.env, config.tasks, "tasks")
+        """Tasks that training draws from; empty if they are drawn from all."""
+        self.test_tasks = checked_tasks(self.env, config.test_tasks, "test-tasks")
+        """Tasks that are held out for tests; empty if those are drawn."""
         _check_batches(config, self.copies)
         policy = initial_policy(config, self.env, settings.seed)
         method = method_named(config.metalearner).load()
@@ -104,7 +109,8 @@ class Run:
             backend = ProcessBackend(make_worker, settings.num_workers, settings.worker_timeout)
         else:
             backend = InProcessBackend(make_worker)
-        tasks = EnvTaskSpace(self.env)
+        drawn = EnvTaskSpace(self.env)
+        tasks = ListTaskSpace(self.train_tasks, drawn) if self.train_tasks else drawn
         self.sampler = Sampler(backend, tasks, settings.seed, config.tasks_per_item)
 
     def __enter__(self) -> "Run":

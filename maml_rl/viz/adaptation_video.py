@@ -1,6 +1,6 @@
 """The video of a run: one task before adaptation, and after each gradient step."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from maml_rl._system.threads import one_intra_op_thread
 from maml_rl.adaptation import Adaptation
 from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes
-from maml_rl.errors import check_number
+from maml_rl.errors import UsageError, check_number
 from maml_rl.evaluation import evaluation_tasks, sample_adaptation, step_scales
+from maml_rl.evaluation.task_arrays import task_text
 from maml_rl.stacked import stack_episodes
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.viz.rendering import check_renderable, record_episodes
@@ -77,7 +78,11 @@ def adaptation_video(folder: Path, path: Path, settings: VideoSettings) -> Path:
     with adapted as (run, theta), one_intra_op_thread():
         check_renderable(run.env)
         scales = step_scales(settings.num_steps, settings.schedule)
-        tasks = evaluation_tasks(run)
+        tasks = evaluation_tasks(run)[: settings.task + 1]
+        if settings.task >= len(tasks):
+            raise UsageError(
+                f"task: expected 0 to {len(tasks) - 1}, the config's test-tasks, got {settings.task}"
+            )
         rounds = sample_adaptation(run, theta, tasks, scales)
         task = tasks[settings.task]
         of_task = [episodes[settings.task] for episodes in rounds]
@@ -111,6 +116,8 @@ def adapted_parameters(
 
 def describe(task: Task) -> str:
     """Return the task in words: ``velocity 1.34``, ``goal (0.31, −0.2)``."""
+    if not isinstance(task, Mapping):
+        return task_text(task)
     words = []
     for name, value in task.items():
         numbers = [_short(x) for x in np.ravel(value)]

@@ -12,11 +12,12 @@ import pytest
 
 from maml_rl.cli.options import config_from
 from maml_rl.cli.parser import parse
-from maml_rl.config import Config, load_config, parse_config
+from maml_rl.config import Config, load_config, parse_config, read_tasks
 from maml_rl.config.methods import METHODS
 from maml_rl.envs import make_env, make_task_vector_env
+from maml_rl.envs.like import like
 from maml_rl.envs.registry import registered
-from maml_rl.envs.tasks_file import load_tasks
+from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import UsageError, out_of_memory
 
 KEYS = [name.replace("_", "-") for method in METHODS.values() for name in method.block.model_fields]
@@ -71,17 +72,56 @@ def test_configs(tmp_path: Path, seed: int):
 def test_options(seed: int):
     rng = random.Random(seed)
     taken = 0
-    for _ in range(20):
+    for _ in range(30):
         words = ["train", "--env-name", "TabularMDP-v0"]
         for _ in range(rng.randrange(1, 3)):
             value = rng.choice([str(rng.choice(NUMBERS)), rng.choice(WORDS), json.dumps(anything(rng))])
             words += [f"--{rng.choice(KEYS)}", value]
         taken += taken_or_refused(lambda: config_from(parse(words).hyperparameters), words)  # noqa: B023
-    assert 1 < taken < 18
+    assert 0 < taken < 18
 
 
 NAMES = ["low", "high", "task", "k", "std", "num_states", "num_actions", "normalization_scale", "render_mode"]
 NAMES += ["max_episode_steps", "observe_task", "contact_forces", "width", "height", "autoreset", "a\nb"]
+
+
+PATHS = [
+    "g",
+    "l",
+    "max_speed",
+    "state",
+    "spec",
+    "metadata[render_fps]",
+    "a.b",
+    "g[0]",
+    "__class__",
+    "observation_space",
+]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_task_spaces(seed: int):
+    make_env("Pendulum-v1", {"task_space": {"g": [5, 15]}}).reset()  # The first one imports more.
+    rng = random.Random(seed)
+    taken = 0
+    for _ in range(100):
+        bounds: Any = [rng.choice(NUMBERS), rng.choice(NUMBERS)]
+        space: Any = {
+            rng.choice(PATHS): rng.choice([bounds, {"scale": bounds}, {"choices": bounds}, anything(rng)])
+        }
+        if rng.random() < 0.2:
+            space = anything(rng)
+        if space is None:
+            continue
+
+        def attempt(space: Any = space) -> None:
+            env = make_env("Pendulum-v1", {"task_space": space})
+            for task in EnvTaskSpace(env).sample(0, 3):
+                env.get_wrapper_attr("reset_task")(task)
+                env.reset()
+
+        taken += taken_or_refused(attempt, space)
+    assert 2 < taken < 60
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -123,5 +163,8 @@ def test_files_of_tasks(tmp_path: Path, seed: int):
             tasks = anything(rng)
         path = tmp_path / f"{number}.json"
         path.write_text(json.dumps(tasks))
-        taken += taken_or_refused(lambda: load_tasks(path, example), (example, tasks))  # noqa: B023
+        taken += taken_or_refused(
+            lambda: [like([example], task, "task") for task in read_tasks(path)],  # noqa: B023
+            (example, tasks),
+        )
     assert 50 < taken < 150

@@ -224,6 +224,17 @@ class ArrayTasks(Line):
         self.goal = float(task)
 
 
+class ListTasks(Line):
+    """A task is a list, one to three goals long."""
+
+    def sample_tasks(self, num_tasks: int) -> Any:
+        lengths = self.np_random.integers(1, 4, num_tasks)
+        return [self.np_random.uniform(-1.0, 1.0, length).tolist() for length in lengths]
+
+    def reset_task(self, task: Any) -> None:
+        self.goal = float(np.mean(task))
+
+
 class FewTasks(Line):
     def sample_tasks(self, num_tasks: int) -> Any:
         return super().sample_tasks(num_tasks - 1)

@@ -12,6 +12,7 @@ import torch
 from maml_rl._system.elsewhere import in_another_process
 from maml_rl._system.own_code import failure
 from maml_rl.envs.checks.trial import Finding, Trial, parted
+from maml_rl.envs.contract import draw_tasks, set_task
 from maml_rl.envs.playback import SEED, Between, episode, fresh_episode, unseeded_episode
 
 
@@ -41,7 +42,7 @@ def shares(trial: Trial) -> Iterator[Finding]:
         return
     alone = trial.episode(trial.tasks[0])
     with closing(trial.copies.another()) as other:
-        other.unwrapped.reset_task(trial.tasks[1])  # type: ignore[attr-defined]
+        set_task(other, trial.tasks[1])
         between = Between(other, trial.actions[::-1])
         together = episode(trial.env, trial.tasks[0], trial.actions, between.step)
     yield from parted(
@@ -73,7 +74,7 @@ def generators(trial: Trial) -> Iterator[Finding]:
     """Look whether the global random generators are used."""
     before = _generator_states()
     trial.env.reset(seed=SEED)
-    trial.env.unwrapped.sample_tasks(1)  # type: ignore[attr-defined]
+    draw_tasks(trial.env, 1)
     unseeded_episode(trial.env, trial.tasks[0], trial.actions, lambda: None)
     for name, state in _generator_states().items():
         if state != before[name]:

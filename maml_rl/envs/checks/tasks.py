@@ -3,9 +3,16 @@
 from collections.abc import Iterator
 
 from maml_rl.envs.checks.trial import TASKS, Finding, Trial, text_of
+from maml_rl.envs.contract import method_of
 from maml_rl.envs.playback import SEED, difference
 from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import shown
+
+
+def notes(trial: Trial) -> Iterator[Finding]:
+    """Yield what there is to say of how tasks are set, where the environment does not do that itself."""
+    tell = method_of(trial.env, "task_notes")
+    yield from (Finding(False, note) for note in (tell() if tell else ()))
 
 
 def draws(trial: Trial) -> Iterator[Finding]:

@@ -1,0 +1,1 @@
+"""Environments that were made for other libraries."""
