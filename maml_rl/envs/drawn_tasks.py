@@ -84,7 +84,7 @@ class Listed:
 
 
 def fitted_task(own: Mapping[str, Any], task: object, where: str) -> Task:
-    """Return a task whose values have the types of the environment's own. It may lack some.
+    """Return a task whose values have the types of the environment's own, and are those where it lacks some.
 
     Raises:
         UsageError: it is no mapping, has other entries, or a value is of another kind.
@@ -95,7 +95,8 @@ def fitted_task(own: Mapping[str, Any], task: object, where: str) -> Task:
     for name in task:
         if name not in own:
             raise UsageError(f"{where}: '{name}' is none of the task-space, which has {known}")
-    return {name: fitted(own[name], value, f"{where}, {name}") for name, value in task.items()}
+    given = {name: fitted(own[name], value, f"{where}, {name}") for name, value in task.items()}
+    return {name: given.get(name, value) for name, value in own.items()}
 
 
 class DrawnTasks(gym.Wrapper[Any, Any, Any, Any]):
@@ -155,6 +156,9 @@ class SettingTasks(DrawnTasks):
         super().__init__(env, source)
         self._settings = settings
         self._own = dict(settings.own)
+        for name in source.names:
+            if name not in self._own:
+                raise UsageError(f"task-space: there is no '{name}'; there are {', '.join(self._own)}")
         source.check(self._own)
         self.task: Task = dict(self._own)
         """The values that hold from the next reset on."""
@@ -164,7 +168,7 @@ class SettingTasks(DrawnTasks):
         return [self.fitted_task(task, "task-space") for task in super().sample_tasks(num_tasks)]
 
     def fitted_task(self, task: object, where: str) -> Task:
-        """Return a task with values of the right types.
+        """Return a task with all its values, of the right types.
 
         Raises:
             UsageError: it is none of this environment.
@@ -173,7 +177,7 @@ class SettingTasks(DrawnTasks):
 
     def reset_task(self, task: Task) -> None:
         """Have ``task`` follow from the next `reset` on. What it lacks is the environment's own."""
-        self.task = {**self._own, **self.fitted_task(task, "task")}
+        self.task = self.fitted_task(task, "task")
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
         """Set what the task says, and reset the environment."""
@@ -185,4 +189,4 @@ class SettingTasks(DrawnTasks):
     def task_notes(self) -> list[str]:
         """Return what a user should know of how tasks are set."""
         (task,) = self._source.draw(np.random.default_rng(0), 1, self._own)
-        return [*self._settings.notes({**self._own, **self.fitted_task(task, "task-space")})]
+        return [*self._settings.notes(self.fitted_task(task, "task-space"))]

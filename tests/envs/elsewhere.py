@@ -1,6 +1,6 @@
 """Environments as other libraries have them: their interfaces, around a point that should reach a goal.
 
-Each has a peculiarity of its library: where the seed goes, what `reset` and `step` return, whose spaces those are.
+Each has the peculiarities of its library: where the seed goes, what `reset` and `step` return.
 """
 
 from collections.abc import Sequence
@@ -215,7 +215,7 @@ class SameStep(Points):
         info: dict[str, Any] = {"success": np.where(over, 0.0, told["success"]), "_success": ~over}
         if over.any():
             info["final_obs"] = np.array(
-                [one if done else None for one, done in zip(seen, over)], dtype=object
+                [one if done else None for one, done in zip(seen, over, strict=True)], dtype=object
             )
             info["final_info"] = {"success": told["success"], "_success": over}
         self.begin(over)
@@ -230,10 +230,6 @@ class Waiting(Points):
     def step(self, actions: Any) -> Any:
         assert not self.ended.any()
         return super().step(actions)
-
-
-class Untold(gym.Env[Any, Any]):
-    """Registered with a batch that has no tasks, as Gymnasium's CartPole."""
 
 
 class Selector:

@@ -80,8 +80,14 @@ def model_place(model: Any, field: str, keys: list[str], path: str) -> ModelPlac
 
 
 def settle(model: Any) -> None:
-    """Compute the fields of the model that follow from others, such as the inertia that a joint feels."""
+    """Compute the fields of the model that follow from others, such as the inertia that a joint feels.
+
+    Cameras stay where somebody may have put them.
+    """
+    cameras = [(name, getattr(model, name).copy()) for name in ("cam_pos0", "cam_poscom0", "cam_mat0")]
     mujoco.mj_setConst(model, mujoco.MjData(model))
+    for name, value in cameras:
+        getattr(model, name)[:] = value
 
 
 def _key(model: Any, field: str, keys: list[str], shape: tuple[int, ...], path: str) -> Any:
