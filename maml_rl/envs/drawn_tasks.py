@@ -133,7 +133,7 @@ class Settings(Protocol):
         ...
 
     def apply(self, values: Mapping[str, Any]) -> None:
-        """Set all of them, ahead of a reset."""
+        """Set the values, ahead of a reset."""
         ...
 
     def check(self) -> None:
@@ -155,10 +155,10 @@ class SettingTasks(DrawnTasks):
     def __init__(self, env: gym.Env[Any, Any], settings: Settings, source: Source):
         super().__init__(env, source)
         self._settings = settings
-        self._own = dict(settings.own)
         for name in source.names:
-            if name not in self._own:
-                raise UsageError(f"task-space: there is no '{name}'; there are {', '.join(self._own)}")
+            if name not in settings.own:
+                raise UsageError(f"task-space: there is no '{name}'; there are {', '.join(settings.own)}")
+        self._own = {name: settings.own[name] for name in source.names}
         source.check(self._own)
         self.task: Task = dict(self._own)
         """The values that hold from the next reset on."""

@@ -57,10 +57,10 @@ def find_spec(env_name: str) -> EnvSpec:
         if not issubclass(entry, gym.Env):
             bases = ", ".join(f"{base.__module__}.{base.__qualname__}" for base in entry.__bases__)
             raise UsageError(f"{what}: expected a gymnasium.Env; the class derives from {bases}")
-        batched = getattr(module, f"{name.removesuffix('Env')}VectorEnv", None)
+        batched = _batch_of_tasks(getattr(module, f"{name.removesuffix('Env')}VectorEnv", None))
         return EnvSpec(name, entry_point=cast(Any, entry), vector_entry_point=batched)
     try:
-        return _with_batches_of_tasks(gym.spec(name))
+        return _with_batch_of_tasks(gym.spec(name))
     except gym.error.Error as error:
         if module is not None:
             raise UsageError(
@@ -134,17 +134,22 @@ def make_task_vector_env(
         return ObserveTaskVector(made, ObserveTask(single))
 
 
-def _with_batches_of_tasks(spec: EnvSpec) -> EnvSpec:
-    """Return a registration without the batched version, if that has no tasks, and with others adapted."""
+def _with_batch_of_tasks(spec: EnvSpec) -> EnvSpec:
+    """Return a registration whose batched version has tasks; one without, as CartPole's, is left out."""
     creator = _creator(spec.vector_entry_point)
-    if creator is None or (isinstance(creator, type) and issubclass(creator, TaskVectorEnv)):
-        return spec
-    spec = copy.copy(spec)
-    if not takes_tasks(creator):
-        spec.vector_entry_point = None
-    elif isinstance(creator, type) and issubclass(creator, VectorEnv):
-        spec.vector_entry_point = cast(Any, Batch(creator))
+    batch = _batch_of_tasks(creator) if takes_tasks(creator) else None
+    if batch is not creator:
+        spec = copy.copy(spec)
+        spec.vector_entry_point = batch
     return spec
+
+
+def _batch_of_tasks(creator: Any) -> Any:
+    """Return what makes a batch, for a class of Gymnasium's batches with what makes it one of tasks."""
+    is_gymnasiums = isinstance(creator, type) and issubclass(creator, VectorEnv)
+    if not is_gymnasiums or issubclass(creator, TaskVectorEnv) or not takes_tasks(creator):
+        return creator
+    return Batch(creator)
 
 
 def _creator(entry_point: Any) -> Any:

@@ -26,6 +26,8 @@ FPS = 0.1, 1000.0
 """Least and most that can be asked for: video files have no slower ones, and no screen shows more."""
 SMALLEST, LARGEST = 200, 4000
 """Pixels; in narrower panels the titles cannot be read, and wider ones no screen has."""
+FEW_NUMBERS = 6
+"""Numbers of an array that a heading has room for."""
 LAST_TASK = 99
 """All tasks up to the one that is filmed are sampled."""
 
@@ -120,7 +122,8 @@ def describe(task: Task) -> str:
         return task_text(task)
     words = []
     for name, value in task.items():
-        numbers = [_short(x) for x in np.ravel(value)]
+        numbers = [_short(x) for x in np.ravel(value)[:FEW_NUMBERS]]
+        numbers += ["…"] * (np.size(value) > FEW_NUMBERS)
         words.append(f"{name} {numbers[0]}" if len(numbers) == 1 else f"{name} ({', '.join(numbers)})")
     return ", ".join(words)
 

@@ -76,6 +76,9 @@ def record_episodes(
     Args:
         run: one whose environment `check_renderable` has passed.
         size: width and height in pixels, where the environment lets them be chosen.
+
+    Raises:
+        UsageError: a package that the environment draws with is not installed.
     """
     if _is_navigation(run.env):
         episodes = list(play_episodes(run, run.env, task, index, params))
@@ -83,10 +86,13 @@ def record_episodes(
         return [Recording(f, _returns(e)) for f, e in zip(drawn, episodes, strict=True)]
     run.copies.close()  # A process may be able to hold one alone.
     with closing(RenderCollection(_rendering_env(run, size))) as env:
-        return [
-            Recording(_popped(env), _returns(episode))
-            for episode in play_episodes(run, env, task, index, params)
-        ]
+        try:
+            return [
+                Recording(_popped(env), _returns(episode))
+                for episode in play_episodes(run, env, task, index, params)
+            ]
+        except gym.error.DependencyNotInstalled as error:
+            raise UsageError(f"environment '{run.config.env_name}' has no pictures: {error}") from None
 
 
 def play_episodes(

@@ -236,7 +236,8 @@ class Selector:
     """Selects one context after another, as CARL's ``RoundRobinSelector``."""
 
     def __init__(self, contexts: dict[Any, Any]) -> None:
-        self.contexts, self.context_id = contexts, None
+        self.contexts = contexts
+        self.context_id: Any = None
 
     def select(self) -> Any:
         self.context_id = 0 if self.context_id is None else (self.context_id + 1) % len(self.contexts)
@@ -253,7 +254,8 @@ class Carl(gym.Wrapper[Any, Any, Any, Any]):
         self.contexts = contexts or {0: self.get_default_context()}
         self.context_selector: Any = Selector(self.contexts)
         default = list(self.get_default_context()) if obs_context_features is None else obs_context_features
-        self.obs_context_features, self.context = default, None
+        self.obs_context_features = default
+        self.context: Any = None
         box = gym.spaces.Box(-np.inf, np.inf, (len(default),))
         self.observation_space = gym.spaces.Dict({"obs": self.env.observation_space, "context": box})
 
@@ -275,7 +277,7 @@ class Carl(gym.Wrapper[Any, Any, Any, Any]):
         return self.seen(observation), *others
 
     def seen(self, observation: Any) -> Any:
-        context: Any = self.context
+        context = self.context
         return {
             "obs": observation,
             "context": np.array([context[name] for name in self.obs_context_features], np.float32),

@@ -15,7 +15,6 @@ from maml_rl.envs.elsewhere.old_gym import as_gymnasium
 from maml_rl.envs.registry import find_spec
 from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import UsageError
-from tests.envs import elsewhere
 from tests.envs.elsewhere import STEPS
 from tests.samplers.helpers import flat, identical, make_sampler, sample
 
@@ -175,7 +174,7 @@ def test_batches_that_are_registered(monkeypatch: pytest.MonkeyPatch):
     registry = dict(gym.registry)
     registry["Points-v7"] = EnvSpec(
         "Points-v7",
-        entry_point=elsewhere.GymnasiumSetTask,
+        entry_point=name_of("GymnasiumSetTask"),
         vector_entry_point=name_of("Points"),
         max_episode_steps=4,
     )

@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -242,3 +243,15 @@ def test_a_trial_that_fails(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("MUJOCO_GL", "no-such-thing")
     with pytest.raises(UsageError, match="'no-such-thing', which does not work here"):
         opengl.choose_opengl()
+
+
+def test_a_package_for_pictures_that_is_missing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "pygame", None)
+    settings = Config(env_name="Pendulum-v1", task_space={"g": [5, 15]}, env_kwargs={"max_episode_steps": 3})
+    with Run(settings, RunSettings(seed=1)) as run:
+        (task,) = evaluation_tasks(run)[:1]
+        theta = run.learner.init().theta
+        with pytest.raises(
+            UsageError, match=r"environment 'Pendulum-v1' has no pictures: pygame is not installed"
+        ):
+            record_episodes(run, task, 0, [theta[None]], 200)

@@ -31,7 +31,7 @@ class AttributeSettings:
         self._env, self._what = env, what
         self._places = {name: find_place(env, name, what) for name in names}
         self.own: Mapping[str, Any] = {name: self._own(name) for name in names}
-        self._values = self.own
+        self._values: Mapping[str, Any] = self.own
         self._constructor = Constructor(env)
         self._direct = [name for name in names if name.isidentifier()]
         self._computed: set[str] = set()

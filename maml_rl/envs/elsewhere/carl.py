@@ -41,7 +41,7 @@ class ContextSettings:
     def apply(self, values: Context) -> None:
         """Have the next reset select this context."""
         if values != self._applied:  # CARL updates an environment when another context is selected.
-            self._carl.context_selector = OneContext(values)
+            self._carl.context_selector = OneContext({**self.own, **values})
             self._applied = dict(values)
 
     def check(self) -> None:
