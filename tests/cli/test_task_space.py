@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.cli.helpers import NAVIGATION, ROOT, TINY, Command, read_config, read_metrics, results
+from tests.envs.test_elsewhere import KINDS
 
 SHIPPED = ROOT / "configs" / "task-space"
 SHORT = ("--env-kwargs", "{max_episode_steps: 5}", "--logger", "none", "--seed", 1)
@@ -187,3 +188,36 @@ def test_a_mistake_is_a_line(command: Command, options: tuple[str, ...], message
     )
     assert message in line
     assert not folder.exists()
+
+
+@pytest.mark.parametrize("kind", ["Points", "Carl"])
+def test_other_libraries_environments(command: Command, kind: str, tmp_path: Path):
+    """With the command line alone, and any number of workers."""
+    kwargs = {name: value for name, value in KINDS[kind].items() if name != "task_space"}
+    options = (
+        "--env-name",
+        f"tests.envs.elsewhere:{kind}",
+        "--env-kwargs",
+        json.dumps(kwargs),
+        "--hidden-sizes",
+        4,
+    )
+    space = ("--task-space", json.dumps(KINDS[kind].get("task_space", {})))
+    for workers in (0, 2):
+        last = (
+            "--num-workers",
+            workers,
+            "--output-folder",
+            tmp_path / str(workers),
+            "--logger",
+            "none",
+            "--seed",
+            1,
+        )
+        command("train", *options, *space, *TINY, *last)
+    assert results(tmp_path / "0") == results(tmp_path / "2")
+    run = tmp_path / "0"
+    arguments = ("--config", run / "config.json", "--policy", run / "policy.th", "--num-workers", 0)
+    few = ("--num-batches", 1, "--meta-batch-size", 2, "--output", tmp_path / "r.npz")
+    command.succeeds("test", *arguments, *few)
+    assert load(tmp_path / "r.npz")["returns"].shape == (2, 2, 4)

@@ -1,15 +1,17 @@
 """Tasks of environments without any: values of attributes, and what follows from them."""
 
 import copy
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
-from maml_rl.envs import check_env, make_env, make_task_vector_env
+from maml_rl.envs import make_env, make_task_vector_env
 from maml_rl.envs.attributes.constructor import _constructed
 from maml_rl.envs.attributes.places import find_place
+from maml_rl.envs.check import EnvCheck
 from maml_rl.envs.contract import draw_tasks, set_task
 from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import UsageError
@@ -199,7 +201,7 @@ def test_values_that_the_constructor_refuses():
 
 
 def notes(space: Any, kind: str) -> list[str]:
-    findings = check_env(f"tests.envs.with_attributes:{kind}", {"task_space": space})
+    findings = [*EnvCheck(f"tests.envs.with_attributes:{kind}", {"task_space": space}).quick()]
     assert not any(found.breaks for found in findings)
     return [found.message for found in findings if "generator of Python" not in found.message]
 
@@ -273,6 +275,17 @@ def test_what_is_no_task_space(space: Any):
 def test_without_a_task_space_it_is_named():
     with pytest.raises(UsageError, match=r"has no method sample_tasks\(\): .* or give a task-space"):
         make_env("Pendulum-v1")
+
+
+def test_attributes_of_attributes():
+    class Outer:
+        inner = SimpleNamespace(mass=1.0, weights=(1.0, 2.0))
+
+    outer = Outer()
+    find_place(outer, "inner.mass", "it").set(3.0)
+    assert (outer.inner.mass, find_place(outer, "inner.mass", "it").get()) == (3.0, 3.0)
+    with pytest.raises(UsageError, match="'inner' of it has no attribute 'mas'; its numbers: mass"):
+        find_place(outer, "inner.mas", "it")
 
 
 def test_elements_are_replaced_and_not_changed_in_place():

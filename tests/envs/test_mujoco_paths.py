@@ -15,6 +15,7 @@ from maml_rl.envs.attributes.settings import AttributeSettings
 from maml_rl.envs.contract import set_task
 from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import UsageError
+from tests.samplers.helpers import identical, make_sampler, sample
 
 XML = """
 <mujoco>
@@ -212,3 +213,14 @@ def test_a_robot_is_as_if_it_had_been_compiled_so():
     text = Path(itself.fullpath).read_text().replace('armature="0.01"', 'armature="0.05"')
     np.testing.assert_array_equal(itself.model.dof_M0, mujoco.MjModel.from_xml_string(text).dof_M0)
     assert not np.array_equal(itself.model.dof_M0, mujoco.MjModel.from_xml_path(itself.fullpath).dof_M0)
+
+
+def test_robots_are_the_same_with_any_number_of_workers():
+    kwargs = {"task_space": WALKER, "max_episode_steps": 5}
+
+    def sampled(num_workers: int) -> Any:
+        env = make_env("Walker2d-v5", kwargs)
+        with make_sampler(num_workers, "Walker2d-v5", kwargs, env=env) as sampler:
+            return sample(sampler, num_tasks=3)
+
+    assert identical(sampled(0), sampled(2))
