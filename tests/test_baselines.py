@@ -15,7 +15,6 @@ from maml_rl.episode import EpisodeData
 from maml_rl.errors import UsageError
 from maml_rl.samplers import Recipe
 from maml_rl.training.run import Run, RunSettings
-from tests.oracles import baseline as oracle
 from tests.oracles import cross_validation
 from tests.test_baseline import GAMMA, episodes_of, random_data, real_steps, recorded, returns_of
 
@@ -46,11 +45,27 @@ def test_more_features_than_steps_cost_what_the_steps_cost(tasks: int):
     baseline = LinearFeatureBaseline(40, reg_coeff=0.5)
     baseline.fit_data(data[0] if tasks == 1 else side_by_side(data), GAMMA)
     values = baseline.values(data[0] if tasks == 1 else side_by_side(data))
-    weights = [oracle.fit(episodes_of(task), returns_of(task), ridge=0.5) for task in data]
-    np.testing.assert_allclose(baseline.weight.reshape(tasks, -1), weights, rtol=1e-7, atol=1e-9)
-    for task, weight, value in zip(data, weights, values.reshape(tasks, 9, 3), strict=True):
-        expected = oracle.design_matrix(episodes_of(task)) @ weight
+    for task, value in zip(data, values.reshape(tasks, 9, 3), strict=True):
+        expected = cross_validation.values_of_unit_features(episodes_of(task), returns_of(task), ridge=0.5)
         np.testing.assert_allclose(real_steps(value, task), expected, rtol=1e-7, atol=1e-9)
+
+
+def pixels_of_moving_dots(width: int, seed: int = 0) -> EpisodeData:
+    """Bright images with one dark pixel; the first ones are alike. Rewards are 1, and noise."""
+    rng = np.random.default_rng(seed)
+    observations = np.full((10, 20, width), 200.0)
+    for t in range(1, 10):
+        observations[t, np.arange(20), rng.integers(width, size=20)] = 0.0
+    return recorded(observations, 1 + 0.1 * rng.standard_normal((10, 20)), [10] * 20)
+
+
+@pytest.mark.parametrize("name", ["linear", "linear-cv"])
+def test_bright_pixels_do_not_hide_time(name: str):
+    data = pixels_of_moving_dots(300)
+    values = fitted(name, data).values(data)
+    means = discounted_returns(data.rewards.double(), GAMMA).mean(1)
+    np.testing.assert_allclose(values.mean(1), means, atol=0.15)
+    np.testing.assert_allclose(values[0], means[0].expand(20), atol=0.15)  # The same image, and so the mean.
 
 
 def test_images_need_no_gram_matrix_of_their_pixels():
@@ -171,6 +186,21 @@ def test_the_network_fits_what_features_cannot():
     returns = data.rewards[0].double()
     error = {n: float((fitted(n, data).values(data)[0] - returns).square().mean()) for n in BASELINES}
     assert error["network"] < 0.5 * error["linear-cv"]
+
+
+def test_the_network_does_not_fit_noise():
+    data, truth = informative(20, seed=3, size=20), fitted("linear", informative(400, seed=4, size=20))
+    returns = discounted_returns(data.rewards.double(), GAMMA)
+    wanted = real_steps(returns - truth.values(data), data)
+    left = {name: real_steps(returns - fitted(name, data).values(data), data) for name in BASELINES}
+    correlations = {name: float(np.corrcoef(x, wanted)[0, 1]) for name, x in left.items()}
+    assert correlations["network"] > correlations["none"] - 0.02, correlations
+
+
+def test_observations_of_another_size_are_refused():
+    for name in ("linear", "linear-cv", "network"):
+        with pytest.raises(ValueError, match="size 3, got 2"):
+            make_baseline(name, 3).fit_data(random_data([4, 3], size=2), GAMMA)
 
 
 def test_no_baseline_is_a_value_of_nothing():

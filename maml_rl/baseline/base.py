@@ -1,7 +1,7 @@
 """The contract of baselines, and what those share that are fitted to one task after another."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
@@ -55,18 +55,19 @@ class TaskwiseBaseline(ABC):
         """Fit to ``data``; with a leading task dimension, once per task.
 
         Raises:
+            ValueError: the observations' size is not ``input_size``.
             FloatingPointError: observations or rewards are not finite.
         """
+        flat_observations(data.observations, data.rewards.shape, self.input_size)
         if not bool(data.observations.isfinite().all() and data.rewards.isfinite().all()):
             raise FloatingPointError(
                 "the baseline cannot be fitted: observations or rewards are NaN or infinite"
             )
-        self._values = [self.fit_task(_real_steps(task, gamma)) for task in tasks_of(data)]
+        self._values = [self.fit_task(real_steps(task, gamma)) for task in tasks_of(data)]
 
     def values(self, data: EpisodeData) -> Float[Tensor, "*N T K"]:
         """Return ``V(s_t)`` for every step (float64; meaningless behind an episode's end)."""
-        times = torch.arange(data.rewards.shape[-2], device=data.rewards.device)[:, None]
-        return self._evaluate(data.observations, times.expand(data.rewards.shape))
+        return self._evaluate(data.observations, step_numbers(data))
 
     def last_values(self, data: EpisodeData) -> Float[Tensor, "*N K"]:
         """Return the value of the observation after each episode's last step.
@@ -78,10 +79,29 @@ class TaskwiseBaseline(ABC):
 
     def _evaluate(self, observations: Tensor, times: Int[Tensor, "*N T"]) -> Float[Tensor, "*N T"]:
         """Return one value for each of ``times``, task by task."""
-        flat = observations.reshape(len(self._values), -1, self.input_size)
-        of_task = zip(self._values, flat, times.reshape(len(flat), -1), strict=True)
+        times_of_task = times.reshape(len(self._values), -1)
+        flat = flat_observations(observations, times_of_task.shape, self.input_size)
+        of_task = zip(self._values, flat, times_of_task, strict=True)
         values = [value(x.double(), t.double()) for value, x, t in of_task]
         return torch.stack(values).view(times.shape)
+
+
+def flat_observations(observations: Tensor, lead: Sequence[int], input_size: int) -> Float[Tensor, "*lead O"]:
+    """Return observations of any shape as ``[*lead, O]``.
+
+    Raises:
+        ValueError: their size is not ``input_size``.
+    """
+    flat = observations.reshape(*lead, -1)
+    if flat.shape[-1] != input_size:
+        raise ValueError(f"the baseline takes observations of size {input_size}, got {flat.shape[-1]}")
+    return flat
+
+
+def step_numbers(data: EpisodeData) -> Int[Tensor, "*N T K"]:
+    """Return the time step of every step."""
+    numbers = torch.arange(data.rewards.shape[-2], device=data.rewards.device)
+    return numbers[:, None].expand(data.rewards.shape)
 
 
 def known_last_observations(data: EpisodeData) -> Tensor:
@@ -104,8 +124,9 @@ def tasks_of(data: EpisodeData) -> Iterator[EpisodeData]:
             yield EpisodeData(*parts)
 
 
-def _real_steps(data: EpisodeData, gamma: float) -> Steps:
-    real = step_mask(data.lengths, data.rewards.shape[0]).T  # Episode by episode.
+def real_steps(data: EpisodeData, gamma: float) -> Steps:
+    """Return the real steps of one task's episodes, one episode behind another."""
+    real = step_mask(data.lengths, data.rewards.shape[0]).T
     observations = data.observations.reshape(*data.rewards.shape, -1).transpose(0, 1)
     returns = discounted_returns(data.rewards.double(), gamma).T
     times = real.nonzero()[:, 1]

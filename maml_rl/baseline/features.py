@@ -9,7 +9,9 @@ from torch import Tensor
 TIME_SCALE = 100.0
 """Steps per unit of the time feature."""
 ROUNDING = 1e-6
-"""Part of its mean below which the spread of an observation, a float32, is nothing but rounding."""
+"""Part of its mean below which the deviation of an observation, a float32, is nothing but rounding."""
+TINY = 1e-37
+"""Deviation below which one over it would be no float32."""
 
 
 def polynomials(observations: Float[Tensor, "*B O"], times: Float[Tensor, "*T"]) -> Float[Tensor, "*B F"]:
@@ -26,6 +28,12 @@ def polynomials(observations: Float[Tensor, "*B O"], times: Float[Tensor, "*T"])
     for i, value in enumerate((time, time**2, time**3, torch.ones_like(time))):
         features[..., 2 * size + i] = value
     return features
+
+
+def scale_of(deviation: Float[Tensor, "F"], mean: Float[Tensor, "F"]) -> Float[Tensor, "F"]:
+    """Return what makes a deviation 1; 0 for what does not vary, which tells nothing."""
+    varies = (deviation > ROUNDING * mean.abs()) & (deviation > TINY)
+    return torch.where(varies, 1 / deviation, 0.0)
 
 
 @dataclass(frozen=True)
@@ -45,8 +53,7 @@ class Scaling:
         """Return what gives ``columns`` mean 0 and deviation 1."""
         mean = columns.mean(0)
         deviation = (columns - mean).square().mean(0).sqrt()
-        varies = deviation > ROUNDING * mean.abs()
-        return cls(mean, torch.where(varies, 1 / deviation, 0.0))
+        return cls(mean, scale_of(deviation, mean))
 
     def __call__(self, columns: Float[Tensor, "*B F"]) -> Float[Tensor, "*B F"]:
         """Return ``columns`` shifted and scaled."""

@@ -5,7 +5,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from maml_rl.advantages import discounted_returns, step_mask
-from maml_rl.baseline.base import known_last_observations, tasks_of
+from maml_rl.baseline.base import flat_observations, known_last_observations, step_numbers, tasks_of
 from maml_rl.baseline.features import polynomials
 from maml_rl.episode import BatchEpisodes, EpisodeData
 
@@ -15,8 +15,8 @@ class LinearFeatureBaseline(nn.Module):
 
     The features are those of Duan et al. 2016 (rllab). Their Gram matrix has a condition number of
     some 3e9 on half-cheetah, more than float32 can resolve, so features, fit and values are float64. Where
-    there are more features than steps, the weights follow from the steps' inner products, and the fit
-    interpolates: see `maml_rl.baseline.linear_cv`.
+    there are more features than steps, the fit interpolates (see `maml_rl.baseline.linear_cv`), and follows
+    from the steps' inner products; the ridge is then that of features whose mean square is 1.
 
     Args:
         input_size: numbers in one observation, O.
@@ -72,8 +72,7 @@ class LinearFeatureBaseline(nn.Module):
         Raises:
             ValueError: the data does not hold those observations.
         """
-        observations = known_last_observations(data).reshape(*data.lengths.shape, -1)
-        return _evaluate(self._features(observations, data.lengths), self.weight)
+        return _evaluate(self._features(known_last_observations(data), data.lengths), self.weight)
 
     def forward(self, episodes: BatchEpisodes) -> Float[Tensor, "T K"]:
         """Return ``V(s_t)`` of one task's episodes (float64)."""
@@ -84,25 +83,21 @@ class LinearFeatureBaseline(nn.Module):
         return self.feature_size > data.rewards.shape[-2:].numel()
 
     def _fit_steps(self, task: EpisodeData, gamma: float) -> Float[Tensor, "F"]:
-        """Return the weights for one task, at a cost that follows the steps: ``Xᵀ (X Xᵀ + ridge I)⁻¹ y``."""
+        """Return the weights for one task, ``Xᵀ (X Xᵀ + ridge I)⁻¹ y``: one equation per step."""
         real = step_mask(task.lengths, task.rewards.shape[-2])
         features = self._step_features(task)[real]
         returns = discounted_returns(task.rewards.double(), gamma)[real]
-        return features.mT @ _solve_ridge(features @ features.mT, returns, self.reg_coeff)
+        # Where all are added up, squares of pixels would hide the other features in their rounding.
+        size = features.square().mean(0).sqrt()
+        scale = torch.where(size > 0, size, 1.0)
+        scaled = features / scale
+        return scaled.mT @ _solve_ridge(scaled @ scaled.mT, returns, self.reg_coeff) / scale
 
     def _step_features(self, data: EpisodeData) -> Float[Tensor, "*N T K F"]:
-        observations = data.observations.reshape(*data.rewards.shape, -1)
-        steps = torch.arange(data.rewards.shape[-2], device=observations.device)
-        return self._features(observations, steps[:, None])
+        return self._features(data.observations, step_numbers(data))
 
-    def _features(
-        self, observations: Float[Tensor, "*B O"], steps: Int[Tensor, "*T K"]
-    ) -> Float[Tensor, "*B F"]:
-        if observations.shape[-1] != self.input_size:
-            raise ValueError(
-                f"the baseline takes observations of size {self.input_size}, got {observations.shape[-1]}"
-            )
-        return polynomials(observations, steps.double())
+    def _features(self, observations: Tensor, steps: Int[Tensor, "*B"]) -> Float[Tensor, "*B F"]:
+        return polynomials(flat_observations(observations, steps.shape, self.input_size), steps.double())
 
 
 def _evaluate(features: Float[Tensor, "*B F"], weight: Float[Tensor, "*N F"]) -> Float[Tensor, "*B"]:

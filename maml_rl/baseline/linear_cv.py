@@ -53,7 +53,8 @@ def _fit(design: Float[Tensor, "n d"], steps: Steps) -> tuple[Float[Tensor, "d"]
     shrunk[-1] = 0.0
 
     def solve(gram: Tensor, moments: Tensor, ridge: float, rows: int) -> Tensor:
-        return torch.linalg.solve(gram + torch.diag(ridge * rows * shrunk), moments)
+        factor = torch.linalg.cholesky(gram + torch.diag(ridge * rows * shrunk))
+        return torch.cholesky_solve(moments[:, None], factor)[:, 0]
 
     gram, moments = design.mT @ design, design.mT @ returns
     errors = torch.zeros(len(RIDGES), dtype=design.dtype, device=design.device)

@@ -1,5 +1,8 @@
 """A baseline that is a small value network."""
 
+from collections.abc import Iterator
+from itertools import islice
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,8 +12,12 @@ from maml_rl.baseline.features import Scaling
 
 HIDDEN = 32
 """Units of the hidden layer."""
-ITERATIONS = 60
-"""Iterations of L-BFGS, at most."""
+ITERATIONS = 5
+"""Iterations of L-BFGS between two looks at the episodes held out."""
+LOOKS = 12
+"""Looks, at most."""
+HELD_OUT = 5
+"""One in so many episodes is held out, and one at least; of a single one, none."""
 WEIGHT_DECAY = 1e-3
 """Factor of the squared weights, beside the mean squared error of standardised returns."""
 FARTHEST = 10.0
@@ -22,7 +29,8 @@ Parameters = tuple[Tensor, Tensor, Tensor]
 class NetworkBaseline(TaskwiseBaseline):
     """A perceptron on observation and time, fitted by L-BFGS from the same start each time.
 
-    The Gaussian baseline of rllab (Duan et al. 2016) is fitted by L-BFGS too, from the fit before.
+    It is trained for as long as it comes closer to the returns of episodes that are held out, and then for as
+    long on all. The Gaussian baseline of rllab (Duan et al. 2016) goes on from the fit before instead.
     """
 
     def fit_task(self, steps: Steps) -> ValueFunction:
@@ -35,8 +43,25 @@ class NetworkBaseline(TaskwiseBaseline):
             return scaling(_with_time(observations, times)).clamp(-FARTHEST, FARTHEST)
 
         targets = (steps.returns - centre) / torch.where(spread > 0, spread, 1.0)
-        parameters = _trained(inputs(steps.observations, steps.times), targets)
+        parameters = _fit(inputs(steps.observations, steps.times), targets, _held_out(steps))
         return lambda observations, times: _network(inputs(observations, times), parameters) * spread + centre
+
+
+def _held_out(steps: Steps) -> Tensor:
+    """Return whether each step belongs to an episode that is held out."""
+    number = int(steps.episodes[-1]) + 1
+    return steps.episodes < (max(1, number // HELD_OUT) if number > 1 else 0)
+
+
+def _fit(inputs: Float[Tensor, "n I"], targets: Float[Tensor, "n"], held_out: Tensor) -> Parameters:
+    """Return the network after as much training as predicts what is held out best."""
+    others = ~held_out
+    errors = [
+        float((_network(inputs[held_out], parameters) - targets[held_out]).square().sum())
+        for parameters in _training(inputs[others], targets[others])
+    ]
+    best = min(range(len(errors)), key=errors.__getitem__)
+    return next(islice(_training(inputs, targets), best, None))
 
 
 def _with_time(observations: Float[Tensor, "*B O"], times: Float[Tensor, "*B"]) -> Float[Tensor, "*B I"]:
@@ -48,23 +73,24 @@ def _network(inputs: Float[Tensor, "*B I"], parameters: Parameters) -> Float[Ten
     return torch.tanh(inputs @ hidden + bias) @ last
 
 
-@torch.enable_grad()
-def _trained(inputs: Float[Tensor, "n I"], targets: Float[Tensor, "n"]) -> Parameters:
-    """Return parameters of small weights and small squared error."""
+def _training(inputs: Float[Tensor, "n I"], targets: Float[Tensor, "n"]) -> Iterator[Parameters]:
+    """Yield the parameters at each look: first those of a network that is 0 everywhere."""
     generator = torch.Generator().manual_seed(0)
-    hidden = torch.randn(inputs.shape[1], HIDDEN, generator=generator, dtype=inputs.dtype)
-    start = hidden / inputs.shape[1] ** 0.5, torch.zeros(HIDDEN), torch.zeros(HIDDEN)
-    parameters = [x.to(inputs).requires_grad_() for x in start]
+    weights = torch.randn(inputs.shape[1], HIDDEN, generator=generator, dtype=inputs.dtype)
+    start = weights / inputs.shape[1] ** 0.5, torch.zeros(HIDDEN), torch.zeros(HIDDEN)
+    hidden, bias, last = parameters = [x.to(inputs).requires_grad_() for x in start]
     optimizer = torch.optim.LBFGS(parameters, max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        decay = sum(x.square().sum() for x in parameters)
-        error = (_network(inputs, (parameters[0], parameters[1], parameters[2])) - targets).square().mean()
+        error = (_network(inputs, (hidden, bias, last)) - targets).square().mean()
+        decay = hidden.square().sum() + bias.square().sum() + last.square().sum()
         value = error + WEIGHT_DECAY * decay
         value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call]
-    hidden, bias, last = (x.detach() for x in parameters)
-    return hidden, bias, last
+    yield hidden.detach(), bias.detach(), last.detach()
+    for _ in range(LOOKS):
+        with torch.enable_grad():
+            optimizer.step(loss)  # type: ignore[no-untyped-call]
+        yield hidden.detach(), bias.detach(), last.detach()

@@ -2,10 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import torch
 import torch.nn.functional as F
+from gymnasium import spaces
 from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
@@ -21,6 +24,11 @@ REWARD_SCALE = "meta.reward_scale"
 """The part of theta that rewards are multiplied with before advantages are computed."""
 FARTHEST = 10.0
 """Standard deviations from the mean at which observations are clipped."""
+
+
+def normalized_space(space: gym.Space[Any]) -> spaces.Box:
+    """Return the space of normalised observations."""
+    return spaces.Box(-FARTHEST, FARTHEST, space.shape or (), np.float32)
 
 
 class PolicyWithStatistics(Policy):
@@ -42,6 +50,22 @@ class PolicyWithStatistics(Policy):
         """Return the policy's own parameters, then the statistics."""
         statistics = {name: self.get_buffer(_buffer(name)) for name in self._statistics}
         return OrderedDict(self.policy.own_params() | statistics)
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the policy's, and the statistics behind it."""
+        statistics = {name: self.get_buffer(_buffer(name)).detach() for name in self._statistics}
+        return OrderedDict(self.policy.state_dict() | statistics)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Load a state dict of the policy with its statistics.
+
+        Raises:
+            KeyError: the statistics are not there.
+        """
+        state = dict(state_dict)
+        for name in self._statistics:
+            self.get_buffer(_buffer(name)).copy_(state.pop(name))
+        return self.policy.load_state_dict(state, *args, **kwargs)
 
     def seen(self, observations: Float[Tensor, "*B O"], params: Params) -> Float[Tensor, "*B O"]:
         """Return what the policy sees of ``observations``."""

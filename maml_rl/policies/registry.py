@@ -14,7 +14,12 @@ from maml_rl.errors import UsageError, did_you_mean, out_of_memory, shown
 from maml_rl.policies.base import Policy
 from maml_rl.policies.factory import perceptron_policy
 from maml_rl.policies.module import ModulePolicy
-from maml_rl.policies.normalized import REWARD_SCALE, NormalizedPolicy, PolicyWithStatistics
+from maml_rl.policies.normalized import (
+    REWARD_SCALE,
+    NormalizedPolicy,
+    PolicyWithStatistics,
+    normalized_space,
+)
 from maml_rl.policies.spaces import action_size, observation_size
 
 MLP = "mlp"
@@ -39,9 +44,10 @@ def policy_for(config: Config, observation_space: gym.Space[Any], action_space: 
         UsageError: there is no such policy, it cannot be made of these arguments, the spaces do not fit it,
             or the module breaks the contract of `ModulePolicy`.
     """
-    policy = _policy(config, observation_space, action_space)
     if config.normalize_observations:
-        policy = NormalizedPolicy(policy)
+        policy: Policy = NormalizedPolicy(_policy(config, normalized_space(observation_space), action_space))
+    else:
+        policy = _policy(config, observation_space, action_space)
     if config.normalize_rewards:
         policy = PolicyWithStatistics(policy, {REWARD_SCALE: torch.ones(1)})
     return policy

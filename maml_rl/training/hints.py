@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 
-from maml_rl.baseline import LinearFeatureBaseline
+from maml_rl.baseline.base import real_steps
+from maml_rl.baseline.features import Scaling, polynomials
 from maml_rl.envs.registry import find_spec, is_shipped
 from maml_rl.episode import BatchEpisodes
 from maml_rl.training.run import Run
@@ -23,12 +25,18 @@ def hints(run: Run, episodes: Sequence[BatchEpisodes]) -> Iterator[str]:
 
 def baseline_hint(run: Run, episodes: Sequence[BatchEpisodes]) -> str | None:
     """Return a hint if the baseline of 2020 interpolates, so that its advantages are noise."""
-    features = LinearFeatureBaseline(run.learner.adaptation.policy.input_size).feature_size
-    steps = min(batch.num_steps for batch in episodes)
-    if run.config.baseline != "linear" or features <= steps:
+    if run.config.baseline != "linear":
+        return None
+    seen = real_steps(episodes[0].data, gamma=0.0)
+    features = polynomials(seen.observations, seen.times)
+    steps, number = features.shape
+    different = len(features.unique(dim=0))
+    if number <= steps or different <= steps / 2:
+        return None
+    if int(torch.linalg.matrix_rank(Scaling.of(features)(features))) < different - 1:
         return None
     return (
-        f"the baseline has {features} features for {steps} steps of a task, and so explains their returns "
+        f"the baseline has {number} features for {steps} steps of a task, and so explains their returns "
         "whole, noise and all: set baseline: linear-cv"
     )
 

@@ -10,13 +10,11 @@ from torch import Tensor
 
 from maml_rl._system.threads import one_intra_op_thread
 from maml_rl.advantages import step_mask
+from maml_rl.baseline.features import scale_of
 from maml_rl.episode import BatchEpisodes
 from maml_rl.metalearners import MetaState
 from maml_rl.parameters import Layout
 from maml_rl.policies.normalized import OBSERVATION_MEAN, OBSERVATION_SCALE, REWARD_SCALE
-
-ROUNDING = 1e-6
-"""Part of its mean up to which the deviation of a float32 is nothing but rounding."""
 
 
 class Moments(NamedTuple):
@@ -38,8 +36,7 @@ class Moments(NamedTuple):
     @property
     def scale(self) -> Float[Tensor, "O"]:
         """One over the standard deviation; 0 where nothing has varied."""
-        deviation = (self.squares / self.number).sqrt()
-        return torch.where(deviation > ROUNDING * self.mean.abs(), 1 / deviation, 0.0)
+        return scale_of((self.squares / self.number).sqrt(), self.mean)
 
 
 class Kind(ABC):

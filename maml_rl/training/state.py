@@ -13,9 +13,10 @@ from maml_rl.errors import UsageError
 from maml_rl.metalearners.base import MetaState
 from maml_rl.parameters import Layout
 
-MEMORY = "optim."
-"""Prefix of what a method remembers besides theta."""
+MEMORY, STATISTICS = "optim.", "meta."
+"""Prefixes of what a method remembers besides theta, and of parts of theta that are not the policy's own."""
 ANOTHER_ARCHITECTURE = ("is a policy of another architecture", "env-name, hidden-sizes and policy-kwargs")
+OTHER_STATISTICS = ("is a policy with other statistics", "normalize-observations and normalize-rewards")
 MEMORIES_DIFFER = ("does not hold what the method remembers", "metalearner and num-steps")
 """The fault of a file, and the keys to look at."""
 
@@ -66,7 +67,7 @@ def _check_shapes(
     if found != expected:
         names = [n for n in (*expected, *found) if expected.get(n) != found.get(n)]
         first = names[0]
-        what, check = complaint
+        what, check = OTHER_STATISTICS if first.startswith(STATISTICS) else complaint
         raise UsageError(
             f"'{path}' {what}: {first} is {found.get(first, 'missing')}, "
             f"expected {expected.get(first, 'none')}; check {check} of the config"

@@ -52,8 +52,8 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (["--env-name", "pathlib:Path"], "expected a gymnasium.Env; the class derives from pathlib.PurePath"),
         (["--env-name", "json:Line"], "json/__init__.py) has no class 'Line', and registers no such id"),
         (
-            ["--env-kwargs", "{}", "--env-name", "HalfCheetah-v4"],
-            "; of HalfCheetah there are HalfCheetahDir-v0, HalfCheetahDir-v2",
+            ["--env-kwargs", "{}", "--env-name", "Hopper-v4"],
+            "; of Hopper there are HopperRandParams-v0",
         ),
         (["--env-name", LONG], "doesn't exist"),
         (["--env-name", f"{LONG}:{LONG}"], f"No module named '{LONG}'"),

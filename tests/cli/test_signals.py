@@ -140,13 +140,14 @@ def test_signals_that_cannot_save(command: Command, tmp_path: Path, name: str):
 
 
 def test_a_run_ends_in_time_and_goes_on(tmp_path: Path, command: Command):
-    process = training(tmp_path, "--num-workers", 2, "--checkpoint-every", 100000, "--max-seconds", 12)
+    options = ("--num-workers", 2, "--checkpoint-every", 100000, "--max-seconds", 12)
+    process = started(*SMALL, "--num-batches", 100000, "--output-folder", tmp_path, *options, lines=1)
     _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 75
     go_on = f"go on with: maml-rl train --resume {tmp_path}"
     assert err == f"maml-rl: the 12 seconds of --max-seconds are over; {go_on}\n"
     wait_until_alone(process)
-    assert newest(tmp_path) == len(read_metrics(tmp_path)) >= 5
+    assert newest(tmp_path) == len(read_metrics(tmp_path)) >= 1
     more = newest(tmp_path) + 1
     command.succeeds("train", "--resume", tmp_path, "--num-batches", more, "--num-workers", 0)
 

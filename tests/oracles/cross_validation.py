@@ -16,6 +16,16 @@ def standardize(x: Array) -> Array:
     return np.divide(centred, deviation, out=np.zeros_like(x), where=deviation > 1e-6 * np.abs(x.mean(0)))
 
 
+def values_of_unit_features(episodes: Sequence[Array], returns: Sequence[Array], ridge: float) -> Array:
+    """Return the values of a ridge regression on features whose mean square is 1, without an intercept."""
+    x = design_matrix(episodes)
+    x = x / np.sqrt((x**2).mean(0))
+    rows = np.concatenate([x, ridge**0.5 * np.eye(x.shape[1])])
+    weight = np.linalg.lstsq(rows, np.concatenate([*returns, np.zeros(x.shape[1])]), rcond=None)[0]
+    values: Array = x @ weight
+    return values
+
+
 def fit(x: Array, y: Array, ridge: float) -> tuple[Array, float]:
     """Minimise ``|X w + b - y|^2 + n ridge |w|^2``."""
     n, size = x.shape

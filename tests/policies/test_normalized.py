@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 from torch import Tensor
 from torch.autograd import functional
 
+from maml_rl.config import Config
 from maml_rl.policies.base import Policy
+from maml_rl.policies.module import ModulePolicy
 from maml_rl.policies.normalized import (
     FARTHEST,
     OBSERVATION_MEAN,
@@ -16,6 +20,7 @@ from maml_rl.policies.normalized import (
     NormalizedPolicy,
     PolicyWithStatistics,
 )
+from maml_rl.policies.registry import policy_for
 from tests.builders import OBSERVATION_SIZE, both_families, make_policy
 from tests.policies import own
 from tests.policies.problems import TASKS, module_policy, random
@@ -86,6 +91,25 @@ def test_derivatives_are_autograds_and_zero_by_the_statistics(make: Callable[[],
 
     product = at.hessian(cotangent).product(vectors, lambda tangent: [torch.zeros_like(x) for x in tangent])
     torch.testing.assert_close(product, functional.hvp(loss, params, vectors)[1])
+
+
+def test_a_state_dict_has_the_names_of_theta_and_loads():
+    inner = make_policy("normal")
+    policy, other = NormalizedPolicy(inner), NormalizedPolicy(make_policy("normal"))
+    policy.set_vector(theta_of(policy, inner).float())
+    state = policy.state_dict()
+    assert [*state] == [*policy.layout.shapes]
+    other.load_state_dict(state)
+    assert torch.equal(other.get_vector(), policy.get_vector())
+
+
+def test_modules_are_made_for_normalised_observations():
+    images = spaces.Box(0, 255, (8, 8, 3), np.uint8)
+    config = Config(env_name="x", policy="cnn", policy_kwargs={"channels": [2]}, normalize_observations=True)
+    policy = policy_for(config, images, spaces.Discrete(2))
+    assert isinstance(policy, NormalizedPolicy)
+    assert isinstance(policy.policy, ModulePolicy)
+    assert policy.policy.module.scale == 1.0  # Pixels are divided by 255 where they are not normalised.
 
 
 def test_set_vector_sets_the_statistics():

@@ -95,3 +95,7 @@ def test_a_baseline_that_interpolates(
     hints = hints_of(run_of("2DNavigation-v0", **values), caplog)
     expected = ["environment '2DNavigation-v0': the baseline has 8 features for 6 steps of a task, and so "]
     assert [hint[: len(line)] for hint, line in zip(hints, expected, strict=hinted)] == expected * hinted
+
+
+def test_features_that_do_not_vary_explain_nothing(caplog: pytest.LogCaptureFixture):
+    assert hints_of(run_of("Bandit-K5-v0", baseline="linear"), caplog) == []

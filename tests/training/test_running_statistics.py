@@ -10,6 +10,7 @@ import torch
 from maml_rl._system.files import save_tensors
 from maml_rl.config import Config
 from maml_rl.episode import BatchEpisodes
+from maml_rl.errors import UsageError
 from maml_rl.metalearners import MetaState
 from maml_rl.policies.normalized import OBSERVATION_MEAN, OBSERVATION_SCALE, REWARD_SCALE
 from maml_rl.samplers import Recipe
@@ -98,6 +99,25 @@ def test_advantages_come_from_scaled_rewards():
             advantages.append(torch.stack([batch.advantages for batch in episodes]))
             assert float(episodes[0].rewards.min()) > -2.0  # As the environment gave them.
     torch.testing.assert_close(4 * advantages[0], advantages[1])
+
+
+def test_deviations_too_small_to_divide_by_count_as_none():
+    rows = torch.tensor([[0.0], [1e-40]], dtype=torch.float64)
+    zeros = torch.zeros(1, dtype=torch.float64)
+    assert Moments(zeros[0], zeros, zeros).with_rows(rows).scale.float().tolist() == [0.0]
+
+
+def test_another_choice_of_statistics_is_named(tmp_path: Path):
+    with Run(CONFIG, SETTINGS) as run:
+        state, layout = run.init(), run.learner.layout
+        save_tensors(state_tensors(layout, state), tmp_path / "policy.th")
+    with (
+        Run(CONFIG.model_copy(update={"normalize_rewards": False}), SETTINGS) as run,
+        pytest.raises(
+            UsageError, match=r"other statistics: .*check normalize-observations and normalize-rewards"
+        ),
+    ):
+        load_state(tmp_path / "policy.th", run.learner.layout, run.init())
 
 
 def test_without_the_keys_nothing_is_remembered():
