@@ -95,6 +95,7 @@ def test_training_reports_each_meta_update(command: Command, tmp_path: Path):
 SHARED: dict[str, tuple[str, Any]] = {
     "env-name": ("TabularMDP-v0", "TabularMDP-v0"),
     "env-kwargs": ("{num_states: 4, num_actions: 3, max_episode_steps: 5}", None),
+    "env-copies": ("None", None),  # Of what has no batched version.
     "gamma": ("0.9", 0.9),
     "gae-lambda": ("0.8", 0.8),
     "bootstrap-truncated": ("True", True),
