@@ -16,7 +16,7 @@ from maml_rl.cli import main
 from maml_rl.cli.interrupts import Interrupted, held_back, interruptible, on_signal, time_limit
 from maml_rl.errors import UsageError
 from tests.cli.helpers import PATIENCE, TABULAR, TINY, Command, contents, read_config, read_metrics
-from tests.cli.processes import training, wait_until_alone
+from tests.cli.processes import started, training, wait_until_alone
 
 OTHERS = (signal.SIGUSR2, signal.SIGXCPU, signal.SIGINT)
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, *OTHERS)
