@@ -53,9 +53,12 @@ class Ranges:
         self.names = list(self._values)
 
     def check(self, own: Mapping[str, Any]) -> None:
-        """Check each range."""
+        """Check each range, and a value out of it."""
         for name, values in self._values.items():
-            values.check(own[name], f"task-space: {name}")
+            where = f"task-space: {name}"
+            values.check(own[name], where)
+            (one,) = values.draw(np.random.default_rng(0), 1, own[name])
+            fitted(own[name], one, where)
 
     def draw(self, rng: np.random.Generator, number: int, own: Mapping[str, Any]) -> list[Task]:
         """Draw tasks."""

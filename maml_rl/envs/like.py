@@ -105,9 +105,8 @@ def _numbers(examples: Sequence[Any], value: object, where: str) -> Any:
     shapes = {x.shape for x in expected}
     ragged = len(shapes) > 1 and array.ndim in {len(shape) for shape in shapes}
     if not (array.shape in shapes or ragged) or not np.isfinite(array).all():
-        wanted = f"numbers of shape {list(first.shape)}" if first.shape else "a number"
-        if not first.shape and np.result_type(*expected).kind in "iu":
-            wanted = "a whole number"
+        whole = "whole " if np.result_type(*expected).kind in "iu" else ""
+        wanted = f"{whole}numbers of shape {list(first.shape)}" if first.shape else f"a {whole}number"
         raise UsageError(f"{where}: expected {wanted}, got {shown(value)}")
     # NumPy calculates with its own numbers in another precision than with Python's.
     return array.item() if all(type(example) in (int, float) for example in examples) else array[()]

@@ -159,6 +159,24 @@ def test_what_is_no_attribute(path: str, message: str):
         made({path: [1.0, 2.0]})
 
 
+def test_properties():
+    computed = begun(made({"length": [1.0, 9.0]}, "Computed"), {"length": 3.0})
+    assert (computed.length, computed.square, computed.period) == (3.0, 9.0, 6.0)
+    with pytest.raises(UsageError, match="'readable' of environment 'Computed' cannot be set: property"):
+        made({"readable": [1.0, 9.0]}, "Computed")
+    with pytest.raises(UsageError, match=r"'early' of .* cannot be read: reset first \(RuntimeError"):
+        made({"early": [1.0, 9.0]}, "Computed")
+
+
+def test_arrays_of_whole_numbers():
+    with pytest.raises(UsageError, match=r"task-space: grid: expected whole numbers of shape \[2\]"):
+        made({"grid": [0.5, 3.5]})
+    assert begun(made({"grid": {"low": 1, "high": 3, "whole": True}}), {"grid": [2, 3]}).grid.tolist() == [
+        2,
+        3,
+    ]
+
+
 def test_what_is_no_task():
     env = made({"mass": [1, 2], "name": {"choices": ["a"]}})
     for task, message in (

@@ -72,7 +72,8 @@ def test_what_is_no_range(entry: Any, message: str):
     [
         ([5, 15], "text", "expected choices, as it is 'text' and no number"),
         ([5, 15], True, "expected choices"),
-        ({"scale": [1, 2]}, "text", "expected choices"),
+        ({"scale": [1, 2]}, "text", "expected choices or a range, as it is 'text', no number"),
+        ({"scale": [1, 2]}, 8, "expected choices or a range, as it is 8, a whole number"),
         ([5, 15], 8, r"whole number 8: write \{low: 5, high: 15, whole: true\} .*, \[5.0, 15.0\] for others"),
         ({"choices": ["a"]}, 1.0, "expected a number, got 'a'"),
         ({"choices": [1]}, True, "expected true or false, got 1"),

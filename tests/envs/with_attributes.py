@@ -20,7 +20,7 @@ class Spring(gym.Env[Any, Any]):
     def __init__(self, stiffness: float = 4.0, reach: float = 1.0):
         self.stiffness, self.mass, self.reach = stiffness, 1.0, reach
         self.count, self.on, self.name, self.nothing = 3, True, "spring", None
-        self.rest = np.array([0.0, 0.5])
+        self.rest, self.grid = np.array([0.0, 0.5]), np.array([1, 2])
         self.limits = {"low": -1.0, "high": 1.0}
         self.weights = [1.0, 2.0]
         self.frequency = np.sqrt(stiffness / self.mass)
@@ -57,6 +57,31 @@ class Restless(Spring):
     def step(self, action: Any) -> Answer:
         self.mass *= 1.1
         return super().step(action)
+
+
+class Computed(Spring):
+    """An attribute with a setter, and others that are read alone, or not at all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.length = 2.0
+        self.period = 2 * self.length
+
+    @property
+    def length(self) -> float:
+        return self._length
+
+    @length.setter
+    def length(self, value: float) -> None:
+        self._length, self.square = value, value**2
+
+    @property
+    def readable(self) -> float:
+        return 1.0
+
+    @property
+    def early(self) -> float:
+        raise RuntimeError("reset first")
 
 
 class Once(Spring):

@@ -57,8 +57,10 @@ def _constructed(kind: Any, arguments: bytes, values: bytes) -> dict[str, Any]:
     def set_attribute(self: Any, name: str, value: Any) -> None:
         kind.__setattr__(self, name, given.get(name, value))
 
+    # A value of the class is the task's, too; a property takes it where the constructor sets it.
+    of_class = {k: v for k, v in given.items() if not hasattr(getattr(kind, k, None), "__set__")}
     # With the module's name, by which environments find files beside it.
-    members = {"__module__": kind.__module__, "__setattr__": set_attribute, **given}
+    members = {"__module__": kind.__module__, "__setattr__": set_attribute, **of_class}
     with global_generators_kept():
         made = type(kind.__name__, (kind,), members)(**kwargs)
         with suppress(Exception):  # It was never reset.

@@ -4,11 +4,13 @@ import copy
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from difflib import SequenceMatcher
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from maml_rl._system.own_code import failure
 from maml_rl.errors import FEW, LONGEST_NAME, UsageError, is_number, shown
 
 PATH = re.compile(r"(?P<names>[^\W\d]\w*(\.[^\W\d]\w*)*)(\[(?P<index>[^\[\]]+)\])?")
@@ -106,15 +108,30 @@ def find_place(root: object, path: str, what: str) -> Place:
             from maml_rl.envs.attributes.mujoco_model import model_place  # MuJoCo takes a second to import.
 
             return model_place(owner, ".".join(names[i:]), keys, path)
-        if not hasattr(owner, name):
-            holder = f"'{'.'.join(names[:i])}' of {what}" if i else what
-            known = numbers_of(owner)
-            hint = f"its numbers: {nearest_first(name, known)}" if known else "it has no numbers"
-            raise UsageError(f"task-space: {holder} has no attribute '{name}'; {hint}")
-        if i < len(names) - 1:
-            owner = getattr(owner, name)
+        holder = f"'{'.'.join(names[:i])}' of {what}" if i else what
+        value = read(owner, name, holder)
+        owner = owner if i == len(names) - 1 else value
     attribute = Attribute(owner, names[-1])
     return _element(attribute, keys, path) if keys else attribute
+
+
+def read(owner: object, name: str, what: str) -> Any:
+    """Return an attribute.
+
+    Args:
+        what: the owner is, for messages.
+
+    Raises:
+        UsageError: there is none, or it cannot be read.
+    """
+    try:
+        return getattr(owner, name)
+    except AttributeError:
+        known = numbers_of(owner)
+        hint = f"its numbers: {nearest_first(name, known)}" if known else "it has no numbers"
+        raise UsageError(f"task-space: {what} has no attribute '{name}'; {hint}") from None
+    except Exception as error:  # It is computed by somebody's code.
+        raise UsageError(f"task-space: '{name}' of {what} cannot be read: {failure(error)}") from error
 
 
 def is_mujoco_model(value: object) -> bool:
@@ -125,10 +142,13 @@ def is_mujoco_model(value: object) -> bool:
 
 def numbers_of(owner: object) -> list[str]:
     """Return the names of an object's attributes that are numbers, and public."""
-    names = [name for name in dir(owner) if not name.startswith("_")]
-    # What a property computes cannot be set, and may do anything.
-    own = [name for name in names if not isinstance(getattr(type(owner), name, None), property)]
-    return [name for name in own if is_number(getattr(owner, name, None))]
+    found = {}
+    for name in dir(owner):
+        # What a property computes cannot be set, and may do anything.
+        if not (name.startswith("_") or isinstance(getattr(type(owner), name, None), property)):
+            with suppress(Exception):
+                found[name] = getattr(owner, name)
+    return [name for name, value in found.items() if is_number(value)]
 
 
 def nearest_first(name: str, known: Iterable[str]) -> str:

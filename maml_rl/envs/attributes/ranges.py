@@ -102,9 +102,10 @@ class Scale(Values):
     log: bool = False
 
     def check(self, own: Any, where: str) -> None:
-        """Check that the attribute holds numbers."""
-        if not is_numeric(own):
-            raise UsageError(f"{where}: expected choices, as it is {shown(own)} and no number")
+        """Check that the attribute holds numbers, and not whole ones, which a factor would break."""
+        if not is_numeric(own) or np.asarray(own).dtype.kind != "f":
+            kind = "a whole number" if is_numeric(own) else "no number"
+            raise UsageError(f"{where}: expected choices or a range, as it is {shown(own)}, {kind}")
 
     def draw(self, rng: np.random.Generator, number: int, own: Any) -> Sequence[Any]:
         """Draw factors, and multiply."""

@@ -118,7 +118,7 @@ class AttributeSettings:
         return {
             name: value
             for name, value in again.items()
-            if is_plain(value) and same(value, vars(self._env).get(name))
+            if is_plain(value) and same(value, getattr(self._env, "__dict__", {}).get(name))
         }
 
     def _following(self, values: Mapping[str, Any]) -> dict[str, Any]:
