@@ -31,7 +31,7 @@ def find_spec(env_name: str) -> EnvSpec:
     """Return what ``env_name`` names: a registered id, ``module:id``, or ``package.module:EnvClass``.
 
     The module is imported. Beside a class ``FooEnv``, a `TaskVectorEnv` called ``FooVectorEnv`` is its
-    batched version.
+    batched version. The class may be one of another library, see `maml_rl.envs.elsewhere`.
 
     Raises:
         UsageError: there is none.
@@ -49,9 +49,12 @@ def find_spec(env_name: str) -> EnvSpec:
     entry = getattr(module, name, None)
     if isinstance(entry, type):
         if issubclass(entry, VectorEnv):
-            return EnvSpec(
-                name, entry_point=cast(Any, FirstCopy(entry)), vector_entry_point=cast(Any, Batch(entry))
-            )
+            if not takes_tasks(entry):
+                raise UsageError(
+                    f"{what}: a VectorEnv needs reset_task(tasks), which takes one for each copy"
+                )
+            first: Any = FirstCopy(entry)
+            return EnvSpec(name, entry_point=first, vector_entry_point=_batch_of_tasks(entry))
         if is_old_gym(entry):
             return EnvSpec(name, entry_point=cast(Any, OldGym(entry)))
         if not issubclass(entry, gym.Env):

@@ -232,6 +232,16 @@ class Waiting(Points):
         return super().step(actions)
 
 
+class Unsampled(Points):
+    """Its tasks are in a list."""
+
+    sample_tasks: Any = property(lambda self: self.nowhere)
+
+
+class Taskless(VectorEnv[Any, Any, Any]):
+    """It has no tasks."""
+
+
 class Selector:
     """Selects one context after another, as CARL's ``RoundRobinSelector``."""
 

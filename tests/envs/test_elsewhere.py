@@ -170,6 +170,17 @@ def test_time_limits_and_actions_of_a_batch():
         make_task_vector_env(name_of("Points"), {"sise": 2.0}, 2)
 
 
+def test_batches_that_lack_a_method():
+    with pytest.raises(UsageError, match=r"'.*:Taskless': a VectorEnv needs reset_task\(tasks\)"):
+        find_spec(name_of("Taskless"))
+    with pytest.raises(UsageError, match=r"has no method sample_tasks\(\)"):
+        make_env(name_of("Unsampled"))
+    env = make_env(name_of("Unsampled"), {"task_space": [{"goal": [0.5, 0.5]}]})
+    assert EnvTaskSpace(env).sample(0, 1) == [{"goal": [0.5, 0.5]}]
+    navigation = make_env("maml_rl.envs.navigation:Navigation2DVectorEnv", {"task_space": [{"goal": [1, 1]}]})
+    assert len(played(navigation, {"goal": [0.4, 0.4]})[1]) == 4
+
+
 def test_batches_that_are_registered(monkeypatch: pytest.MonkeyPatch):
     registry = dict(gym.registry)
     registry["Points-v7"] = EnvSpec(

@@ -82,10 +82,8 @@ class CopyEnv(gym.Env[Any, Any]):
         self.batch = batch
         self.observation_space, self.action_space = batch.single_observation_space, batch.single_action_space
         self.metadata = {"render_modes": [], "extras": batch.metadata.get("extras", ())}
-
-    def sample_tasks(self, num_tasks: int) -> Any:
-        """Draw tasks."""
-        return self.batch.sample_tasks(num_tasks)
+        if hasattr(batch, "sample_tasks"):
+            self.sample_tasks = batch.sample_tasks
 
     def reset_task(self, task: Task) -> None:
         """Make ``task`` the one that follows from the next reset on."""
