@@ -115,7 +115,8 @@ def about_test(
         **config,
         "seed": run.sampler.seed,
         "step-size-schedule": scales,
-        "tasks": None if tasks is None else [task_text(task) for task in tasks],
+        # Where none are given, they may be drawn from those of training.
+        "tasks": config["tasks"] if tasks is None else [task_text(task) for task in tasks],
         "policies": {name: sha256(x.cpu().numpy().tobytes()).hexdigest() for name, x in thetas.items()},
     }
 
