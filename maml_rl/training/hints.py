@@ -30,7 +30,7 @@ def baseline_hint(run: Run, episodes: Sequence[BatchEpisodes]) -> str | None:
     seen = real_steps(episodes[0].data, gamma=0.0)
     features = polynomials(seen.observations, seen.times)
     steps, number = features.shape
-    different = len(features.unique(dim=0))
+    different = len(np.unique(features.cpu().numpy(), axis=0))
     if number <= steps or different <= steps / 2:
         return None
     if int(torch.linalg.matrix_rank(Scaling.of(features)(features))) < different - 1:

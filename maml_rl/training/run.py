@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from maml_rl.envs.copies import EnvCopies
 from maml_rl.envs.task_space import EnvTaskSpace, ListTaskSpace
 from maml_rl.envs.tasks_file import checked_tasks
 from maml_rl.errors import UsageError, check_number
-from maml_rl.metalearners import MetaLearner, MetaState
+from maml_rl.metalearners import MetaLearner, MetaState, MetaUpdate
 from maml_rl.policies.base import Policy
 from maml_rl.policies.factory import get_input_size
 from maml_rl.policies.registry import policy_for
@@ -28,6 +29,7 @@ from maml_rl.samplers import Sampler
 from maml_rl.samplers.backends.base import Backend
 from maml_rl.samplers.backends.in_process import InProcessBackend
 from maml_rl.samplers.backends.processes import ProcessBackend
+from maml_rl.samplers.jobs import Futures
 from maml_rl.samplers.worker import SamplerWorker
 from maml_rl.seeding import Purpose, integer_seed, seed_sequence
 from maml_rl.training.folder import CONFIG, POLICY
@@ -122,6 +124,20 @@ class Run:
     def init(self) -> MetaState:
         """Return the state before the first update."""
         return self.statistics.init(self.learner.init())
+
+    def update(self, state: MetaState, rounds: Futures) -> MetaUpdate:
+        """Make a meta-update, and count its episodes among the run's.
+
+        Args:
+            rounds: of `Sampler.sample_async`, from ``state.theta``.
+
+        Raises:
+            FloatingPointError: numbers are NaN or infinite.
+            WorkerError: a sampler worker failed.
+        """
+        update = self.learner.update(state, rounds)
+        batches = chain.from_iterable(self.sampler.sample_wait(rounds))
+        return update._replace(state=self.statistics.update(state, update.state, batches))
 
     def close(self) -> None:
         """Stop the sampler and close the environments."""

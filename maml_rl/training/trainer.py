@@ -43,7 +43,7 @@ def train(run: Run, state: MetaState | None = None, done: Progress | None = None
         except FloatingPointError as error:
             raise FloatingPointError(f"meta-update {iteration + 1}: {error}") from None
         batches = [batch for episodes in rounds for batch in episodes]
-        state = run.statistics.update(state, update.state, batches)
+        state = update.state
         if iteration == 0:
             for hint in hints(run, rounds[0]):
                 logger.warning("environment '%s': %s", run.config.env_name, hint)
@@ -67,7 +67,7 @@ def _iterate(
     tasks = sampler.sample_tasks(run.config.meta_batch_size, iteration)
     futures = sampler.sample_async(tasks, state.theta, Recipe.of(run.config), iteration)
     arrivals = _arrival_times(futures[-1])
-    update = run.learner.update(state, futures)
+    update = run.update(state, futures)
     updated = time.perf_counter()
     timings = {
         "seconds_sampling": max(arrivals) - started,
