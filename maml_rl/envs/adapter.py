@@ -123,6 +123,13 @@ class GymTaskVectorEnv(TaskVectorEnv):
         raise AssertionError("step is overridden: sub-environments have time limits of their own")
 
 
+class BorrowedCopies(GymTaskVectorEnv):
+    """Environment objects that are somebody else's to close: Gymnasium 1.1 and 1.2 close any batch let go."""
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Leave the environments as they are."""
+
+
 def _number(what: str, value: Any) -> float:
     """Return a number that comes as one of NumPy's or torch's, or in an array of its own.
 

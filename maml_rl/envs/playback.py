@@ -29,17 +29,19 @@ class Step(NamedTuple):
 
 
 class Between:
-    """An environment that is stepped beside another one."""
+    """An environment that is stepped beside another one, from one episode to the next."""
 
     def __init__(self, env: gym.Env[Any, Any], actions: Sequence[Any]):
         self._env, self._actions = env, iter(actions)
-        env.reset(seed=SEED + 1)
+        self._env.reset(seed=SEED + 1)
 
     def step(self) -> None:
         """Take the next action, if there is one."""
         action = next(self._actions, None)
         if action is not None:
-            self._env.step(action)
+            _, _, terminated, truncated, _ = self._env.step(action)
+            if terminated or truncated:
+                self._env.reset(seed=SEED + 1)
 
 
 def episode(

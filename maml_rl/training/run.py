@@ -17,7 +17,7 @@ from maml_rl.config import WORKER_TIMEOUT, Config, load_config
 from maml_rl.config.methods import method_named
 from maml_rl.envs import TaskVectorEnv, make_task_vector_env
 from maml_rl.envs.copies import EnvCopies
-from maml_rl.envs.task_space import EnvTaskSpace, ListTaskSpace
+from maml_rl.envs.task_space import ListTaskSpace
 from maml_rl.envs.tasks_file import checked_tasks
 from maml_rl.errors import UsageError, check_number
 from maml_rl.metalearners import MetaLearner, MetaState, MetaUpdate
@@ -90,12 +90,11 @@ class Run:
     def _begin(self, device: torch.device) -> None:
         """Make what there is besides the environments."""
         config, settings = self.config, self.settings
-        self.env = self.copies.first
         self.train_tasks = checked_tasks(self.env, config.tasks, "tasks")
         """Tasks that training draws from; empty if they are drawn from all."""
         self.test_tasks = checked_tasks(self.env, config.test_tasks, "test-tasks")
         """Tasks that are held out for tests; empty if those are drawn."""
-        _check_batches(config, self.copies)
+        _check_batches(config.env_name, self.copies)
         policy = initial_policy(config, self.env, settings.seed)
         method = method_named(config.metalearner).load()
         self.learner: MetaLearner = method(policy, config, device, rebuild=settings.rebuild_graphs)
@@ -111,8 +110,7 @@ class Run:
             backend = ProcessBackend(make_worker, settings.num_workers, settings.worker_timeout)
         else:
             backend = InProcessBackend(make_worker)
-        drawn = EnvTaskSpace(self.env)
-        tasks = ListTaskSpace(self.train_tasks, drawn) if self.train_tasks else drawn
+        tasks = ListTaskSpace(self.train_tasks, self.copies) if self.train_tasks else self.copies
         self.sampler = Sampler(backend, tasks, settings.seed, config.tasks_per_item)
 
     def __enter__(self) -> "Run":
@@ -120,6 +118,11 @@ class Run:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def env(self) -> gym.Env[Any, Any]:
+        """The environment that tasks are drawn from; it is made anew if it was closed."""
+        return self.copies.single
 
     def init(self) -> MetaState:
         """Return the state before the first update."""
@@ -167,7 +170,7 @@ def initial_policy(config: Config, env: gym.Env[Any, Any], seed: int) -> Policy:
         return policy_for(config, env.observation_space, env.action_space)
 
 
-def _check_batches(config: Config, copies: EnvCopies) -> None:
+def _check_batches(name: str, copies: EnvCopies) -> None:
     """Check, before anything is written, what only shows when there is more than one environment.
 
     Raises:
@@ -175,8 +178,8 @@ def _check_batches(config: Config, copies: EnvCopies) -> None:
     """
     if copies.are_native:
         with closing(make_task_vector_env(copies.spec, copies.env_kwargs, 1)) as batch:
-            _check_alike(config.env_name, copies.first, batch)
-    elif copies.number(config.fast_batch_size * min(config.tasks_per_item, config.meta_batch_size)) > 1:
+            _check_alike(name, copies.single, batch)
+    elif copies.most != 1:
         copies.another().close()
 
 

@@ -89,8 +89,8 @@ def adaptation_video(folder: Path, path: Path, settings: VideoSettings) -> Path:
         task = tasks[settings.task]
         of_task = [episodes[settings.task] for episodes in rounds]
         params = adapted_parameters(run.learner.adaptation, theta, of_task, scales)
-        recordings = record_episodes(run, task, settings.task, params, settings.size)
         fps = settings.fps or float(min(run.env.metadata.get("render_fps", DEFAULT_FPS), MOST_FPS))
+        recordings = record_episodes(run, task, settings.task, params, settings.size)
     titles = ["before adaptation", *(f"after {i} step{'s' * (i > 1)}" for i in range(1, len(scales) + 1))]
     heading = f"{run.config.env_name}, {describe(task)}"
     write_video(side_by_side(recordings, titles, heading), path, fps)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maml_rl.envs import Task, make_env
-from maml_rl.envs.adapter import GymTaskVectorEnv
+from maml_rl.envs.adapter import BorrowedCopies
 from maml_rl.envs.navigation import Navigation2DEnv
 from maml_rl.envs.registry import find_spec, keyword_arguments
 from maml_rl.episode import EpisodeData
@@ -84,7 +84,7 @@ def record_episodes(
         episodes = list(play_episodes(run, run.env, task, index, params))
         drawn = draw_paths([_path(episode) for episode in episodes], task["goal"], size)
         return [Recording(f, _returns(e)) for f, e in zip(drawn, episodes, strict=True)]
-    run.copies.close()  # A process may be able to hold one alone.
+    run.copies.close()  # A process may be able to hold one alone; the run makes others when it needs them.
     with closing(RenderCollection(_rendering_env(run, size))) as env:
         try:
             return [
@@ -103,7 +103,7 @@ def play_episodes(
         seed_sequence(run.settings.seed, purpose, iteration=FILMED, task=index)
         for purpose in (Purpose.ACTIONS, Purpose.ENVIRONMENT)
     )
-    batch = GymTaskVectorEnv([env])
+    batch = BorrowedCopies([env])
     batch.reset_task([task])
     policy = run.learner.adaptation.policy
     noise = ActionNoise(policy, [actions], 1)

@@ -34,9 +34,10 @@ def test_what_to_do_is_said_before_anything_is_written(command: Command, tmp_pat
     assert OneAtATime.alive == 0
 
 
-def test_one_episode_at_a_time_needs_one_simulator(command: Command, tmp_path: Path):
-    sizes = ("--fast-batch-size", 1, "--tasks-per-item", 1)
-    command.succeeds("train", *ONE, *sizes, "--output-folder", tmp_path / "run")
+def test_tasks_are_drawn_from_another_copy_than_the_only_one_of_episodes(command: Command, tmp_path: Path):
+    sizes = ("--fast-batch-size", 1, "--tasks-per-item", 1, "--output-folder", tmp_path / "run")
+    assert "with --env-copies 1 a process holds no more" in command.fails("train", *ONE, *sizes)
+    command.succeeds("train", *ONE, *sizes, "--env-copies", 1)
 
 
 def test_a_batched_version_is_no_set_of_copies(command: Command, tmp_path: Path):

@@ -67,6 +67,13 @@ class UnseededTasks(Line):
         return [{"goal": goal} for goal in np.random.default_rng().uniform(-1.0, 1.0, num_tasks)]
 
 
+class RelativeTasks(Line):
+    """What is drawn depends on the task that was set last."""
+
+    def sample_tasks(self, num_tasks: int) -> Any:
+        return [{"goal": self.goal + way} for way in self.np_random.uniform(-1.0, 1.0, num_tasks)]
+
+
 class OneTask(Line):
     def sample_tasks(self, num_tasks: int) -> Any:
         return [{"goal": 0.5}] * num_tasks
@@ -201,6 +208,24 @@ class TwinLineVectorEnv(TaskVectorEnv):
 
     def look(self) -> Any:
         return np.stack([self.places, np.full(self.num_envs, self.time / Line.horizon)], 1).astype(np.float32)
+
+
+class EndsForGood(Line):
+    """Episodes are short where the goal is far, and after the end there are no more steps."""
+
+    over = False
+
+    def start(self) -> float:
+        self.over = False
+        return 0.0
+
+    def step(self, action: Any) -> Answer:
+        if self.over:
+            raise RuntimeError("the episode is over")
+        observation, reward, _, cut, info = super().step(action)
+        ended = self.goal > 0.5 and self.time == 3
+        self.over = ended or cut
+        return observation, reward, ended, cut, info
 
 
 class NoEnd(Line):

@@ -16,10 +16,11 @@ FOUND = [
     ("NumPyStart", False, "it draws from the global generator of NumPy"),
     ("NumPyTasks", False, "it draws from the global generator of NumPy"),
     ("UnseededTasks", True, "draw from self.np_random alone"),
+    ("RelativeTasks", True, "and then, after another task and its episode, [{'goal': "),
     ("OneTask", False, "drew the same task 4 times: {'goal': 0.5}"),
     ("DeafToTasks", False, "4 tasks gave the same episode, 8 steps long: does reset_task have an effect"),
     ("OwnGoals", True, "another episode in a copy of the environment: reward -"),
-    ("CountsResets", True, "two episodes one after the other: observation[0] 2 and 3 at step 0"),
+    ("CountsResets", True, "two episodes one after the other: observation[0] 7 and 8 at step 0"),
     ("SharedPlace", True, "while a copy of the environment was stepped in between: observation[0] "),
     ("OneAtATime", True, "one copy could be made: with --env-copies 1 a process holds no more"),
     ("PositiveActions", True, "fails at actions outside of its Box, which policies do draw: outside of the"),
@@ -59,7 +60,8 @@ def test_nothing_is_found(env: str):
 
 
 @pytest.mark.parametrize(
-    "env", [name_of("TwinLine"), name_of("StrictActions"), "TabularMDP-v0", "Bandit-K5-v0"]
+    "env",
+    [name_of("TwinLine"), name_of("StrictActions"), name_of("EndsForGood"), "TabularMDP-v0", "Bandit-K5-v0"],
 )
 def test_nothing_is_found_within_a_process(env: str):
     assert found_in(env) == []

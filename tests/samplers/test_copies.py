@@ -21,6 +21,7 @@ from maml_rl.losses import reinforce
 from maml_rl.policies.module import ModulePolicy
 from maml_rl.samplers.plan import Recipe, Sample, WorkItem
 from maml_rl.samplers.worker import SamplerWorker
+from tests.envs.peculiar import OneAtATime
 from tests.samplers.environments import Fragile
 from tests.samplers.helpers import make_policy
 
@@ -47,7 +48,7 @@ def sampled(
     copies: EnvCopies, tasks: Sequence[Task], first_task: int = 0, module: nn.Module | None = None
 ) -> list[Sample]:
     """The rounds of an item; hidden layers are wide enough to tell orders of summation apart."""
-    env = copies.first
+    env = copies.single
     policy = make_policy(env, hidden_sizes=(32, 32))
     if module is not None:
         policy = ModulePolicy(module, env.observation_space, env.action_space)
@@ -106,7 +107,34 @@ def test_items_of_any_size_share_one_set():
         assert isinstance(batch, GymTaskVectorEnv)
         assert len(batch._copies) == num_envs
     assert len(copies._copies) == 12
-    assert copies.first is copies._copies[0]
+    assert copies.single not in copies._copies
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+@pytest.mark.parametrize("first", ["single", "batch"])
+def test_there_are_no_more_copies_than_there_may_be(most: int, first: str):
+    copies = EnvCopies(name_of("Line"), {}, most)
+    if first == "batch":
+        copies.batch(4)
+    copies.single.reset(seed=0)
+    copies.batch(4)
+    assert len(copies._made) == most
+    assert (copies.single in copies._copies) == (most == 1 or first == "batch")
+
+
+def test_a_batch_leaves_its_copies_open():
+    copies = EnvCopies(name_of("OneAtATime"), {}, 1)
+    for num_envs in (2, 4):
+        copies.batch(num_envs).close()  # As Gymnasium 1.1 and 1.2 do when one is let go.
+    assert OneAtATime.alive == 1
+    copies.close()
+    assert OneAtATime.alive == 0
+
+
+@pytest.mark.parametrize("most", [0, -1])
+def test_no_copies_are_too_few(most: int):
+    with pytest.raises(UsageError, match=f"env-copies: expected 1 or more, got {most}"):
+        EnvCopies(name_of("Line"), {}, most)
 
 
 def test_what_travels_is_the_description():
@@ -115,9 +143,9 @@ def test_what_travels_is_the_description():
     there = pickle.loads(cloudpickle.dumps(copies))
     assert (there.spec, there.env_kwargs, there.most) == (copies.spec, {}, 1)
     with pytest.raises(UsageError, match="one simulator per process"):
-        there.first  # noqa: B018
+        there.single  # noqa: B018
     copies.close()
-    assert there.first.observation_space == make_env(name_of("Line")).observation_space
+    assert there.single.observation_space == make_env(name_of("Line")).observation_space
     there.close()
 
 

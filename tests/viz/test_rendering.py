@@ -184,6 +184,10 @@ class Painted(TabularMDPEnv):
         super().__init__(num_states=3, num_actions=2)
         self.render_mode = render_mode
         self.age = 0
+        self.closed = False
+
+    def close(self) -> None:
+        self.closed = True
 
     def step(self, action: int) -> Any:
         self.age += 1
@@ -200,6 +204,8 @@ def test_environments_that_draw_themselves(monkeypatch: pytest.MonkeyPatch):
         check_renderable(run.env)
         (task,) = run.sampler.sample_tasks(1, 0)
         (film,) = record_episodes(run, task, 0, perturbed(run, 1), SIZE)
+        assert run.sampler.sample_tasks(1, 0)[0].keys() == task.keys()
+        assert not run.env.unwrapped.closed
     assert [frame.shape for frame in film.frames] == [(90, 120, 3)] * 5
     assert [frame.max() for frame in film.frames] == [0, 1, 2, 3, 4]
 

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from maml_rl.envs.checks.trial import TASKS, Finding, Trial, text_of
 from maml_rl.envs.contract import method_of
 from maml_rl.envs.playback import SEED, difference
-from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import shown
 
 
@@ -16,16 +15,23 @@ def notes(trial: Trial) -> Iterator[Finding]:
 
 
 def draws(trial: Trial) -> Iterator[Finding]:
-    """Compare tasks drawn twice with one seed."""
-    again = EnvTaskSpace(trial.env).sample(SEED, TASKS)
+    """Compare tasks drawn with one seed: in fresh copies, again, and after other tasks and their episodes."""
+
+    def draw() -> str:
+        return text_of(trial.copies.sample(SEED, TASKS))
+
     trial.renew()
-    fresh = EnvTaskSpace(trial.env).sample(SEED, TASKS)
-    for others, where in ((again, "twice"), (fresh, "in a copy of the environment")):
-        if (text := text_of(others)) != text_of(trial.tasks):
+    drawn = [("in a copy of the environment", draw()), ("once more", draw())]
+    for task in trial.tasks[:2]:
+        trial.episode(task)
+        drawn.append(("after another task and its episode", draw()))
+    expected = text_of(trial.tasks)
+    for when, text in drawn:
+        if text != expected:
             yield Finding(
                 True,
-                f"sample_tasks, {where} after reset(seed={SEED}), drew {text_of(trial.tasks)[:100]} "
-                f"and then {text[:100]}: draw from self.np_random alone",
+                f"sample_tasks after reset(seed={SEED}) drew {expected[:100]} and then, {when}, "
+                f"{text[:100]}: draw from self.np_random alone, whatever task is set",
             )
             return
     if text_of(trial.tasks[:1] * TASKS) == text_of(trial.tasks):

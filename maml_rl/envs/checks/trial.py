@@ -11,7 +11,6 @@ from gymnasium.envs.registration import EnvSpec
 from maml_rl.envs.copies import EnvCopies
 from maml_rl.envs.playback import SEED, Step, actions_of, difference, episode
 from maml_rl.envs.task_env import Task
-from maml_rl.envs.task_space import EnvTaskSpace
 
 TASKS = 4
 
@@ -44,13 +43,13 @@ class Trial:
         self, env: str | EnvSpec, env_kwargs: Mapping[str, Any], steps: int, most: int | None = None
     ):
         self.copies = EnvCopies(env, env_kwargs, most)
-        self.tasks = EnvTaskSpace(self.env).sample(SEED, TASKS)
+        self.tasks = self.copies.sample(SEED, TASKS)
         self.actions = actions_of(self.env.action_space, steps)
 
     @property
     def env(self) -> gym.Env[Any, Any]:
         """The environment."""
-        return self.copies.first
+        return self.copies.single
 
     def renew(self) -> None:
         """Close the environment; the next use finds another copy."""
