@@ -78,8 +78,11 @@ def rollout(
     with torch.inference_mode():
         act = policy.at(policy.unflatten(params))
         recordings = []
-        for turn in env.turns:
-            observation, _ = env.reset(seed=seeds, options={"turn": turn})
+        turns = env.turns
+        for turn in turns:
+            # Where all run at once, a reset need not know of options.
+            options = {"options": {"turn": turn}} if len(turns) > 1 else {}
+            observation, _ = env.reset(seed=seeds, **options)
             recording = Recording((params.shape[0], env.episodes_per_task), turn)
             _run(env, observation, act, noise, recording)
             recordings.append(recording)

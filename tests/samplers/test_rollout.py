@@ -34,6 +34,22 @@ class Counting(TaskVectorEnv):
         return self._time, self._rewards, np.zeros(self.num_envs, bool)
 
 
+class WithoutOptions(Counting):
+    def reset(self, *, seed: Any = None) -> Any:  # type: ignore[override]
+        return super().reset(seed=seed)
+
+
+def test_a_reset_that_knows_of_no_options():
+    policy = make_policy("normal")
+    seen = []
+    for kind in (Counting, WithoutOptions):
+        env = kind(3, max_episode_steps=4)
+        env.reset_task([{}])
+        noise = ActionNoise(policy, [np.random.SeedSequence(0)], 3)
+        seen.append(rollout(env, policy, policy.get_vector()[None], noise, [0]).actions)
+    assert torch.equal(*seen)
+
+
 def test_what_an_environment_writes_to_later_is_recorded_as_it_was():
     env, policy = Counting(3, max_episode_steps=4), make_policy("normal")
     tasks: list[Task] = [{}]
