@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import imageio.v3 as iio
 import numpy as np
+from matplotlib.text import Text
 
 from maml_rl._system.files import write_atomically
 from maml_rl.errors import UsageError
@@ -93,7 +94,9 @@ class _Titles:
         width, height = step * len(titles), 2 * round(2.6 * font)
         self._canvas = canvas_of(width, height)
         figure = self._canvas.figure
-        figure.text(0.5 + GAP / 2 / width, 0.97, heading, size=font, color="#555555", ha="center", va="top")
+        middle = 0.5 + GAP / 2 / width
+        line = figure.text(middle, 0.97, heading, size=font, color="#555555", ha="center", va="top")
+        _abridge(line, width - 2 * GAP)
         centres = [(GAP + step * i + panel / 2) / width for i in range(len(titles))]
         for x, title in zip(centres, titles, strict=True):
             figure.text(x, 0.62, title, size=font, weight="bold", ha="center", va="top")
@@ -107,6 +110,14 @@ class _Titles:
             line.set_text(f"return {recording.returns[min(t, last)]:.2f}{ended}".replace("-", "−"))
         self._canvas.draw()
         return pixels(self._canvas)
+
+
+def _abridge(line: Text, most: int) -> None:
+    """Leave out the end of a text that is more than ``most`` pixels wide."""
+    whole, kept = line.get_text(), len(line.get_text())
+    while (width := line.get_window_extent().width) > most and kept:
+        kept = min(int(kept * most / width), kept - 1)
+        line.set_text(f"{whole[:kept].rstrip(' ,(')}…")
 
 
 def _has_ffmpeg() -> bool:

@@ -56,6 +56,18 @@ def test_titles_and_returns_stand_above_their_panels():
     assert (strips[3][:, -240:] != strips[5][:, -240:]).any()
 
 
+@pytest.mark.parametrize("words", [12, 60, 20_000])
+def test_a_long_heading_loses_its_end(words: int):
+    heading = "Environment-v0, " + ", ".join(["mass 0.25"] * words)
+    strip = video._Titles(TITLES, heading, 240)
+    line = strip._canvas.figure.texts[0]
+    assert line.get_text().startswith("Environment-v0, mass 0.25, mass")
+    assert line.get_text().endswith("…")
+    extent, width = line.get_window_extent(), strip._canvas.get_width_height()[0]
+    assert GAP <= extent.x0 < extent.x1 <= width
+    assert extent.width > 0.9 * (width - GAP)
+
+
 def test_frames_have_even_sides():
     (frame, *_) = side_by_side([recording(1, 0, width=205)], ["before adaptation"], "Env-v0")
     assert [side % 2 for side in frame.shape[:2]] == [0, 0]
