@@ -29,6 +29,8 @@ class Render:
     """Environment steps shown per second; real time, but at most 50, if not given."""
     size: int = 320
     """Width and height of a panel, in pixels."""
+    env_copies: int | None = None
+    """Copies of the environment that there may be at once; as many as in training if not given."""
     trust: bool = False
     """Import code that lies in the run's own folder, if its config names any."""
 
@@ -38,7 +40,13 @@ class Render:
         from maml_rl.viz.video import default_format
 
         settings = VideoSettings(
-            self.num_steps, self.step_size_schedule, self.seed, self.task, self.fps, self.size
+            self.num_steps,
+            self.step_size_schedule,
+            self.seed,
+            self.task,
+            self.fps,
+            self.size,
+            self.env_copies,
         )
         folder, place = run_and_place(self.folder)
         print(adaptation_video(folder, self.output or place / f"adaptation{default_format()}", settings))

@@ -37,7 +37,8 @@ class Train:
     overwrite: bool = False
     """Replace a run that the output folder holds."""
     resume: Path | None = None
-    """Go on with the run in this folder from its newest checkpoint. Only num-batches may be another."""
+    """Go on with the run in this folder from its newest checkpoint. Only num-batches and env-copies may
+    be others."""
     resume_or_start: bool = False
     """Go on with the run that --output-folder holds, or begin it: for jobs that are started again."""
     checkpoint_every: int = 10

@@ -17,6 +17,7 @@ from maml_rl.envs import Task
 from maml_rl.errors import UsageError
 from maml_rl.evaluation.results import AdaptedBatch, BatchNumbers
 from maml_rl.evaluation.task_arrays import task_text
+from maml_rl.training.checkpoints import MAY_CHANGE
 from maml_rl.training.run import Run
 
 
@@ -103,14 +104,14 @@ class UnfinishedTest:
 def about_test(
     run: Run, thetas: Mapping[str, Tensor], scales: Sequence[float], tasks: Sequence[Task] | None
 ) -> dict[str, Any]:
-    """Return all that the batches of a test depend on, except for their number.
+    """Return all that the batches of a test depend on, without their number and what changes no result.
 
     Args:
         thetas: the meta-parameters to adapt from, by the policy's name.
         scales: factors of the steps' size.
         tasks: to adapt to in place of drawn ones.
     """
-    config = {key: value for key, value in run.config.to_dict().items() if key != "num-batches"}
+    config = {key: value for key, value in run.config.to_dict().items() if key not in MAY_CHANGE}
     return {
         **config,
         "seed": run.sampler.seed,

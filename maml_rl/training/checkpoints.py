@@ -19,8 +19,8 @@ from maml_rl.errors import UsageError
 BEST = "best"
 DIGEST = "manifest_sha256"
 """The entry of a manifest that is the digest of all others."""
-MAY_CHANGE = {"num-batches"}
-"""Keys that a resumed run may have other values of than the run had before."""
+MAY_CHANGE = {"num-batches", "env-copies"}
+"""Keys that a resumed run or test may have other values of than it had before."""
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)

@@ -43,6 +43,7 @@ class VideoSettings:
         task: the task's number, from 0.
         fps: frames per second; real time, but at most 50, if None.
         size: width and height of a panel in pixels.
+        env_copies: of the environment, at most; as the run's config says if None.
 
     Raises:
         UsageError: a value is out of range.
@@ -54,6 +55,7 @@ class VideoSettings:
     task: int = 0
     fps: float | None = None
     size: int = 320
+    env_copies: int | None = None
 
     def __post_init__(self) -> None:
         check_number("num-steps", self.num_steps, 0)
@@ -76,7 +78,10 @@ def adaptation_video(folder: Path, path: Path, settings: VideoSettings) -> Path:
     """
     check_format(path)
     # Adapting to the tasks before it too makes the steps those of 'maml-rl test' with the same seed.
-    adapted = trained_run(folder, RunSettings(settings.seed), meta_batch_size=settings.task + 1)
+    changes = {"meta_batch_size": settings.task + 1}
+    if settings.env_copies is not None:
+        changes["env_copies"] = settings.env_copies
+    adapted = trained_run(folder, RunSettings(settings.seed), **changes)
     with adapted as (run, theta), one_intra_op_thread():
         check_renderable(run.env)
         scales = step_scales(settings.num_steps, settings.schedule)

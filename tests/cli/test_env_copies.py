@@ -4,7 +4,7 @@ from pathlib import Path
 
 import imageio.v3 as iio
 
-from tests.cli.helpers import TINY, Command
+from tests.cli.helpers import TINY, Command, read_config
 from tests.envs.peculiar import OneAtATime
 
 ONE = ("--env-name", "tests.envs.peculiar:OneAtATime", *TINY, "--seed", 1, "--logger", "none", "--quiet")
@@ -24,6 +24,20 @@ def test_one_simulator_a_process_is_enough(command: Command, tmp_path: Path):
     command.succeeds("render", tmp_path / "0", "--output", film, "--num-steps", 1, "--size", 200)
     assert iio.imread(film).shape[0] == 1 + OneAtATime.horizon
     assert OneAtATime.alive == 0
+
+
+def test_a_resumed_run_may_have_other_copies(command: Command, tmp_path: Path):
+    line = ("--env-name", "tests.envs.peculiar:Line", *ONE[2:])
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    command.succeeds("train", *line, "--num-batches", 3, "--output-folder", whole)
+    command.succeeds("train", *line, "--output-folder", parts)
+    quiet = ("--num-workers", 0, "--logger", "none", "--quiet")
+    command.succeeds("train", "--resume", parts, "--num-batches", 3, "--env-copies", 1, *quiet)
+    assert read_config(parts)["env-copies"] == 1
+    assert (parts / "metrics.csv").read_bytes() == (whole / "metrics.csv").read_bytes()
+    message = "env-copies: expected 1 or more, got 0"
+    assert message in command.fails("render", parts, "--output", tmp_path / "film.gif", "--env-copies", 0)
+    assert message in command.fails("check-env", "tests.envs.peculiar:Line", "--env-copies", 0)
 
 
 def test_what_to_do_is_said_before_anything_is_written(command: Command, tmp_path: Path):
