@@ -96,6 +96,10 @@ SHARED: dict[str, tuple[str, Any]] = {
     "env-name": ("TabularMDP-v0", "TabularMDP-v0"),
     "env-kwargs": ("{num_states: 4, num_actions: 3, max_episode_steps: 5}", None),
     "env-copies": ("None", None),  # Of what has no batched version.
+    "baseline": ("linear-cv", "linear-cv"),
+    "normalize-observations": ("True", True),
+    "normalize-rewards": ("True", True),
+    "normalize-advantages": ("False", False),
     "gamma": ("0.9", 0.9),
     "gae-lambda": ("0.8", 0.8),
     "bootstrap-truncated": ("True", True),
@@ -151,7 +155,7 @@ def test_every_key_can_be_overridden(command: Command, tmp_path: Path, method: s
     for key, (_, value) in overrides.items():
         assert entries[key] == (kwargs if key == "env-kwargs" else value), key
     assert len(read_metrics(folder)) == 1
-    assert [tuple(x.shape) for x in read_policy(folder).values()][::2] == [(5, 4), (6, 5), (7, 6), (3, 7)]
+    assert [tuple(x.shape) for x in read_policy(folder).values()][:8:2] == [(5, 4), (6, 5), (7, 6), (3, 7)]
     assert {"return_0", "return_1", "return_2"} <= set(read_metrics(folder)[0])
     assert "return_3" not in read_metrics(folder)[0]
 
@@ -215,6 +219,8 @@ def given(key: str, text: str) -> list[str]:
     """The words of an option; a mapping is one, a list of sizes is several, and a flag stands alone."""
     if text == "True":
         return [f"--{key}"]
+    if text == "False":
+        return [f"--no-{key}"]
     return [f"--{key}", *([text] if key.endswith("-kwargs") else text.split())]
 
 
