@@ -92,6 +92,8 @@ def test_training_reports_each_meta_update(command: Command, tmp_path: Path):
     assert last == f"seed 3; config, policy, metrics and checkpoints are in {folder}"
 
 
+TASKS = [{"transitions": [[[0.25] * 4] * 3] * 4, "rewards_mean": [[0.5] * 3] * 4}]
+"""In tasks.json."""
 SHARED: dict[str, tuple[str, Any]] = {
     "env-name": ("TabularMDP-v0", "TabularMDP-v0"),
     "env-kwargs": ("{num_states: 4, num_actions: 3, max_episode_steps: 5}", None),
@@ -100,6 +102,9 @@ SHARED: dict[str, tuple[str, Any]] = {
     "normalize-observations": ("True", True),
     "normalize-rewards": ("True", True),
     "normalize-advantages": ("False", False),
+    "task-space": ("{}", {}),
+    "tasks": ("tasks.json", TASKS),
+    "test-tasks": ("tasks.json", TASKS),
     "gamma": ("0.9", 0.9),
     "gae-lambda": ("0.8", 0.8),
     "bootstrap-truncated": ("True", True),
@@ -141,7 +146,14 @@ OVERRIDES = {
 each_method = pytest.mark.parametrize("method", OVERRIDES)
 
 
+@pytest.fixture
+def tasks_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("tasks.json").write_text(json.dumps(TASKS))
+
+
 @each_method
+@pytest.mark.usefixtures("tasks_file")
 def test_every_key_can_be_overridden(command: Command, tmp_path: Path, method: str):
     """The config file is of another environment, and none of its values is left."""
     overrides = OVERRIDES[method]
@@ -160,6 +172,7 @@ def test_every_key_can_be_overridden(command: Command, tmp_path: Path, method: s
     assert "return_3" not in read_metrics(folder)[0]
 
 
+@pytest.mark.usefixtures("tasks_file")
 def test_every_key_reaches_what_it_is_for(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     calls: dict[str, Any] = {}
 

@@ -91,7 +91,7 @@ def test_configs_are_shipped_for_every_benchmark():
 def test_a_shipped_config_loads_and_its_environment_and_policy_can_be_made(path: Path):
     config, run = load_config(path)
     assert run == {}
-    with make_env(config.env_name, config.env_kwargs) as env:
+    with make_env(config.env_name, config.env_arguments) as env:
         get_policy_for_env(env, config.hidden_sizes, config.nonlinearity)
     assert set(config.to_dict()) >= set(KEYS_2020 if config.metalearner == OF_2020 else SHARED)
     assert (config.metalearner == "promp") == (path.parent.name == "promp")
