@@ -93,6 +93,8 @@ def _read_text(path: Path, what: str) -> str:
         raise UsageError(f"cannot read the {what} '{path}': not a text file in UTF-8") from None
     except OSError as error:
         raise UsageError(f"cannot read the {what} '{path}': {error.strerror or error}") from None
+    except ValueError as error:  # As of a path with NUL.
+        raise UsageError(f"cannot read the {what} {shown(str(path))}: {error}") from None
 
 
 def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

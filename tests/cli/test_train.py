@@ -14,6 +14,7 @@ from maml_rl.envs import make_env
 from maml_rl.metalearners import MetaState
 from maml_rl.metalearners.maml_trpo import TrustRegionMAML
 from maml_rl.policies.factory import get_policy_for_env
+from maml_rl.policies.normalized import NormalizedPolicy, PolicyWithStatistics
 from maml_rl.samplers.backends.in_process import InProcessBackend
 from maml_rl.samplers.jobs import Job
 from tests.builders import same_bits
@@ -216,7 +217,10 @@ def test_every_key_reaches_what_it_is_for(command: Command, tmp_path: Path, monk
         expected = {key: overrides[key][1] for key in names}
         assert {key: calls[part].get(key) for key in names} == expected
     assert calls["items"] == [2, 1], "meta-batch-size and tasks-per-item"
-    assert calls["policy"].nonlinearity is torch.nn.functional.elu
+    scaled_rewards = calls["policy"]
+    assert isinstance(scaled_rewards, PolicyWithStatistics)
+    assert isinstance(scaled_rewards.policy, NormalizedPolicy)
+    assert scaled_rewards.policy.policy.nonlinearity is torch.nn.functional.elu
     xavier = math.sqrt(6 / (7 + 3))
     assert 0.1 * xavier < calls["largest output weight"] < 0.2 * xavier, "init-gain"
 
