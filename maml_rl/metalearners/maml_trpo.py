@@ -16,7 +16,7 @@ class TrustRegionMAML(GradientMetaLearner):
     columns: ClassVar = {
         **OBJECTIVE,
         ACCEPTED: Column(
-            "0 or 1", "whether the line search found a step; if not, θ is unchanged to the bit and kl is 0"
+            "0 or 1", "whether the line search found a step; if not, the weights stay to the bit and kl is 0"
         ),
         "backtracks": Column("", "how often the line search shortened the step"),
         "cg_residual": Column("", "norm of g − (F + damping) s after conjugate gradient"),

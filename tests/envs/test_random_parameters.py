@@ -9,11 +9,13 @@ import mujoco
 import numpy as np
 import pytest
 
+from maml_rl.config.parsing import read_tasks
+from maml_rl.envs import make_env
 from maml_rl.envs.mujoco.hopper import HopperRandParams
 from maml_rl.envs.mujoco.locomotion import ASSETS, load_model
 from maml_rl.envs.mujoco.random_parameters import VIEW, RandomParameters
 from maml_rl.envs.mujoco.walker2d import Walker2dRandParams
-from maml_rl.envs.tasks_file import load_tasks
+from maml_rl.envs.tasks_file import checked_tasks
 from maml_rl.errors import UsageError
 from maml_rl.evaluation.task_arrays import task_arrays, task_text
 from tests.envs.ids import Array, model_arrays, play, play_batch
@@ -190,9 +192,11 @@ def test_tasks_travel(tmp_path: Path):
     arrays = task_arrays(tasks)
     file = tmp_path / "tasks.yaml"
     file.write_text("".join(f"- {task_text(task)}\n" for task in tasks))
+    with make_env("HopperRandParams-v0") as env:
+        written = checked_tasks(env, read_tasks(file), "tasks")
     for name in BASES:
         np.testing.assert_array_equal(arrays[f"task_{name}"], [task[name] for task in tasks])
-        for read, task in zip(load_tasks(file, tasks[0]), tasks, strict=True):
+        for read, task in zip(written, tasks, strict=True):
             np.testing.assert_array_equal(read[name], task[name])
 
 

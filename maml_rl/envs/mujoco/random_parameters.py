@@ -54,7 +54,9 @@ class RandomParameters(Locomotion):
         return np.zeros(0)
 
     def fit(self, model: mujoco.MjModel, task: Task) -> None:
-        """Multiply what the compiled model has, whatever ``model`` has by now, and what follows from it.
+        """Set the fields of ``model`` to the task's multiples of those of the compiled model.
+
+        What MuJoCo derives from them is set, too. Tasks before this one leave no trace.
 
         Raises:
             UsageError: the task is no multipliers of these fields.
