@@ -1,18 +1,20 @@
 """How good are the advantages of few episodes? Correlations with those over a baseline from many fresh ones.
 
-    python -m benchmarks.baselines.advantages
+    python -m benchmarks.baselines.advantages [PROBLEM ...]
 
 For each task the same policy samples K episodes, whose advantages are computed over each baseline fitted to
-these K, and over linear-cv fitted to `MANY` other episodes of the task. Policies are the
-shipped ones. ``wide`` is no environment: of 300 numbers two tell the reward, in 20 steps. Prints a table, and
-writes it to results/advantages.csv.
+these K, and over linear-cv fitted to `MANY` other episodes of the task. Policies are the shipped ones.
+``wide`` is no environment: of 300 numbers two tell the reward, in 20 steps. Prints a table, and writes it
+to results/advantages.csv.
 """
 
+import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.baselines.__main__ import HERE
@@ -27,23 +29,32 @@ from maml_rl.zoo import shipped_policies
 
 TASKS, MANY, FEW = 5, 200, (2, 5, 10, 20)
 CREDIT = Credit(gamma=0.99)
+PROBLEMS = ("navigation", "cheetah-vel", "ant-vel", "wide")
 
 
-def batches(name: str) -> Iterator[tuple[int, EpisodeData, EpisodeData]]:
-    """Yield K, K episodes and `MANY` episodes of the same task and policy, for each task and K."""
+Batches = Iterator[tuple[EpisodeData, list[EpisodeData]]]
+"""`MANY` episodes of a task, and K ones for each K of `FEW`."""
+
+
+def batches(name: str) -> Batches:
+    """Yield episodes of tasks of an environment."""
     folder = shipped_policies()[f"paper/{name}"]
     config, _ = load_config(folder / "config.json")
     with Run(config, RunSettings(seed=11, num_workers=2)) as run:
         theta = load_theta(folder / "policy.th", run.learner.layout)
         tasks = run.sampler.sample_tasks(TASKS, 0)
-        recipe = Recipe.of(config, ())
-        (many,) = run.sampler.sample(tasks, theta, replace(recipe, episodes=MANY), 1)
-        for episodes in FEW:
-            (few,) = run.sampler.sample(tasks, theta, replace(recipe, episodes=episodes), 2)
-            yield from ((episodes, x.data, y.data) for x, y in zip(few, many, strict=True))
+
+        def sample(episodes: int, iteration: int) -> list[EpisodeData]:
+            recipe = replace(Recipe.of(config, ()), episodes=episodes)
+            (valid,) = run.sampler.sample(tasks, theta, recipe, iteration)
+            return [batch.data for batch in valid]
+
+        many = sample(MANY, 1)
+        few = zip(*(sample(episodes, 2) for episodes in FEW), strict=True)
+        yield from ((data, list(others)) for data, others in zip(many, few, strict=True))
 
 
-def wide_batches() -> Iterator[tuple[int, EpisodeData, EpisodeData]]:
+def wide_batches() -> Batches:
     """Yield the same of random observations, 300 numbers each."""
     rng = np.random.default_rng(11)
 
@@ -54,9 +65,7 @@ def wide_batches() -> Iterator[tuple[int, EpisodeData, EpisodeData]]:
         numbers = (torch.from_numpy(x).float() for x in (observations, noise, rewards))
         return EpisodeData(*numbers, torch.full((episodes,), 20))
 
-    for _ in range(TASKS):
-        many = sample(10 * MANY)
-        yield from ((episodes, sample(episodes), many) for episodes in FEW)
+    yield from ((sample(10 * MANY), [sample(episodes) for episodes in FEW]) for _ in range(TASKS))
 
 
 def correlation(few: EpisodeData, advantages: Tensor, wanted: Tensor) -> float:
@@ -70,30 +79,39 @@ def correlation(few: EpisodeData, advantages: Tensor, wanted: Tensor) -> float:
     return float(product(advantages, wanted) / scale)
 
 
-def main() -> None:
-    """Measure, print and keep."""
-    lines = ["problem,episodes," + ",".join(BASELINES)]
-    print(lines[0])
-    sources = {name: batches(name) for name in ("navigation", "cheetah-vel", "ant-vel")}
-    for problem, source in {**sources, "wide": wide_batches()}.items():
-        found: dict[int, list[list[float]]] = {}
-        for episodes, few, many in source:
-            size = few.observations.shape[-1]
-            judge = make_baseline("linear-cv", size)
-            judge.fit_data(many, CREDIT.gamma)
+def correlations(source: Batches) -> NDArray[np.float64]:
+    """Return the mean correlation over tasks, ``[FEW, BASELINES]``."""
+    found = []
+    for many, fews in source:
+        size = many.observations.shape[-1]
+        judge = make_baseline("linear-cv", size)
+        judge.fit_data(many, CREDIT.gamma)
+        for few in fews:
             wanted = compute_advantages(few, judge, CREDIT)
-            row = []
             for name in BASELINES:
                 baseline = make_baseline(name, size)
                 baseline.fit_data(few, CREDIT.gamma)
-                row.append(correlation(few, compute_advantages(few, baseline, CREDIT), wanted))
-            found.setdefault(episodes, []).append(row)
-        for episodes, rows in found.items():
-            means = ",".join(f"{mean:.2f}" for mean in np.mean(rows, axis=0))
-            lines.append(f"{problem},{episodes},{means}")
-            print(lines[-1], flush=True)
-    (HERE / "results").mkdir(exist_ok=True)
-    (HERE / "results" / "advantages.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+                found.append(correlation(few, compute_advantages(few, baseline, CREDIT), wanted))
+    return np.reshape(found, (-1, len(FEW), len(BASELINES))).mean(0)
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("problems", nargs="*", metavar="PROBLEM", help=", ".join(PROBLEMS))
+    file = HERE / "results" / "advantages.csv"
+    file.parent.mkdir(exist_ok=True)
+    head = ",".join(("problem", "episodes", *BASELINES))
+    kept = file.read_text(encoding="utf-8").splitlines()[1:] if file.exists() else []
+    for problem in parser.parse_args().problems or PROBLEMS:
+        rows = correlations(wide_batches() if problem == "wide" else batches(problem))
+        lines = [
+            ",".join((problem, str(episodes), *(f"{x:.2f}" for x in row)))
+            for episodes, row in zip(FEW, rows, strict=True)
+        ]
+        print("\n".join(lines), flush=True)
+        kept = [line for line in kept if not line.startswith(f"{problem},")] + lines
+        file.write_text("\n".join([head, *kept]) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
