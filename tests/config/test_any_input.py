@@ -38,7 +38,7 @@ def anything(rng: random.Random, depth: int = 3) -> Any:
 
 def taken_or_refused(attempt: Callable[[], object], what: object) -> bool:
     """Return whether it was taken."""
-    started = time.process_time()
+    started = time.perf_counter()
     try:
         attempt()
         taken = True
@@ -48,7 +48,7 @@ def taken_or_refused(attempt: Callable[[], object], what: object) -> bool:
         assert message.isprintable(), what
         assert len(message) < 5000, what
         taken = False
-    assert time.process_time() - started < 1, what
+    assert time.perf_counter() - started < 1, what
     return taken
 
 
@@ -78,7 +78,7 @@ def test_options(seed: int):
             value = rng.choice([str(rng.choice(NUMBERS)), rng.choice(WORDS), json.dumps(anything(rng))])
             words += [f"--{rng.choice(KEYS)}", value]
         taken += taken_or_refused(lambda: config_from(parse(words).hyperparameters), words)  # noqa: B023
-    assert 0 < taken < 18
+    assert 1 < taken < 18
 
 
 NAMES = ["low", "high", "task", "k", "std", "num_states", "num_actions", "normalization_scale", "render_mode"]
