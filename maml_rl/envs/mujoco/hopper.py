@@ -13,7 +13,6 @@ from maml_rl.envs.mujoco.locomotion import BodyState
 from maml_rl.envs.mujoco.planar import PlanarRunner
 from maml_rl.envs.mujoco.random_parameters import RandomParameters
 from maml_rl.envs.mujoco.vector_env import MujocoTaskVectorEnv
-from maml_rl.envs.task_env import Array
 
 LOWEST, STEEPEST, LARGEST = 0.7, 0.2, 100.0
 """Height of the torso in metres, its angle in radians, and any other number of the state: where an episode
@@ -43,10 +42,6 @@ class Hopper(PlanarRunner):
 @dataclass(frozen=True, kw_only=True)
 class HopperRandParams(RandomParameters, Hopper):
     """Run forward, fast, with the task's body."""
-
-    def forward(self, velocity: Array, goal: Array) -> Array:
-        """Return the velocity in m/s."""
-        return velocity
 
 
 class HopperRandParamsEnv(ExactMujocoTaskEnv):

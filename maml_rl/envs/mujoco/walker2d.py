@@ -64,10 +64,6 @@ class Walker2dRandParams(RandomParameters, Walker2d):
         """Set the time step."""
         model.opt.timestep = 0.004
 
-    def forward(self, velocity: Array, goal: Array) -> Array:
-        """Return the velocity in m/s."""
-        return velocity
-
 
 class Walker2dVelEnv(ExactMujocoTaskEnv):
     """``Walker2dVel-v0``."""
