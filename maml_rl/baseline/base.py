@@ -67,7 +67,7 @@ class TaskwiseBaseline(ABC):
 
     def values(self, data: EpisodeData) -> Float[Tensor, "*N T K"]:
         """Return ``V(s_t)`` for every step (float64; meaningless behind an episode's end)."""
-        return self._evaluate(data.observations, step_numbers(data))
+        return self._evaluate(data.observations, step_numbers(data).expand(data.rewards.shape))
 
     def last_values(self, data: EpisodeData) -> Float[Tensor, "*N K"]:
         """Return the value of the observation after each episode's last step.
@@ -98,10 +98,9 @@ def flat_observations(observations: Tensor, lead: Sequence[int], input_size: int
     return flat
 
 
-def step_numbers(data: EpisodeData) -> Int[Tensor, "*N T K"]:
-    """Return the time step of every step."""
-    numbers = torch.arange(data.rewards.shape[-2], device=data.rewards.device)
-    return numbers[:, None].expand(data.rewards.shape)
+def step_numbers(data: EpisodeData) -> Int[Tensor, "T 1"]:
+    """Return the number of each time step, the same in all episodes."""
+    return torch.arange(data.rewards.shape[-2], device=data.rewards.device)[:, None]
 
 
 def known_last_observations(data: EpisodeData) -> Tensor:

@@ -1,7 +1,7 @@
 """A linear baseline with a fixed ridge, as in 2020."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from maml_rl.advantages import discounted_returns, step_mask
@@ -72,7 +72,8 @@ class LinearFeatureBaseline(nn.Module):
         Raises:
             ValueError: the data does not hold those observations.
         """
-        return _evaluate(self._features(known_last_observations(data), data.lengths), self.weight)
+        last = flat_observations(known_last_observations(data), data.lengths.shape, self.input_size)
+        return _evaluate(polynomials(last, data.lengths.double()), self.weight)
 
     def forward(self, episodes: BatchEpisodes) -> Float[Tensor, "T K"]:
         """Return ``V(s_t)`` of one task's episodes (float64)."""
@@ -94,10 +95,8 @@ class LinearFeatureBaseline(nn.Module):
         return scaled.mT @ _solve_ridge(scaled @ scaled.mT, returns, self.reg_coeff) / scale
 
     def _step_features(self, data: EpisodeData) -> Float[Tensor, "*N T K F"]:
-        return self._features(data.observations, step_numbers(data))
-
-    def _features(self, observations: Tensor, steps: Int[Tensor, "*B"]) -> Float[Tensor, "*B F"]:
-        return polynomials(flat_observations(observations, steps.shape, self.input_size), steps.double())
+        observations = flat_observations(data.observations, data.rewards.shape, self.input_size)
+        return polynomials(observations, step_numbers(data).double())
 
 
 def _evaluate(features: Float[Tensor, "*B F"], weight: Float[Tensor, "*N F"]) -> Float[Tensor, "*B"]:

@@ -33,7 +33,9 @@ def baseline_hint(run: Run, episodes: Sequence[BatchEpisodes]) -> str | None:
     different = len(np.unique(features.cpu().numpy(), axis=0))
     if number <= steps or different <= steps / 2:
         return None
-    if int(torch.linalg.matrix_rank(Scaling.of(features)(features))) < different - 1:
+    design = Scaling.of(features)(features)
+    # The rank of the steps' inner products: those of pixels would take minutes.
+    if int(torch.linalg.matrix_rank(design @ design.mT, hermitian=True)) < different - 1:
         return None
     return (
         f"the baseline has {number} features for {steps} steps of a task, and so explains their returns "
