@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -77,6 +77,20 @@ def learn(options: Sequence[object], seed: int, run: Path, target: Path) -> None
     print((target / "test.csv").read_text(encoding="utf-8"))
     maml_rl("plot", run, "--output", target)
     (target / "paths.png").unlink(missing_ok=True)  # Not those of the test.
+
+
+def learn_each(
+    arguments: argparse.Namespace, experiments: Mapping[str, Sequence[object]], here: Path
+) -> None:
+    """Call `learn` for each experiment that `parse_names` was given.
+
+    Args:
+        experiments: options of ``maml-rl train``, by name.
+        here: the benchmark's folder; what is kept goes to ``results/NAME/seed-SEED`` in it.
+    """
+    for name in arguments.names:
+        run = arguments.runs / f"{name}-{arguments.seed}"
+        learn(experiments[name], arguments.seed, run, here / "results" / name / f"seed-{arguments.seed}")
 
 
 def keep(run: Path, target: Path, names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ measured by ``python -m benchmarks.baselines.advantages``.
 
 from pathlib import Path
 
-from benchmarks.running import learn, parse_names
+from benchmarks.running import learn_each, parse_names
 
 HERE = Path(__file__).parent
 FEW_EPISODES = ("--fast-batch-size", 5, "--meta-batch-size", 20, "--num-batches", 100)
@@ -24,10 +24,7 @@ EXPERIMENTS: dict[str, tuple[object, ...]] = {
 
 def main() -> None:
     """Run the named experiments, or all."""
-    arguments = parse_names(__doc__, EXPERIMENTS, list(EXPERIMENTS), "baselines")
-    for name in arguments.names:
-        run = arguments.runs / f"{name}-{arguments.seed}"
-        learn(EXPERIMENTS[name], arguments.seed, run, HERE / "results" / name / f"seed-{arguments.seed}")
+    learn_each(parse_names(__doc__, EXPERIMENTS, list(EXPERIMENTS), "baselines"), EXPERIMENTS, HERE)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ one.
 
 from pathlib import Path
 
-from benchmarks.running import learn, parse_names
+from benchmarks.running import learn_each, parse_names
 
 HERE = Path(__file__).parent
 
@@ -30,10 +30,7 @@ EXPERIMENTS = SHORT | WHOLE
 
 def main() -> None:
     """Run the named experiments, or the short ones."""
-    arguments = parse_names(__doc__, EXPERIMENTS, list(SHORT), "learning")
-    for name in arguments.names:
-        run = arguments.runs / f"{name}-{arguments.seed}"
-        learn(EXPERIMENTS[name], arguments.seed, run, HERE / "results" / name / f"seed-{arguments.seed}")
+    learn_each(parse_names(__doc__, EXPERIMENTS, list(SHORT), "learning"), EXPERIMENTS, HERE)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ meta-update and their curve, the effective config, what it took, and the returns
 
 from pathlib import Path
 
-from benchmarks.running import learn, parse_names
+from benchmarks.running import learn_each, parse_names
 
 HERE = Path(__file__).parent
 EXPERIMENTS: dict[str, tuple[object, ...]] = {
@@ -21,10 +21,7 @@ EXPERIMENTS: dict[str, tuple[object, ...]] = {
 
 def main() -> None:
     """Run the named experiments."""
-    arguments = parse_names(__doc__, EXPERIMENTS, [], "metalearners")
-    for name in arguments.names:
-        run = arguments.runs / f"{name}-{arguments.seed}"
-        learn(EXPERIMENTS[name], arguments.seed, run, HERE / "results" / name / f"seed-{arguments.seed}")
+    learn_each(parse_names(__doc__, EXPERIMENTS, [], "metalearners"), EXPERIMENTS, HERE)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,12 @@ def config(tmp_path: Path) -> Path:
     return path
 
 
+def policy_of(run: Path) -> tuple[object, ...]:
+    """Options of ``test`` for the policy that a run left."""
+    config, policy = run / "config.json", run / "policy.th"
+    return ("--config", config, "--policy", policy, "--num-workers", 0, "--seed", 3)
+
+
 @pytest.mark.parametrize("name", SPACES)
 @pytest.mark.filterwarnings(
     "ignore:.*You are calling 'step..'"
@@ -52,16 +58,7 @@ def test_shipped_configs(command: Command, name: str, tmp_path: Path):
     rows = read_metrics(run)
     assert [row["iteration"] for row in rows] == ["1", "2"]
     assert all(np.isfinite(float(row["return_1"])) for row in rows)
-    arguments = (
-        "--config",
-        run / "config.json",
-        "--policy",
-        run / "policy.th",
-        "--num-workers",
-        0,
-        "--seed",
-        3,
-    )
+    arguments = policy_of(run)
     out = tmp_path / "results.npz"
     command.succeeds("test", *arguments, "--num-batches", 1, "--meta-batch-size", 4, "--output", out)
     kept = {key.removeprefix("task_"): column for key, column in load(out).items() if key.startswith("task_")}
@@ -81,16 +78,7 @@ def test_a_list_is_part_of_the_run_and_tests_are_on_the_held_out_one(
     assert entries["tasks"] == [{"g": 5}, {"g": 10, "l": 0.5}, {"g": 15.0, "l": 1.5}]
     assert entries["test-tasks"] == [{"g": 7.0}, {"l": 2.0}]
     command.succeeds("train", "--resume", run, "--num-batches", 3, "--num-workers", 0, "--logger", "none")
-    arguments = (
-        "--config",
-        run / "config.json",
-        "--policy",
-        run / "policy.th",
-        "--num-workers",
-        0,
-        "--seed",
-        3,
-    )
+    arguments = policy_of(run)
     command.succeeds("test", *arguments, "--output", out)
     held_out = load(out)
     assert held_out["returns"].shape[1] == 2
