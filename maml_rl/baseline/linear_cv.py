@@ -1,5 +1,8 @@
 """A linear baseline whose ridge is chosen by cross-validation over episodes."""
 
+import math
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -11,6 +14,8 @@ RIDGES = tuple(10.0**power for power in range(1, -7, -1))
 """Ridges to choose from, per step; the strongest first."""
 RIDGE_ALONE = 1e-2
 """The ridge where there is one episode, and so none to predict."""
+HOPELESS = 2.0
+"""Times the least error, at which weaker ridges are not tried any more: they follow noise."""
 FOLDS = 5
 """Groups of episodes that are predicted from the others: as many as there are episodes, at most so many."""
 
@@ -27,13 +32,9 @@ class CrossValidatedBaseline(TaskwiseBaseline):
         """Return the ridge regression of the returns."""
         columns = polynomials(steps.observations, steps.times)
         scaling = Scaling.of(columns)
-        design = scaling(columns)
-        if design.shape[1] > design.shape[0]:
-            axes = _principal_axes(design)
-            weight, intercept = _fit(design @ axes, steps)
-            weight = axes @ weight
-        else:
-            weight, intercept = _fit(design, steps)
+        telling = scaling.scale != 0
+        weight = torch.zeros_like(scaling.mean)
+        weight[telling], intercept = _fit(scaling(columns)[:, telling], steps)
         return lambda observations, times: scaling(polynomials(observations, times)) @ weight + intercept
 
 
@@ -44,7 +45,16 @@ def _principal_axes(design: Float[Tensor, "n F"]) -> Float[Tensor, "F d"]:
     return design.mT @ (rows[:, spanned] / variances[spanned].sqrt())
 
 
-def _fit(design: Float[Tensor, "n d"], steps: Steps) -> tuple[Float[Tensor, "d"], Float[Tensor, ""]]:
+def _fit(design: Float[Tensor, "n F"], steps: Steps) -> tuple[Float[Tensor, "F"], Float[Tensor, ""]]:
+    """Return weights and intercept under the best ridge; no equation is larger than there are steps."""
+    if design.shape[1] <= design.shape[0]:
+        return _fit_narrow(design, steps)
+    axes = _principal_axes(design)
+    weight, intercept = _fit_narrow(design @ axes, steps)
+    return axes @ weight, intercept
+
+
+def _fit_narrow(design: Float[Tensor, "n d"], steps: Steps) -> tuple[Float[Tensor, "d"], Float[Tensor, ""]]:
     """Return weights and intercept under the best ridge; the intercept is not shrunk."""
     design = torch.cat([design, torch.ones_like(steps.returns[:, None])], dim=-1)
     centre = steps.returns.mean()
@@ -57,17 +67,31 @@ def _fit(design: Float[Tensor, "n d"], steps: Steps) -> tuple[Float[Tensor, "d"]
         return torch.cholesky_solve(moments[:, None], factor)[:, 0]
 
     gram, moments = design.mT @ design, design.mT @ returns
-    errors = torch.zeros(len(RIDGES), dtype=design.dtype, device=design.device)
-    for left_out in _folds(steps.episodes):
-        part, its_returns = design[left_out], returns[left_out]
-        others = gram - part.mT @ part, moments - part.mT @ its_returns
-        rows = len(design) - len(part)
-        weights = torch.stack([solve(*others, ridge, rows) for ridge in RIDGES], dim=-1)
-        errors += (part @ weights - its_returns[:, None]).square().sum(0)
-    alone = int(steps.episodes[-1]) == 0
-    ridge = RIDGE_ALONE if alone else RIDGES[int(errors.argmin())]
+    parts = [(design[rows], returns[rows]) for rows in _folds(steps.episodes)]
+    others = [(gram - part.mT @ part, moments - part.mT @ its_returns) for part, its_returns in parts]
+
+    def error(ridge: float) -> float:
+        """Return the squared error of each part of the episodes as the others predict it."""
+        return sum(
+            float((part @ solve(*rest, ridge, len(design) - len(part)) - its_returns).square().sum())
+            for (part, its_returns), rest in zip(parts, others, strict=True)
+        )
+
+    ridge = _best_ridge(error) if parts else RIDGE_ALONE
     weight = solve(gram, moments, ridge, len(design))
     return weight[:-1], weight[-1] + centre
+
+
+def _best_ridge(error: Callable[[float], float]) -> float:
+    """Return the ridge of the least error, from the strongest on until an error is hopeless."""
+    best, least = RIDGES[0], math.inf
+    for ridge in RIDGES:
+        its_error = error(ridge)
+        if its_error < least:
+            best, least = ridge, its_error
+        elif its_error > HOPELESS * least:
+            break
+    return best
 
 
 def _folds(episodes: Int[Tensor, "n"]) -> list[Tensor]:
