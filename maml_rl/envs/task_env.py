@@ -79,6 +79,8 @@ class TaskVectorEnv(VectorEnv[Array, Array, Array]):
     """
 
     metadata: dict[str, Any] = {"autoreset_mode": AutoresetMode.DISABLED}
+    closed = True
+    """True before it is made, too: Gymnasium closes what could not be."""
 
     def __init__(
         self,
@@ -97,6 +99,7 @@ class TaskVectorEnv(VectorEnv[Array, Array, Array]):
         self._num_tasks = num_envs
         self._elapsed = 0
         self._rngs: list[np.random.Generator] = []
+        self.closed = False
 
     @property
     def episodes_per_task(self) -> int:

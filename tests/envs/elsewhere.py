@@ -257,6 +257,8 @@ class Selector:
 class Carl(gym.Wrapper[Any, Any, Any, Any]):
     """CARL's interface: a wrapper that sets a context's features on the environment in it."""
 
+    metadata: Any = {"render_modes": []}  # Gymnasium 1.1 makes no wrapper without.
+
     def __init__(
         self, contexts: Any = None, obs_context_features: Any = None, obs_context_as_dict: bool = True
     ):

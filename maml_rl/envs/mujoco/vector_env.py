@@ -40,6 +40,7 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
     ):
         self.locomotion = self.family(**kwargs)
         self.model = load_model(self.locomotion)
+        self._rollout = Rollout(nthread=0)
         super().__init__(
             num_envs,
             max_episode_steps,
@@ -50,7 +51,6 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
         self._actuation = Actuation(self.model, normalization_scale)
         self._measurements = Measurements(self.locomotion, self.model)
         self._data = [mujoco.MjData(self.model)]
-        self._rollout = Rollout(nthread=0)
         size = mujoco.mj_stateSize(self.model, mujoco.mjtState.mjSTATE_FULLPHYSICS.value)
         frames = self.family.frame_skip
         # One row per environment: time, qpos, qvel (the models have no activations).
