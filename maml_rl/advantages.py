@@ -111,11 +111,21 @@ def normalize(
     Args:
         largest: no return of the task is further from 0. Below 1, deviations that small count in proportion.
     """
+    centred, deviation = centre(advantages, weights, largest)
+    return centred / deviation
+
+
+def centre(
+    advantages: Float[Tensor, "*N T K"],
+    weights: Float[Tensor, "*N T K"],
+    largest: Float[Tensor, "*N"] | None = None,
+) -> tuple[Float[Tensor, "*N T K"], Float[Tensor, "*N 1 1"]]:
+    """Return the advantages shifted as by `normalize`, and what it divides them by."""
     mean = (weights * advantages).sum((-2, -1), keepdim=True)
     centred = (advantages - mean) * (weights > 0)
     variance = (weights * centred**2).sum((-2, -1), keepdim=True)
     scale = 1.0 if largest is None else largest.clamp(TINY, 1.0)[..., None, None]
-    return centred / (variance.sqrt() + EPSILON * scale)
+    return centred, variance.sqrt() + EPSILON * scale
 
 
 def rewards_differ(rewards: Float[Tensor, "*N T K"]) -> Bool[Tensor, "*N"]:

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from maml_rl.advantages import (
     Credit,
+    centre,
     discounted_returns,
     generalized_advantages,
-    normalize,
     rewards_differ,
     step_mask,
     step_weights,
@@ -43,6 +43,8 @@ class EpisodeData(NamedTuple):
     """True if the time limit ended the episode, where it is known."""
     extras: Mapping[str, Shaped[Tensor, "*N T K"]] = MappingProxyType({})
     """Numbers of each step that the environment told in ``info``; 0 behind an episode's end."""
+    reward_scale: Float[Tensor, "*N"] | None = None
+    """The factor between rewards and advantages, once these are computed; 0 where no action mattered."""
 
 
 @runtime_checkable
@@ -199,8 +201,9 @@ class BatchEpisodes:
     ) -> Float[Tensor, "T K"]:
         """Set and return GAE advantages over ``baseline``, which must have been fitted."""
         credit = Credit(self.gamma, gae_lambda, bootstrap_truncated, self.mean_over, normalize)
-        self._advantages = compute_advantages(self.data, baseline, credit)
-        return self._advantages
+        advantages, scale = scaled_advantages(self.data, baseline, credit)
+        self._data, self._advantages = self.data._replace(reward_scale=scale), advantages
+        return advantages
 
     def __len__(self) -> int:
         return self.data.rewards.shape[0]
@@ -218,6 +221,17 @@ def compute_advantages(
     Raises:
         ValueError: bootstrapping was asked for and the data lacks the last observations.
     """
+    return scaled_advantages(data, baseline, credit)[0]
+
+
+def scaled_advantages(
+    data: EpisodeData, baseline: FittedBaseline, credit: Credit
+) -> tuple[Float[Tensor, "*N T K"], Float[Tensor, "*N"]]:
+    """Return `compute_advantages`, and the factor between rewards and them, as float32.
+
+    Raises:
+        ValueError: as there.
+    """
     last_values = None
     if credit.bootstrap_truncated:
         last_values = baseline.last_values(data)
@@ -226,12 +240,15 @@ def compute_advantages(
     advantages = generalized_advantages(
         data.rewards, baseline.values(data), data.lengths, credit.gamma, credit.gae_lambda, last_values
     )
+    scale = torch.ones_like(advantages[..., 0, 0])
     if credit.normalized:
         weights = step_weights(data.lengths, data.rewards.shape[-2], credit.mean_over, advantages.dtype)
         largest = data.rewards.abs().double().sum(-2).amax(-1)
-        advantages = normalize(advantages, weights, largest)
-        advantages = torch.where(rewards_differ(data.rewards)[..., None, None], advantages, 0.0)
-    return advantages.float()
+        centred, deviation = centre(advantages, weights, largest)
+        matter = rewards_differ(data.rewards)
+        advantages = torch.where(matter[..., None, None], centred / deviation, 0.0)
+        scale = torch.where(matter, 1 / deviation[..., 0, 0], 0.0)
+    return advantages.float(), scale.float()
 
 
 def _pad(steps: Mapping[int, Sequence[Step]], batch_size: int, device: torch.device) -> EpisodeData:

@@ -6,12 +6,15 @@ derivatives are the policy's matter (`maml_rl.policies.base.Linearisation`).
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maml_rl.advantages import discounted_returns
+from maml_rl.config.keys.gradient_steps import InnerLossName
 from maml_rl.policies.distributions import ActionDistribution
 from maml_rl.stacked import StackedEpisodes
 
@@ -90,6 +93,57 @@ def _likelihood_ratio(pi: ActionDistribution, batch: StackedEpisodes) -> Float[T
 
 # Not by a decorator, which would hide the function: it travels to worker processes by its name.
 likelihood_ratio = Loss(_likelihood_ratio)
+
+
+def _loaded_dice(pi: ActionDistribution, batch: StackedEpisodes) -> Float[Tensor, "N"]:
+    """Return ``-E[A (R - R')]``, Loaded DiCE's objective (Farquhar et al. 2019, eq. 13).
+
+    R is the ratio of the probabilities of an episode's actions up to a step, ``pi / pi_old``, and R' that of
+    the actions before it. At the old policy, where both are the paper's boxes, the gradient is that of
+    `reinforce`, and the second derivative an unbiased estimate.
+    """
+    now, until = _log_ratios(pi, batch)
+    return -mean(batch.advantages * (until.exp() - (until - now).exp()), batch)
+
+
+loaded_dice = Loss(_loaded_dice)
+
+
+def _dice(pi: ActionDistribution, batch: StackedEpisodes, gamma: float) -> Float[Tensor, "N"]:
+    """Return ``-E[G (R - R') - (G - A) (r - 1)]``: DiCE's objective with a baseline (Foerster et al. 2018).
+
+    G are discounted returns from each step on, in the units of the advantages, r the ratio of the step's own
+    action, R and R' as in `loaded_dice`. Summed over an episode, ``G (R - R')`` is ``sum_t R_t r_t`` (eq. 12)
+    without the discount of its start. The baseline (eq. 15) lowers the variance of the gradient alone.
+    """
+    order = batch.step_order
+    rewards = order.rewards * order.reward_scale[:, None]
+    returns = order.flat(discounted_returns(order.by_time(rewards), gamma))
+    now, until = _log_ratios(pi, batch)
+    of_returns = returns * (until.exp() - (until - now).exp())
+    of_baseline = (returns - batch.advantages) * (now.exp() - 1)
+    return -mean(of_returns - of_baseline, batch)
+
+
+def _log_ratios(
+    pi: ActionDistribution, batch: StackedEpisodes
+) -> tuple[Float[Tensor, "N M"], Float[Tensor, "N M"]]:
+    """Return ``log(pi / pi_old)`` of each action, and of an episode's actions up to it together."""
+    order = batch.step_order
+    change = pi.log_prob(batch.actions) - batch.old_policy.log_prob(batch.actions)
+    now = torch.where(batch.weights > 0, change, 0.0)
+    return now, order.flat(order.by_time(now).cumsum(1))
+
+
+def inner_loss(name: InnerLossName, gamma: float) -> Loss:
+    """Return the loss of inner steps called ``name``, of rewards that are discounted by ``gamma``."""
+    losses = {
+        "reinforce": reinforce,
+        "likelihood-ratio": likelihood_ratio,
+        "dice": Loss(partial(_dice, gamma=gamma)),
+        "loaded-dice": loaded_dice,
+    }
+    return losses[name]
 
 
 class Objective:

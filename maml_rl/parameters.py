@@ -1,6 +1,6 @@
 """Flat vectors of parameters and their named parts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 
 import torch
@@ -38,6 +38,18 @@ class Layout:
     def join(self, parts: Params) -> Float[Tensor, "P"]:
         """Return one vector that holds copies of the named parts."""
         return torch.cat([parts[name].detach().reshape(-1) for name in self.shapes])
+
+    def mask(self, names: Iterable[str]) -> Float[Tensor, "P"]:
+        """Return 1 for the numbers of the named parts, 0 for the others.
+
+        Raises:
+            KeyError: there is no such part.
+        """
+        mask = torch.zeros(self.size)
+        parts = self.view(mask)
+        for name in names:
+            parts[name].fill_(1.0)
+        return mask
 
     @cached_property
     def _sizes(self) -> list[int]:

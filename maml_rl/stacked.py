@@ -1,15 +1,41 @@
 """Tasks side by side, as losses take them."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
+from math import ceil
 from typing import Any, NamedTuple
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 from maml_rl.advantages import step_mask, step_weights
 from maml_rl.config import MeanOver
 from maml_rl.episode import BatchEpisodes, EpisodeData
+
+
+class StepOrder(NamedTuple):
+    """The steps of N tasks as they follow one another in K episodes, for losses that look at whole ones."""
+
+    rewards: Float[Tensor, "N M"]
+    places: Int[Tensor, "N M"]
+    """Number of each step where time and episodes are counted through, ``t K + k``."""
+    lengths: Int[Tensor, "N K"]
+    """Real steps of each episode."""
+    reward_scale: Float[Tensor, "N"]
+    """The factor between rewards and advantages."""
+
+    def by_time(self, x: Float[Tensor, "N M"]) -> Float[Tensor, "N T K"]:
+        """Return ``x`` with time and episodes apart; behind an episode's end it must be 0."""
+        tasks, episodes = self.lengths.shape
+        steps = int(self.lengths.max())
+        return (
+            x.new_zeros(tasks, steps * episodes).scatter_add(1, self.places, x).view(tasks, steps, episodes)
+        )
+
+    def flat(self, x: Float[Tensor, "N T K"]) -> Float[Tensor, "N M"]:
+        """Return the inverse of `by_time`; behind an episode's end there is anything."""
+        return x.flatten(1).gather(1, self.places)
 
 
 class StackedEpisodes(NamedTuple):
@@ -24,6 +50,8 @@ class StackedEpisodes(NamedTuple):
     weights: Float[Tensor, "N M"]
     old: Any = None
     """The `ActionDistribution` that the actions were drawn from, where it is known."""
+    order: StepOrder | None = None
+    """How the steps follow one another, where it is known."""
 
     @property
     def old_policy(self) -> Any:
@@ -36,27 +64,77 @@ class StackedEpisodes(NamedTuple):
             raise ValueError("these episodes do not say which policy sampled them: set batch.old")
         return self.old
 
+    @property
+    def step_order(self) -> StepOrder:
+        """How the steps follow one another.
+
+        Raises:
+            ValueError: it is not known.
+        """
+        if self.order is None:
+            raise ValueError(
+                "these episodes do not say what their advantages come of: compute them, or set order"
+            )
+        return self.order
+
+    def part(self, fraction: float) -> "StackedEpisodes":
+        """Return the first episodes of each task, ``ceil(fraction K)`` of them; weights sum to 1 again.
+
+        Episodes of a task are drawn alike, each by itself: the first are as good as any.
+        """
+        order = self.step_order
+        episodes = order.lengths.shape[1]
+        taken = ceil(fraction * episodes)
+        kept = (self.weights > 0) & (order.places % episodes < taken)
+        rows = (~kept).int().argsort(dim=1, stable=True)[:, : int(kept.sum(1).max())]
+
+        def take(x: Tensor) -> Tensor:
+            if x.shape[1] != self.weights.shape[1]:  # What all states share.
+                return x
+            index = rows.view(*rows.shape, *(1,) * (x.dim() - 2)).expand(*rows.shape, *x.shape[2:])
+            return x.gather(1, index)
+
+        observations, actions, advantages, weights = map(take, self[:4])
+        weights = weights * take(kept)
+        return StackedEpisodes(
+            observations,
+            actions,
+            advantages,
+            weights / weights.sum(1, keepdim=True),
+            None if self.old is None else type(self.old)(*map(take, self.old)),
+            order._replace(rewards=take(order.rewards * kept), places=take(order.places)),
+        )
+
     def split(self, size: int) -> "Iterator[StackedEpisodes]":
         """Yield the tasks in groups of ``size``; the last may be smaller."""
         data = (torch.split(x, size) for x in self[:4])
         groups = [StackedEpisodes(*group) for group in zip(*data, strict=True)]
-        if self.old is None:
-            yield from groups
-            return
-        olds = zip(*(torch.split(x, size) for x in self.old), strict=True)
-        for group, old in zip(groups, olds, strict=True):
-            yield group._replace(old=type(self.old)(*old))
+        for group, old, order in zip(groups, _split(self.old, size), _split(self.order, size), strict=False):
+            yield group._replace(old=old, order=order)
+
+
+def _split(tensors: Any, size: int) -> Iterator[Any]:
+    """Yield a named tuple's tasks in groups of ``size``; None again and again if there is none."""
+    if tensors is None:
+        return repeat(None)
+    return (type(tensors)(*group) for group in zip(*(torch.split(x, size) for x in tensors), strict=True))
 
 
 def stack_data(
     data: EpisodeData, advantages: Float[Tensor, "N T K"], mean_over: MeanOver = "episodes"
 ) -> StackedEpisodes:
     """Merge time and episodes of tasks that were recorded side by side."""
+    tasks, steps, episodes = data.rewards.shape
+    order = None
+    if data.reward_scale is not None:
+        places = torch.arange(steps * episodes, device=data.rewards.device).expand(tasks, -1)
+        order = StepOrder(data.rewards.flatten(1), places, data.lengths, data.reward_scale)
     return StackedEpisodes(
         data.observations.flatten(1, 2).flatten(2),
         data.actions.flatten(1, 2),
         advantages.flatten(1),
-        step_weights(data.lengths, data.rewards.shape[-2], mean_over).flatten(1),
+        step_weights(data.lengths, steps, mean_over).flatten(1),
+        order=order,
     )
 
 
@@ -68,9 +146,26 @@ def stack_episodes(episodes: Sequence[BatchEpisodes], device: torch.device | str
         return nn.utils.rnn.pad_sequence(steps, batch_first=True).to(device)
 
     masks = [step_mask(batch.data.lengths, len(batch)) for batch in episodes]
+    order, lengths = None, [batch.data.lengths for batch in episodes]
+    scales = [batch.data.reward_scale for batch in episodes if batch.data.reward_scale is not None]
+    if len(scales) == len(episodes):
+        most = max(batch.batch_size for batch in episodes)
+        order = StepOrder(
+            stack(batch.rewards for batch in episodes),
+            stack(_places(mask, most) for mask in masks),
+            nn.utils.rnn.pad_sequence(lengths, batch_first=True).to(device),
+            torch.stack(scales).to(device),
+        )
     return StackedEpisodes(
         observations=stack(batch.observations.flatten(2) for batch in episodes),
         actions=stack(batch.actions for batch in episodes),
         advantages=stack(batch.advantages for batch in episodes),
         weights=stack(batch.weights for batch in episodes),
+        order=order,
     )
+
+
+def _places(mask: Bool[Tensor, "T K"], episodes: int) -> Int[Tensor, "T K"]:
+    """Return the number of each step where ``episodes`` lie side by side."""
+    time, episode = (torch.arange(size, device=mask.device) for size in mask.shape)
+    return time[:, None] * episodes + episode

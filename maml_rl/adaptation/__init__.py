@@ -2,6 +2,7 @@
 
 from maml_rl.adaptation.base import Adaptation, AdaptationStep
 from maml_rl.adaptation.gradient_step import GradientStep
+from maml_rl.adaptation.scaled_step import PartialStep, ScaledGradientStep
 from maml_rl.adaptation.unrolled import Unrolled
 
-__all__ = ["Adaptation", "AdaptationStep", "GradientStep", "Unrolled"]
+__all__ = ["Adaptation", "AdaptationStep", "GradientStep", "PartialStep", "ScaledGradientStep", "Unrolled"]

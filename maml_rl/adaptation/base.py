@@ -63,6 +63,10 @@ class Adaptation(ABC):
         """Return the parameters of tasks before the first step."""
         return theta.expand(num_tasks, -1)
 
+    def learned(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
+        """Return ``vectors`` with 0 for the parts of theta that outer steps leave as they are."""
+        return vectors
+
     @abstractmethod
     def step_size(self, scale: float) -> float:
         """Return what tables call the size of a step that is ``scale`` times as long as usual."""

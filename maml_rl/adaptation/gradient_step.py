@@ -1,7 +1,6 @@
 """Gradient steps on a loss of the task's own episodes (Finn et al. 2017, eq. 1)."""
 
 from collections.abc import Iterable
-from functools import partial
 
 import torch
 from jaxtyping import Float
@@ -37,13 +36,19 @@ class GradientStep(Adaptation):
         tasks, steps = batch.weights.shape
         at_once = max(1, CPU_CHUNK_STEPS // max(1, steps)) if batch.weights.device.type == "cpu" else tasks
         groups = zip(torch.split(params, at_once), batch.split(at_once), strict=True)
-        return torch.cat([self._step(group, part, self.step_size(scale)) for group, part in groups])
+        return torch.cat([self._step(group, part, scale) for group, part in groups])
 
     def _step(
-        self, params: Float[Tensor, "N P"], batch: StackedEpisodes, step_size: float
+        self, params: Float[Tensor, "N P"], batch: StackedEpisodes, scale: float
     ) -> Float[Tensor, "N P"]:
         at = self.policy.linearise(batch.observations, params)
-        return params - step_size * at.vjp(self.loss.gradient(at.pi, _with_old(batch, at)))
+        return self.moved(params, at.vjp(self.loss.gradient(at.pi, with_old(batch, at))), scale)
+
+    def moved(
+        self, params: Float[Tensor, "N P"], gradient: Float[Tensor, "N P"], scale: float
+    ) -> Float[Tensor, "N P"]:
+        """Return the parameters after a step, given the loss's gradient before it."""
+        return params - self.step_size(scale) * gradient
 
     def linearise(self, params: Float[Tensor, "N P"], batch: StackedEpisodes) -> AdaptationStep:
         """Return the step with its derivatives."""
@@ -51,16 +56,30 @@ class GradientStep(Adaptation):
         return kind(self, params, batch)
 
 
-class _FirstOrder(AdaptationStep):
-    """A gradient step whose gradient counts as a constant."""
+class StepTaken(AdaptationStep):
+    """A gradient step, and what its derivatives are made of.
+
+    Args:
+        rule: by which it is taken.
+    """
 
     def __init__(self, rule: GradientStep, params: Float[Tensor, "N P"], batch: StackedEpisodes):
-        self.at = rule.policy.linearise(batch.observations, params)
-        self.batch, self.length = _with_old(batch, self.at), rule.length
-        self.pi = self.at.pi
-        self.gradient = rule.loss.gradient(self.pi, self.batch)
-        self.params = params - self.length * self.at.vjp(self.gradient)
-        self.gradient_norms = (self.params - params).norm(dim=-1) / self.length
+        self.rule, self.at = rule, rule.policy.linearise(batch.observations, params)
+        self.batch, self.pi = with_old(batch, self.at), self.at.pi
+        self.cotangent = rule.loss.gradient(self.pi, self.batch)
+        """The loss's gradient by the numbers of `pi`."""
+        self.gradient = self.at.vjp(self.cotangent)
+        """The loss's gradient by the parameters before the step."""
+        self.params = rule.moved(params, self.gradient, 1.0)
+        self.gradient_norms = self.gradient.norm(dim=-1)
+
+    def cotangent_dot(self, tangent: ActionDistribution) -> ActionDistribution:
+        """Return how `cotangent` changes in the direction ``tangent``."""
+        return self.rule.loss.gradient_dot(self.pi, self.batch, tangent)
+
+
+class _FirstOrder(StepTaken):
+    """A gradient step whose gradient counts as a constant."""
 
     def jvp(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
         return vectors
@@ -71,31 +90,30 @@ class _FirstOrder(AdaptationStep):
         return vectors if cotangent is None else vectors + self.at.vjp(cotangent)
 
 
-class _SecondOrder(_FirstOrder):
+class _SecondOrder(StepTaken):
     """A gradient step with its Jacobian, ``I - alpha H``, which is symmetric."""
 
     def __init__(self, rule: GradientStep, params: Float[Tensor, "N P"], batch: StackedEpisodes):
         super().__init__(rule, params, batch)
-        self._hessian = self.at.hessian(self.gradient)
-        self._gradient_dot = partial(rule.loss.gradient_dot, self.pi, self.batch)
+        self._hessian = self.at.hessian(self.cotangent)
 
     def jvp(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
-        return vectors - self.length * self._hessian.product(vectors, self._gradient_dot)
+        return vectors - self.rule.length * self._hessian.product(vectors, self.cotangent_dot)
 
     def vjp(
         self, vectors: Float[Tensor, "N P"], cotangent: Iterable[Tensor] | None = None
     ) -> Float[Tensor, "N P"]:
         if cotangent is None:
             return self.jvp(vectors)
-        parts = [part / self.length for part in cotangent]
+        parts = [part / self.rule.length for part in cotangent]
 
         # One sweep back through the network serves both: H v and Jᵀ u differ in what reaches the outputs.
-        def gradient_dot(tangent: ActionDistribution) -> list[Tensor]:
-            return [dot - part for dot, part in zip(self._gradient_dot(tangent), parts, strict=True)]
+        def less_parts(tangent: ActionDistribution) -> list[Tensor]:
+            return [dot - part for dot, part in zip(self.cotangent_dot(tangent), parts, strict=True)]
 
-        return vectors - self.length * self._hessian.product(vectors, gradient_dot)
+        return vectors - self.rule.length * self._hessian.product(vectors, less_parts)
 
 
-def _with_old(batch: StackedEpisodes, at: Linearisation) -> StackedEpisodes:
+def with_old(batch: StackedEpisodes, at: Linearisation) -> StackedEpisodes:
     """Return the batch with its old policy: the one at hand, unless another is known."""
     return batch if batch.old is not None else batch._replace(old=at.pi)

@@ -17,23 +17,32 @@ class Unrolled:
     Args:
         theta: the meta-parameters, in the precision of the episodes.
         batches: the rounds' episodes; the last ones are sampled after adaptation.
+        path: parameters before each step and after the last, if they are not to follow from ``batches``.
     """
 
-    def __init__(self, adaptation: Adaptation, theta: Float[Tensor, "P"], batches: Sequence[StackedEpisodes]):
+    def __init__(
+        self,
+        adaptation: Adaptation,
+        theta: Float[Tensor, "P"],
+        batches: Sequence[StackedEpisodes],
+        path: Sequence[Float[Tensor, "N P"]] = (),
+    ):
         *train, valid = batches
+        self._adaptation = adaptation
         self.steps: list[AdaptationStep] = []
-        params = adaptation.start(theta, valid.weights.shape[0])
-        for batch in train:
-            self.steps.append(adaptation.linearise(params, batch))
-            params = self.steps[-1].params
-        self.params = params
-        """phi, the parameters after the last step."""
-        self._valid = adaptation.policy.linearise(valid.observations, params)
+        self.path = [*path] or [adaptation.start(theta, valid.weights.shape[0])]
+        """The parameters before each step and after the last, which are phi."""
+        for i, batch in enumerate(train):
+            self.steps.append(adaptation.linearise(self.path[i], batch))
+            if not path:
+                self.path.append(self.steps[-1].params)
+        self._valid = adaptation.policy.linearise(valid.observations, self.path[-1])
         pis = [*(step.pi for step in self.steps), self._valid.pi]
         self.rounds = [Round(pi, batch) for pi, batch in zip(pis, batches, strict=True)]
 
     def jvp(self, vectors: Float[Tensor, "N P"]) -> ActionDistribution:
         """Return how the last round's distribution changes when theta does."""
+        vectors = self._adaptation.learned(vectors)
         for step in self.steps:
             vectors = step.jvp(vectors)
         return self._valid.jvp(vectors)
@@ -50,4 +59,4 @@ class Unrolled:
         vectors = self._valid.vjp(valid)
         for step, cotangent in zip(reversed(self.steps), reversed(train), strict=True):
             vectors = step.vjp(vectors, cotangent)
-        return vectors
+        return self._adaptation.learned(vectors)

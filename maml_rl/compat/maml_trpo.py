@@ -92,11 +92,14 @@ class MAMLTRPO:
         settings = SimpleNamespace(
             fast_lr=self.fast_lr,
             first_order=self.first_order,
+            inner_loss="reinforce",
+            gamma=1.0,  # Which this loss has no use for.
             max_kl=max_kl,
             cg_iters=cg_iters,
             cg_damping=cg_damping,
             ls_max_steps=ls_max_steps,
             ls_backtrack_ratio=ls_backtrack_ratio,
+            fisher_fraction=1.0,
         )
         learner = TrustRegionMAML(self.policy, settings, self.device, rebuild=self.rebuild)
         state = MetaState(self.policy.get_vector(), {})

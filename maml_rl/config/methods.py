@@ -47,11 +47,15 @@ class Method:
         return (self.block.__doc__ or "").partition("\n")[0]
 
 
+PLACES = {
+    "maml-trpo": ("maml_trpo:MAMLTRPOKeys", "maml_trpo:TrustRegionMAML"),
+    "promp": ("promp:ProMPKeys", "promp:ProMP"),
+}
+"""The keys in `maml_rl.config.keys`, and the class in `maml_rl.metalearners`, of each method that ships."""
+
 METHODS = {
-    "maml-trpo": Method(
-        "maml_rl.config.keys.maml_trpo:MAMLTRPOKeys", "maml_rl.metalearners.maml_trpo:TrustRegionMAML"
-    ),
-    "promp": Method("maml_rl.config.keys.promp:ProMPKeys", "maml_rl.metalearners.promp:ProMP"),
+    name: Method(f"maml_rl.config.keys.{keys}", f"maml_rl.metalearners.{learner}")
+    for name, (keys, learner) in PLACES.items()
 }
 
 

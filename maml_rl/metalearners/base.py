@@ -50,7 +50,8 @@ class MetaLearner(ABC):
     """A method of meta-learning: how tasks adapt, and how theta follows from what they did.
 
     Args:
-        policy: a template; it is copied to ``device``, and its own parameters are the initial theta.
+        policy: a template, of `extended`; it is copied to ``device``, and its own parameters are the initial
+            theta.
         settings: the config, with the method's own keys.
         device: where updates are computed.
         rebuild: linearise a chunk of tasks anew for each question put to it, and forget it after the answer.
@@ -72,9 +73,18 @@ class MetaLearner(ABC):
         self.adaptation = self.adapts(copy.deepcopy(policy).to(self.device), settings)
 
     @staticmethod
+    def extended(policy: Policy, settings: Any) -> Policy:
+        """Return the policy with what the method adds to theta, drawn from torch's generator if at random."""
+        return policy
+
+    @staticmethod
     @abstractmethod
     def adapts(policy: Policy, settings: Any) -> Adaptation:
-        """Return how tasks adapt; the same for workers, tests and videos."""
+        """Return how tasks adapt; the same for workers, tests and videos.
+
+        Args:
+            policy: of `extended`.
+        """
 
     @property
     def layout(self) -> Layout:
@@ -138,13 +148,13 @@ class GradientMetaLearner(MetaLearner):
         known["inner_grad_norm"] = problem.inner_grad_norms.mean().item()
         known["entropy"] = problem.entropies.mean().item()
         return MetaUpdate(
-            MetaState(step.theta, self.remember(state, step)),
+            MetaState(step.theta, self.remember(state, step, rounds)),
             {name: known[name] for name in self.columns},
             _per_task(step),
             chunks.seconds_waiting,
         )
 
-    def remember(self, state: MetaState, step: Step) -> Mapping[str, Tensor]:
+    def remember(self, state: MetaState, step: Step, rounds: Rounds) -> Mapping[str, Tensor]:
         """Return the memory after a step: the optimiser's, and what else a method keeps."""
         return step.memory
 

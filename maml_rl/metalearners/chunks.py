@@ -62,7 +62,7 @@ class Chunks:
         steps = 0
         for of_task in zip(*self._rounds, strict=True):
             asked = time.perf_counter()
-            episodes = [_resolve(future) for future in of_task]
+            episodes = [resolved(future) for future in of_task]
             self.seconds_waiting += time.perf_counter() - asked
             size = max(batch.num_steps for batch in episodes)
             if pending and limit is not None and steps + size > limit:
@@ -95,5 +95,6 @@ def chunk_threads() -> Iterator[Callable[[Callable[[S], T], Iterable[S]], list[T
         yield parallel_map
 
 
-def _resolve(episodes: Episodes) -> BatchEpisodes:
+def resolved(episodes: Episodes) -> BatchEpisodes:
+    """Return the episodes, waiting for them if need be."""
     return episodes if isinstance(episodes, BatchEpisodes) else episodes.result()

@@ -2,10 +2,11 @@
 
 from typing import Any, ClassVar
 
-from maml_rl.adaptation import Adaptation, GradientStep
-from maml_rl.losses import Objective, reinforce, surrogate
+from maml_rl.adaptation import Adaptation
+from maml_rl.losses import Objective, surrogate
 from maml_rl.metalearners.base import GradientMetaLearner, MetaState
 from maml_rl.metalearners.columns import ACCEPTED, OBJECTIVE, STATISTICS, Column
+from maml_rl.metalearners.parts import gradient_steps, trust_region
 from maml_rl.optim.trust_region import TrustRegion
 from maml_rl.policies.base import Policy
 
@@ -30,16 +31,13 @@ class TrustRegionMAML(GradientMetaLearner):
 
     @staticmethod
     def adapts(policy: Policy, settings: Any) -> Adaptation:
-        """Return gradient steps on REINFORCE's loss."""
-        return GradientStep(policy, reinforce, settings.fast_lr, settings.first_order)
+        """Return gradient steps on REINFORCE's loss, unless the settings name another."""
+        return gradient_steps(policy, settings)
 
     @property
     def optimizer(self) -> TrustRegion:
         """Return the trust region of the settings."""
-        keys = self.settings
-        return TrustRegion(
-            keys.max_kl, keys.cg_iters, keys.cg_damping, keys.ls_max_steps, keys.ls_backtrack_ratio
-        )
+        return trust_region(self.settings)
 
     def objective(self, state: MetaState) -> Objective:
         """Return the surrogate loss of the valid round."""

@@ -40,6 +40,7 @@ class TaskChunk:
         self._theta, self._keep = theta, keep
         self.size, self._dtype = batches[-1].weights.shape[0], batches[-1].weights.dtype
         self._kept: Unrolled | None = None
+        self._kept_part: Unrolled | None = None
 
     def at_old(
         self,
@@ -59,14 +60,17 @@ class TaskChunk:
         self._know_old()
         return self._objective_at(self._unroll(theta))
 
-    def fisher_product(self, vector: Float[Tensor, "P"]) -> Float[Tensor, "N P"]:
+    def fisher_product(self, vector: Float[Tensor, "P"], fraction: float = 1.0) -> Float[Tensor, "N P"]:
         """Return the Hessian of each task's KL(old || new) at the old theta, times ``vector``.
 
         At the old theta the gradient of the KL is zero, so its Hessian has no term with the second derivative
         of adaptation. It is ``Jᵀ F J``, where ``F`` is the Fisher matrix of the action distribution's own
         numbers and ``J`` their Jacobian by theta. No third derivative is taken.
+
+        Args:
+            fraction: part of the episodes to take expectations over, in every round; adaptation has had all.
         """
-        unrolled = self._unroll_old()
+        unrolled = self._unroll_old() if fraction == 1 else self._unroll_part(fraction)
         pi, batch = unrolled.rounds[-1]
         tangent = unrolled.jvp(vector.to(self._dtype).expand(self.size, -1))
         return unrolled.vjp([pi.fisher(tangent, batch.weights)])
@@ -111,6 +115,17 @@ class TaskChunk:
             self._kept = unrolled
         return unrolled
 
+    def _unroll_part(self, fraction: float) -> Unrolled:
+        """Linearise a part of the episodes along the path that all of them gave."""
+        if self._kept_part is not None:
+            return self._kept_part
+        path = self._unroll_old().path
+        batches = [batch.part(fraction) for batch in self._batches]
+        unrolled = Unrolled(self._adaptation, self._theta.to(self._dtype), batches, path)
+        if self._keep:
+            self._kept_part = unrolled
+        return unrolled
+
     def _unroll(self, theta: Float[Tensor, "P"]) -> Unrolled:
         return Unrolled(self._adaptation, theta.to(self._dtype), self._batches)
 
@@ -140,9 +155,9 @@ class MetaProblem:
         """
         return self._at_old
 
-    def fisher_product(self, vector: Float[Tensor, "P"]) -> Float[Tensor, "P"]:
+    def fisher_product(self, vector: Float[Tensor, "P"], fraction: float = 1.0) -> Float[Tensor, "P"]:
         """Return the Hessian of the valid round's mean KL(old || new) at the old theta, times ``vector``."""
-        products = torch.cat(self._map(lambda chunk: chunk.fisher_product(vector), self._chunks))
+        products = torch.cat(self._map(lambda chunk: chunk.fisher_product(vector, fraction), self._chunks))
         check_finite("Fisher-vector products", products, hint=HINT)
         return products.double().mean(0)
 

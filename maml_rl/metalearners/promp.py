@@ -7,10 +7,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.adaptation import Adaptation, GradientStep
-from maml_rl.losses import Objective, Round, clipped_surrogate, likelihood_ratio, mean_kl
+from maml_rl.adaptation import Adaptation
+from maml_rl.losses import Objective, Round, clipped_surrogate, mean_kl
 from maml_rl.metalearners.base import GradientMetaLearner, MetaState
+from maml_rl.metalearners.chunks import Rounds
 from maml_rl.metalearners.columns import OBJECTIVE, STATISTICS, Column
+from maml_rl.metalearners.parts import adam, gradient_steps
 from maml_rl.optim.adam import Adam
 from maml_rl.optim.base import Step
 from maml_rl.policies.base import Policy
@@ -34,13 +36,13 @@ class ProMP(GradientMetaLearner):
 
     @staticmethod
     def adapts(policy: Policy, settings: Any) -> Adaptation:
-        """Return gradient steps on the likelihood-ratio loss."""
-        return GradientStep(policy, likelihood_ratio, settings.fast_lr, settings.first_order)
+        """Return gradient steps on the likelihood-ratio loss, unless the settings name another."""
+        return gradient_steps(policy, settings)
 
     @property
     def optimizer(self) -> Adam:
         """Return Adam."""
-        return Adam(self.settings.learning_rate, self.settings.adam_steps)
+        return adam(self.settings)
 
     def init(self) -> MetaState:
         """Return the first state, with the config's coefficient for each inner step."""
@@ -61,7 +63,7 @@ class ProMP(GradientMetaLearner):
 
         return Objective(value)
 
-    def remember(self, state: MetaState, step: Step) -> Mapping[str, Tensor]:
+    def remember(self, state: MetaState, step: Step, rounds: Rounds) -> Mapping[str, Tensor]:
         """Return the optimiser's memory and the coefficients of the next update."""
         coefficients = state.memory[COEFFICIENTS].clone()
         target = self.settings.inner_kl_target

@@ -36,8 +36,12 @@ class Problem(Protocol):
         """Return losses and gradient at the old theta."""
         ...
 
-    def fisher_product(self, vector: Float[Tensor, "P"]) -> Float[Tensor, "P"]:
-        """Return the Hessian of the mean KL(old || new) at the old theta, times ``vector``."""
+    def fisher_product(self, vector: Float[Tensor, "P"], fraction: float = 1.0) -> Float[Tensor, "P"]:
+        """Return the Hessian of the mean KL(old || new) at the old theta, times ``vector``.
+
+        Args:
+            fraction: part of the samples to take the mean over.
+        """
         ...
 
     def at(self, theta: Float[Tensor, "P"]) -> Evaluation:

@@ -27,6 +27,7 @@ class TrustRegion:
         cg_damping: multiple of the identity added to the Fisher matrix.
         ls_max_steps: step lengths tried at most.
         ls_backtrack_ratio: ratio of one length to the one before.
+        fisher_fraction: part of the samples that F is taken from.
     """
 
     max_kl: float = 1e-3
@@ -34,6 +35,7 @@ class TrustRegion:
     cg_damping: float = 1e-2
     ls_max_steps: int = 10
     ls_backtrack_ratio: float = 0.5
+    fisher_fraction: float = 1.0
     repeats_products: ClassVar[bool] = True
 
     def init(self, theta: Float[Tensor, "P"]) -> Tensors:
@@ -49,7 +51,8 @@ class TrustRegion:
         before = losses, gradient = problem.at_old()
 
         def damped(vector: Tensor) -> Tensor:
-            return problem.fisher_product(vector).double() + self.cg_damping * vector
+            product = problem.fisher_product(vector, self.fisher_fraction)
+            return product.double() + self.cg_damping * vector
 
         direction, residual = conjugate_gradient(damped, gradient, self.cg_iters)
         curvature = 0.5 * direction.dot(gradient.double() - residual)  # ½ sᵀ A s, with A s at hand

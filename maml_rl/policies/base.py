@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,9 @@ from torch.distributions import Distribution
 
 from maml_rl.parameters import Layout, Params
 from maml_rl.policies.distributions import ActionDistribution
+
+HEAD = "head."
+"""Beginning of the names of a module's last layers, where it says which they are."""
 
 
 class HessianProduct(ABC):
@@ -130,7 +133,27 @@ class Policy(nn.Module, ABC):
         """View vectors as named parameters; leading dimensions stay."""
         return self.layout.view(vectors)
 
+    @property
+    def head_parts(self) -> tuple[str, ...]:
+        """Names of the parts behind the last features: the last layer's, and deviations that states share.
+
+        Those are all parts called ``head``; without one, the last layer's, and those that are no layer's.
+        """
+        owners = {name: name.rpartition(".")[0] for name in self.layout.shapes}
+        if any(name.startswith(HEAD) for name in owners):
+            return tuple(name for name in owners if name.startswith(HEAD))
+        *_, last = owners.values()
+        within = {parent for owner in owners.values() for parent in _parents(owner)}
+        return tuple(name for name, owner in owners.items() if owner == last or owner in within)
+
     @cached_property
     def layout(self) -> Layout:
         """The order of the parameters in a vector: that of `own_params`."""
         return Layout({name: param.shape for name, param in self.own_params().items()})
+
+
+def _parents(owner: str) -> Iterator[str]:
+    """Yield the modules around the one called ``owner``; that around all is called ''."""
+    while owner:
+        owner = owner.rpartition(".")[0]
+        yield owner

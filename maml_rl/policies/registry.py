@@ -12,14 +12,10 @@ from maml_rl._system.own_code import failure, load_named
 from maml_rl.config import Config
 from maml_rl.errors import UsageError, did_you_mean, out_of_memory, shown
 from maml_rl.policies.base import Policy
+from maml_rl.policies.extended import ExtendedPolicy
 from maml_rl.policies.factory import perceptron_policy
 from maml_rl.policies.module import ModulePolicy
-from maml_rl.policies.normalized import (
-    REWARD_SCALE,
-    NormalizedPolicy,
-    PolicyWithStatistics,
-    normalized_space,
-)
+from maml_rl.policies.normalized import REWARD_SCALE, NormalizedPolicy, normalized_space
 from maml_rl.policies.spaces import action_size, observation_size
 
 MLP = "mlp"
@@ -49,7 +45,7 @@ def policy_for(config: Config, observation_space: gym.Space[Any], action_space: 
     else:
         policy = _policy(config, observation_space, action_space)
     if config.normalize_rewards:
-        policy = PolicyWithStatistics(policy, {REWARD_SCALE: torch.ones(1)})
+        policy = ExtendedPolicy(policy, {REWARD_SCALE: torch.ones(1)})
     return policy
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from maml_rl.adaptation import Adaptation
 from maml_rl.baseline import Baseline
 from maml_rl.envs.copies import EnvCopies
-from maml_rl.episode import EpisodeData, compute_advantages
+from maml_rl.episode import EpisodeData, scaled_advantages
 from maml_rl.errors import check_finite
 from maml_rl.policies.normalized import REWARD_SCALE
 from maml_rl.samplers.plan import Sample, WorkItem
@@ -66,16 +66,18 @@ class SamplerWorker:
             raise
         check("observations", data.observations)
         check("rewards", data.rewards)
-        credited, credit = self._credited(data, params), item.recipe.credit
+        credit = item.recipe.credit
+        credited = data._replace(rewards=data.rewards * self._reward_scale(params)[:, None, None])
         self._baseline.fit_data(credited, credit.gamma)
-        return data, compute_advantages(credited, self._baseline, credit)
+        advantages, scale = scaled_advantages(credited, self._baseline, credit)
+        return data._replace(reward_scale=scale * self._reward_scale(params)), advantages
 
-    def _credited(self, data: EpisodeData, params: Float[Tensor, "N P"]) -> EpisodeData:
-        """Return the episodes with the rewards that advantages come from."""
+    def _reward_scale(self, params: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
+        """Return the factor of the rewards that advantages come from."""
         layout = self._adaptation.layout
         if REWARD_SCALE not in layout.shapes:
-            return data
-        return data._replace(rewards=data.rewards * layout.view(params)[REWARD_SCALE][..., None])
+            return params.new_ones(len(params))
+        return layout.view(params)[REWARD_SCALE][:, 0]
 
     def sample_trajectories(self, item: WorkItem, params: Float[Tensor, "N P"], step: int) -> EpisodeData:
         """Roll out K episodes of each task, with the random streams of (item, ``step``).

@@ -164,10 +164,15 @@ def trained_run(folder: Path, settings: RunSettings, **changes: Any) -> Iterator
 
 
 def initial_policy(config: Config, env: gym.Env[Any, Any], seed: int) -> Policy:
-    """Return the untrained policy of ``seed``. The global generator of torch is left as it was."""
+    """Return the untrained policy of ``seed``, with what the method adds to it.
+
+    The global generator of torch is left as it was.
+    """
+    method = method_named(config.metalearner).load()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(seed_sequence(seed, Purpose.INITIAL_PARAMETERS)))
-        return policy_for(config, env.observation_space, env.action_space)
+        policy: Policy = method.extended(policy_for(config, env.observation_space, env.action_space), config)
+        return policy
 
 
 def _check_batches(name: str, copies: EnvCopies) -> None:

@@ -60,7 +60,13 @@ def _labels(groups: Sequence[tuple[Config, Sequence[Path]]]) -> list[str]:
         names = [str(path.relative_to(common)) for path in paths]
     configs = [config.to_dict() for config, _ in groups]
     shared = [key for key in configs[0] if all(key in config for config in configs)]
-    differing = [key for key in shared if any(config[key] != configs[0][key] for config in configs)]
+    chosen = [config.model_dump(by_alias=True, mode="json", exclude_defaults=True) for config, _ in groups]
+    differing = [
+        key
+        for key in shared
+        if any(config[key] != configs[0][key] for config in configs)
+        and (key == "metalearner" or any(key in config for config in chosen))  # Or methods' defaults differ.
+    ]
     named = differing if len(differing) <= NAMED_KEYS else []
     labels = []
     for name, config, (_, members) in zip(names, configs, groups, strict=True):

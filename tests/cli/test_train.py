@@ -13,8 +13,9 @@ from maml_rl.config import Config, load_config
 from maml_rl.envs import make_env
 from maml_rl.metalearners import MetaState
 from maml_rl.metalearners.maml_trpo import TrustRegionMAML
+from maml_rl.policies.extended import ExtendedPolicy
 from maml_rl.policies.factory import get_policy_for_env
-from maml_rl.policies.normalized import NormalizedPolicy, PolicyWithStatistics
+from maml_rl.policies.normalized import NormalizedPolicy
 from maml_rl.samplers.backends.in_process import InProcessBackend
 from maml_rl.samplers.jobs import Job
 from tests.builders import same_bits
@@ -123,6 +124,7 @@ SHARED: dict[str, tuple[str, Any]] = {
     "tasks-per-item": ("2", 2),
     "fast-lr": ("0.3", 0.3),
     "first-order": ("True", True),
+    "inner-loss": ("loaded-dice", "loaded-dice"),
 }
 OVERRIDES = {
     "maml-trpo": {
@@ -133,6 +135,7 @@ OVERRIDES = {
         "cg-damping": ("0.003", 0.003),
         "ls-max-steps": ("5", 5),
         "ls-backtrack-ratio": ("0.6", 0.6),
+        "fisher-fraction": ("0.5", 0.5),
     },
     "promp": {
         **SHARED,
@@ -218,7 +221,7 @@ def test_every_key_reaches_what_it_is_for(command: Command, tmp_path: Path, monk
         assert {key: calls[part].get(key) for key in names} == expected
     assert calls["items"] == [2, 1], "meta-batch-size and tasks-per-item"
     scaled_rewards = calls["policy"]
-    assert isinstance(scaled_rewards, PolicyWithStatistics)
+    assert isinstance(scaled_rewards, ExtendedPolicy)
     assert isinstance(scaled_rewards.policy, NormalizedPolicy)
     assert scaled_rewards.policy.policy.nonlinearity is torch.nn.functional.elu
     xavier = math.sqrt(6 / (7 + 3))

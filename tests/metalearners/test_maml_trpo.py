@@ -230,7 +230,7 @@ def test_non_finite_parameters_stop_the_update():
 
 
 def test_non_finite_curvature_is_named(monkeypatch: pytest.MonkeyPatch):
-    def broken(self: TaskChunk, vector: torch.Tensor) -> torch.Tensor:
+    def broken(self: TaskChunk, vector: torch.Tensor, fraction: float) -> torch.Tensor:
         products = vector.float().expand(self.size, -1).clone()
         products[-1, 0] = torch.inf
         return products

@@ -372,7 +372,7 @@ def test_a_coefficient_follows_its_kl_towards_the_target(kl: float, factor: floa
     coefficients = torch.tensor([0.75, 0.25])
     state = MetaState(torch.zeros(3), {COEFFICIENTS: coefficients, "adam.step": torch.ones(2)})
     for kls, factors in [((kl, TARGET), (factor, 1.0)), ((TARGET, kl), (1.0, factor))]:
-        memory = learner.remember(state, step_with(*kls))
+        memory = learner.remember(state, step_with(*kls), [])
         assert memory[COEFFICIENTS].tolist() == [0.75 * factors[0], 0.25 * factors[1]]
         assert not memory["adam.step"].any()  # The optimiser's own memory is the step's.
     assert coefficients.tolist() == [0.75, 0.25]
@@ -382,7 +382,7 @@ def test_a_coefficient_follows_its_kl_towards_the_target(kl: float, factor: floa
 def test_without_a_target_the_coefficients_stay(kl: float):
     learner = Updates(inner_steps=2).learner
     state = MetaState(torch.zeros(3), {COEFFICIENTS: torch.tensor([0.75, 0.25])})
-    assert learner.remember(state, step_with(kl, kl))[COEFFICIENTS].tolist() == [0.75, 0.25]
+    assert learner.remember(state, step_with(kl, kl), [])[COEFFICIENTS].tolist() == [0.75, 0.25]
 
 
 def test_an_update_changes_the_coefficients_of_the_next_and_reports_its_own():

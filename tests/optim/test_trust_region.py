@@ -34,7 +34,7 @@ class Quadratic:
     def at(self, theta: Tensor) -> Evaluation:
         raise AssertionError("no gradient is needed but that at theta")
 
-    def fisher_product(self, vector: Tensor) -> Tensor:
+    def fisher_product(self, vector: Tensor, fraction: float = 1.0) -> Tensor:
         return self.fisher @ vector
 
     def evaluate(self, theta: Tensor) -> Comparison:

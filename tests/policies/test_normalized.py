@@ -11,6 +11,7 @@ from torch.autograd import functional
 
 from maml_rl.config import Config
 from maml_rl.policies.base import Policy
+from maml_rl.policies.extended import ExtendedPolicy
 from maml_rl.policies.module import ModulePolicy
 from maml_rl.policies.normalized import (
     FARTHEST,
@@ -18,7 +19,6 @@ from maml_rl.policies.normalized import (
     OBSERVATION_SCALE,
     REWARD_SCALE,
     NormalizedPolicy,
-    PolicyWithStatistics,
 )
 from maml_rl.policies.registry import policy_for
 from tests.builders import OBSERVATION_SIZE, both_families, make_policy
@@ -63,10 +63,10 @@ def test_the_policy_sees_normalised_observations(family: str):
 @pytest.mark.parametrize("rewards", [False, True], ids=["", "rewards too"])
 def test_derivatives_are_autograds_and_zero_by_the_statistics(make: Callable[[], Policy], rewards: bool):
     inner = make()
-    policy: PolicyWithStatistics = NormalizedPolicy(inner)
+    policy: ExtendedPolicy = NormalizedPolicy(inner)
     theta = policy.get_vector().double()
     if rewards:
-        policy = PolicyWithStatistics(policy, {REWARD_SCALE: torch.ones(1)})
+        policy = ExtendedPolicy(policy, {REWARD_SCALE: torch.ones(1)})
         theta = torch.cat([theta, torch.tensor([4.0], dtype=torch.float64)])
     params = theta.repeat(TASKS, 1)
     params[:, : inner.layout.size] += 0.3 * random(TASKS, inner.layout.size, seed=3)

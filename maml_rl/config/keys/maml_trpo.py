@@ -1,23 +1,8 @@
 """Keys of maml-trpo."""
 
-from typing import Annotated
-
-from pydantic import Field
-
-from maml_rl.config.block import Positive
 from maml_rl.config.keys.gradient_steps import GradientStepKeys
+from maml_rl.config.keys.trust_region import TrustRegionKeys
 
 
-class MAMLTRPOKeys(GradientStepKeys):
+class MAMLTRPOKeys(TrustRegionKeys, GradientStepKeys):
     """MAML with a trust region: second-order TRPO on the return after adaptation (Finn et al. 2017)."""
-
-    max_kl: Annotated[float, Field(gt=0)] = 1e-2
-    """Radius of the trust region: largest mean KL(old || new), in nats."""
-    cg_iters: Positive = 10
-    """Iterations of conjugate gradient."""
-    cg_damping: Annotated[float, Field(ge=0)] = 1e-5
-    """Multiple of the identity added to the Fisher matrix."""
-    ls_max_steps: Positive = 15
-    """Step lengths that the line search tries."""
-    ls_backtrack_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.8
-    """Each try of the line search over the one before it."""
