@@ -49,6 +49,7 @@ class Method:
 
 PLACES = {
     "maml-trpo": ("maml_trpo:MAMLTRPOKeys", "maml_trpo:TrustRegionMAML"),
+    "fomaml-trpo": ("fomaml_trpo:FOMAMLTRPOKeys", "fomaml_trpo:FirstOrderMAML"),
     "promp": ("promp:ProMPKeys", "promp:ProMP"),
 }
 """The keys in `maml_rl.config.keys`, and the class in `maml_rl.metalearners`, of each method that ships."""
