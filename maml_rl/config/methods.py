@@ -51,6 +51,7 @@ PLACES = {
     "maml-trpo": ("maml_trpo:MAMLTRPOKeys", "maml_trpo:TrustRegionMAML"),
     "fomaml-trpo": ("fomaml_trpo:FOMAMLTRPOKeys", "fomaml_trpo:FirstOrderMAML"),
     "promp": ("promp:ProMPKeys", "promp:ProMP"),
+    "maml-ppo": ("maml_ppo:MAMLPPOKeys", "maml_ppo:ClippedMAML"),
 }
 """The keys in `maml_rl.config.keys`, and the class in `maml_rl.metalearners`, of each method that ships."""
 
