@@ -52,6 +52,7 @@ PLACES = {
     "fomaml-trpo": ("fomaml_trpo:FOMAMLTRPOKeys", "fomaml_trpo:FirstOrderMAML"),
     "promp": ("promp:ProMPKeys", "promp:ProMP"),
     "maml-ppo": ("maml_ppo:MAMLPPOKeys", "maml_ppo:ClippedMAML"),
+    "e-maml": ("e_maml:EMAMLKeys", "e_maml:EMAML"),
 }
 """The keys in `maml_rl.config.keys`, and the class in `maml_rl.metalearners`, of each method that ships."""
 
