@@ -53,6 +53,7 @@ PLACES = {
     "promp": ("promp:ProMPKeys", "promp:ProMP"),
     "maml-ppo": ("maml_ppo:MAMLPPOKeys", "maml_ppo:ClippedMAML"),
     "e-maml": ("e_maml:EMAMLKeys", "e_maml:EMAML"),
+    "anil": ("anil:ANILKeys", "anil:ANIL"),
 }
 """The keys in `maml_rl.config.keys`, and the class in `maml_rl.metalearners`, of each method that ships."""
 
