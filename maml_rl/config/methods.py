@@ -54,6 +54,7 @@ PLACES = {
     "maml-ppo": ("maml_ppo:MAMLPPOKeys", "maml_ppo:ClippedMAML"),
     "e-maml": ("e_maml:EMAMLKeys", "e_maml:EMAML"),
     "anil": ("anil:ANILKeys", "anil:ANIL"),
+    "meta-sgd": ("meta_sgd:MetaSGDKeys", "meta_sgd:MetaSGD"),
 }
 """The keys in `maml_rl.config.keys`, and the class in `maml_rl.metalearners`, of each method that ships."""
 
