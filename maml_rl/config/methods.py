@@ -55,6 +55,7 @@ PLACES = {
     "e-maml": ("e_maml:EMAMLKeys", "e_maml:EMAML"),
     "anil": ("anil:ANILKeys", "anil:ANIL"),
     "meta-sgd": ("meta_sgd:MetaSGDKeys", "meta_sgd:MetaSGD"),
+    "cavia": ("cavia:CAVIAKeys", "cavia:CAVIA"),
 }
 """The keys in `maml_rl.config.keys`, and the class in `maml_rl.metalearners`, of each method that ships."""
 
