@@ -56,6 +56,7 @@ PLACES = {
     "anil": ("anil:ANILKeys", "anil:ANIL"),
     "meta-sgd": ("meta_sgd:MetaSGDKeys", "meta_sgd:MetaSGD"),
     "cavia": ("cavia:CAVIAKeys", "cavia:CAVIA"),
+    "reptile": ("reptile:ReptileKeys", "reptile:Reptile"),
 }
 """The keys in `maml_rl.config.keys`, and the class in `maml_rl.metalearners`, of each method that ships."""
 
