@@ -12,7 +12,8 @@ import pytest
 
 from maml_rl.cli.options import config_from
 from maml_rl.cli.parser import parse
-from maml_rl.config import Config, load_config, parse_config, read_tasks
+from maml_rl.config import Config, config_class, load_config, parse_config, read_tasks
+from maml_rl.config.block import kebab
 from maml_rl.config.methods import METHODS
 from maml_rl.envs import make_env, make_task_vector_env
 from maml_rl.envs.like import like
@@ -73,10 +74,12 @@ def test_options(seed: int):
     rng = random.Random(seed)
     taken = 0
     for _ in range(30):
-        words = ["train", "--env-name", "TabularMDP-v0"]
+        method = rng.choice([*METHODS])
+        words = ["train", "--env-name", "TabularMDP-v0", "--metalearner", method]
+        keys = [kebab(name) for name in config_class(method).model_fields]
         for _ in range(rng.randrange(1, 3)):
             value = rng.choice([str(rng.choice(NUMBERS)), rng.choice(WORDS), json.dumps(anything(rng))])
-            words += [f"--{rng.choice(KEYS)}", value]
+            words += [f"--{rng.choice(keys)}", value]
         taken += taken_or_refused(lambda: config_from(parse(words).hyperparameters), words)  # noqa: B023
     assert 1 < taken < 18
 

@@ -11,12 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from maml_rl.config import Config, config_class, load_config, parse_config
-from maml_rl.config.methods import METHODS, method_named, methods_with
+from maml_rl.config import Config, load_config, parse_config
 from maml_rl.envs import make_env
 from maml_rl.errors import UsageError
-from maml_rl.metalearners.maml_trpo import TrustRegionMAML
-from maml_rl.metalearners.promp import ProMP
 from maml_rl.policies.factory import get_policy_for_env
 from tests.builders import repeatable
 
@@ -48,16 +45,6 @@ ENTRIES: dict[str, Any] = {
     "ls-backtrack-ratio": 0.6,
 }
 """Every key of 2020, none with its default."""
-PROMP: dict[str, Any] = {
-    "fast-lr": 0.3,
-    "first-order": True,
-    "learning-rate": 0.02,
-    "adam-steps": 7,
-    "clip": 0.4,
-    "inner-kl": 0.003,
-    "inner-kl-target": 0.01,
-}
-"""Every key of ProMP's own, none with its default."""
 SHARED = sorted(set(KEYS_2020) & {name.replace("_", "-") for name in Config.model_fields})
 
 
@@ -94,7 +81,6 @@ def test_a_shipped_config_loads_and_its_environment_and_policy_can_be_made(path:
     with make_env(config.env_name, config.env_arguments) as env:
         get_policy_for_env(env, config.hidden_sizes, config.nonlinearity)
     assert set(config.to_dict()) >= set(KEYS_2020 if config.metalearner == OF_2020 else SHARED)
-    assert (config.metalearner == "promp") == (path.parent.name == "promp")
 
 
 @pytest.mark.parametrize("k", [5, 10, 50])
@@ -209,17 +195,6 @@ WRONG: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-WRONG_PROMP: dict[str, st.SearchStrategy[Any]] = {
-    "fast-lr": not_positive | unbounded | words,
-    "first-order": WRONG["first-order"],
-    "learning-rate": not_positive | unbounded | words,
-    "adam-steps": below_one | st.floats(1.1, 1.9) | words,
-    "clip": outside_unit | st.sampled_from([0, 1, 0.0, 1.0]) | unbounded,
-    "inner-kl": st.floats(max_value=-1e-9, allow_infinity=False) | unbounded | words,
-    "inner-kl-target": not_positive | unbounded | words,
-}
-
-
 @pytest.mark.parametrize("key", KEYS_2020)
 @repeatable
 @given(data=st.data())
@@ -227,18 +202,6 @@ def test_values_out_of_range_are_refused_in_one_line_that_names_the_key(key: str
     value = data.draw(WRONG[key])
     with pytest.raises(UsageError) as caught:
         parse_config({"env-name": "a", key: value}, "here")
-    message = str(caught.value)
-    assert message.startswith(f"here: '{key}")
-    assert len(message.splitlines()) == 1
-
-
-@pytest.mark.parametrize("key", PROMP)
-@repeatable
-@given(data=st.data())
-def test_values_of_promp_out_of_range_are_refused_in_one_line_too(key: str, data: st.DataObject):
-    value = data.draw(WRONG_PROMP[key])
-    with pytest.raises(UsageError) as caught:
-        parse_config({"env-name": "a", "metalearner": "promp", key: value}, "here")
     message = str(caught.value)
     assert message.startswith(f"here: '{key}")
     assert len(message.splitlines()) == 1
@@ -274,186 +237,6 @@ def test_values_in_range_are_accepted_and_kept(entries: dict[str, Any]):
     for key, value in entries.items():
         if key != "env-kwargs":  # It may hold a NaN, which equals nothing.
             assert kept[key] == value
-
-
-RIGHT_PROMP: dict[str, st.SearchStrategy[Any]] = {
-    "fast-lr": positive,
-    "first-order": st.booleans(),
-    "learning-rate": positive,
-    "adam-steps": counts,
-    "clip": st.floats(0.001, 0.999),
-    "inner-kl": st.floats(0, 1e9),
-    "inner-kl-target": st.none() | positive,
-}
-
-
-@repeatable
-@given(st.fixed_dictionaries({"env-name": st.text()}, optional=RIGHT_PROMP))
-def test_values_of_promp_in_range_are_accepted_and_kept(entries: dict[str, Any]):
-    kept = parse_config({"metalearner": "promp", **entries}, "here").to_dict()
-    assert {key: kept[key] for key in entries} == entries
-
-
-@pytest.mark.parametrize("ending", ["yaml", "json"])
-def test_every_key_of_promp_arrives(tmp_path: Path, ending: str):
-    shared = {key: ENTRIES[key] for key in SHARED}
-    entries = shared | PROMP | {"metalearner": "promp"}
-    config, _ = load_config(dumped(tmp_path, entries, ending))
-    defaults = parse_config({"env-name": "x", "metalearner": "promp"}, "")
-    for key, value in entries.items():
-        found = getattr(config, key.replace("-", "_"))
-        assert found == (tuple(value) if isinstance(value, list) else value), key
-        assert key == "metalearner" or getattr(defaults, key.replace("-", "_")) != found, key
-    assert load_config(dumped(tmp_path, config.to_dict(), ending))[0] == config
-    assert parse_config({"env-name": "x", "metalearner": "promp", "inner-kl-target": None}, "") == defaults
-
-
-def test_a_config_that_names_no_method_is_of_the_one_of_2020(tmp_path: Path):
-    config, _ = load_config(dumped(tmp_path, ENTRIES, "yaml"))
-    assert config.metalearner == OF_2020
-    assert type(config) is config_class(OF_2020)
-    assert config == parse_config(ENTRIES | {"metalearner": OF_2020}, "here")
-    assert config.to_dict()["metalearner"] == OF_2020
-    assert not hasattr(config, "adam_steps")
-
-
-@pytest.mark.parametrize(("method", "key"), [("promp", "adam-steps"), (OF_2020, "max-kl")])
-def test_configs_made_in_python_have_the_keys_of_their_method(method: str, key: str):
-    name = key.replace("-", "_")
-    config = Config(env_name="a", metalearner=method, **{name: 3})
-    assert config == parse_config({"env-name": "a", "metalearner": method, key: 3}, "here")
-    assert isinstance(config, Config)
-    (other,) = {"promp", OF_2020} - {method}
-    with pytest.raises(ValidationError, match=f"{name}\n.*not permitted"):
-        Config(env_name="a", metalearner=other, **{name: 3})
-
-
-def test_both_methods_have_the_keys_of_gradient_steps():
-    assert methods_with("fast_lr") == methods_with("first_order") == [OF_2020, "promp"]
-    assert methods_with("max_kl") == [OF_2020]
-    assert methods_with("nothing") == []
-    for name, method in METHODS.items():
-        assert method.block.model_fields.keys() <= config_class(name).model_fields.keys()
-        assert method.block.model_fields.keys().isdisjoint(Config.model_fields)
-
-
-@pytest.mark.parametrize("spelling", ["adam-steps", "adam_steps"])
-def test_a_key_of_another_method_names_the_methods_that_have_it(spelling: str):
-    with pytest.raises(UsageError) as caught:
-        parse_config({"env-name": "a", spelling: 3}, "here")
-    assert str(caught.value) == "here: maml-trpo has no key 'adam-steps'; methods that have it: promp"
-    with pytest.raises(UsageError) as caught:
-        parse_config({"env-name": "a", "metalearner": "promp", "max-kl": 0.1}, "here")
-    assert str(caught.value) == "here: promp has no key 'max-kl'; methods that have it: maml-trpo"
-
-
-def test_an_unknown_key_names_the_nearest_of_the_method():
-    with pytest.raises(UsageError) as caught:
-        parse_config({"env-name": "a", "metalearner": "promp", "inner-klll": 3}, "here")
-    assert str(caught.value) == "here: unknown key 'inner-klll'; did you mean 'inner-kl'?"
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("prompt", "'prompt': no such method; did you mean 'promp'?"),
-        ("MAML-TRPO", "'MAML-TRPO': no such method; "),
-        ("zzz", "'zzz': no such method; expected one of: maml-trpo, promp"),
-        ("", "'': no such method; expected one of: maml-trpo, promp"),
-        ("nowhere.at.all:Class", "'nowhere.at.all:Class': No module named 'nowhere'"),
-        ("maml_rl.errors:Nothing", "'maml_rl.errors:Nothing': module .* has no attribute 'Nothing'"),
-        (":", "':': "),
-        (":Class", "':Class': "),
-        ("maml_rl.errors:", "'maml_rl.errors:': "),
-        ("..:Class", "'..:Class': "),
-        ("maml_rl.errors:UsageError", "expected a class with its keys in 'Settings'"),
-        ("maml_rl.errors:is_number", "expected a class with its keys in 'Settings'"),
-    ],
-)
-def test_an_unknown_method_is_one_line(tmp_path: Path, name: str, hint: str):
-    path = dumped(tmp_path, {"env-name": "a", "metalearner": name}, "yaml")
-    with pytest.raises(UsageError, match=hint) as caught:
-        load_config(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: metalearner '{name}'")
-    assert len(message.splitlines()) == 1
-    with pytest.raises(UsageError):
-        Config(env_name="a", metalearner=name)
-
-
-@pytest.mark.parametrize("value", [3, None, ["promp"], {"promp": {}}, True], ids=str)
-def test_a_method_that_is_no_name_is_one_line(value: Any):
-    with pytest.raises(UsageError, match="here: 'metalearner': expected the name of a method, got"):
-        parse_config({"env-name": "a", "metalearner": value}, "here")
-
-
-def test_the_methods_classes_can_be_loaded():
-    assert method_named(OF_2020).load() is TrustRegionMAML
-    assert method_named("promp").load() is ProMP
-    assert all(method.sentence for method in METHODS.values())
-
-
-OWN = """
-from maml_rl.config import Block
-from maml_rl.metalearners.promp import ProMP
-
-class Own(ProMP):
-    class Settings(Block):
-        \"\"\"A method of one's own.
-
-        With more to say about it.
-        \"\"\"
-
-        courage: float = 0.5
-        \"\"\"How far to go.\"\"\"
-        fast_lr: float = 0.1
-        \"\"\"Step size.\"\"\"
-
-class WithoutBlock(ProMP):
-    Settings = dict
-"""
-
-
-@pytest.fixture
-def own_method(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> str:
-    modules = tmp_path_factory.mktemp("modules")  # Beside config.json it would be code that came with a run.
-    written(modules, OWN, "a_method_of_ones_own.py")
-    monkeypatch.syspath_prepend(modules)
-    return "a_method_of_ones_own:Own"
-
-
-def test_a_method_of_ones_own(tmp_path: Path, own_method: str):
-    path = dumped(
-        tmp_path, {"env-name": "a", "metalearner": own_method, "courage": 2, "num-steps": 3}, "yaml"
-    )
-    config, _ = load_config(path)
-    assert (config.courage, config.fast_lr, config.num_steps) == (2.0, 0.1, 3)
-    assert config == Config(env_name="a", metalearner=own_method, courage=2.0, num_steps=3)
-    assert load_config(dumped(tmp_path, config.to_dict(), "json"))[0] == config
-    method = method_named(own_method)
-    assert method.load().__name__ == "Own"
-    assert method.sentence == "A method of one's own."
-    with pytest.raises(UsageError, match="'courage': input should be a valid number"):
-        parse_config({"env-name": "a", "metalearner": own_method, "courage": "much"}, "here")
-    with pytest.raises(UsageError) as caught:
-        parse_config({"env-name": "a", "metalearner": own_method, "clip": 0.3}, "here")
-    assert str(caught.value) == f"here: {own_method} has no key 'clip'; methods that have it: promp"
-
-
-def test_a_method_of_ones_own_must_have_its_keys_in_a_block(own_method: str):
-    name = own_method.replace("Own", "WithoutBlock")
-    with pytest.raises(
-        UsageError, match=r"expected a class with its keys in 'Settings', a maml_rl\.config\.Block"
-    ):
-        parse_config({"env-name": "a", "metalearner": name}, "here")
-
-
-def test_a_file_may_be_read_as_of_another_method(tmp_path: Path):
-    shared = {key: ENTRIES[key] for key in SHARED}
-    path = dumped(tmp_path, shared | {"metalearner": "promp"}, "yaml")
-    config, _ = load_config(path, metalearner=OF_2020)
-    assert config == parse_config(shared, "here")
-    assert load_config(path)[0].metalearner == "promp"
 
 
 def test_copies_are_equal():
