@@ -10,11 +10,14 @@ meta-update and their curve, the effective config, what it took, and the returns
 from pathlib import Path
 
 from benchmarks.running import learn_each, parse_names
+from maml_rl.config.methods import DEFAULT_METHOD, METHODS
 
 HERE = Path(__file__).parent
+OTHERS = [method for method in METHODS if method != DEFAULT_METHOD]
 EXPERIMENTS: dict[str, tuple[object, ...]] = {
+    "maml-trpo-navigation": ("--config", "configs/paper/navigation.yaml"),
+    **{f"{method}-navigation": ("--config", f"configs/{method}/navigation.yaml") for method in OTHERS},
     "promp-halfcheetah-dir": ("--config", "configs/promp/halfcheetah-dir.yaml"),
-    "promp-navigation": ("--config", "configs/promp/navigation.yaml"),
 }
 """Arguments of ``maml-rl train``, by name."""
 
