@@ -123,7 +123,7 @@ class TaskChunk:
         batches = [batch.part(fraction) for batch in self._batches]
         unrolled = Unrolled(self._adaptation, self._theta.to(self._dtype), batches, path)
         if self._keep:
-            self._kept_part = unrolled
+            self._kept, self._kept_part = None, unrolled  # The whole has answered its questions.
         return unrolled
 
     def _unroll(self, theta: Float[Tensor, "P"]) -> Unrolled:
