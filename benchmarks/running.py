@@ -32,7 +32,7 @@ def maml_rl(*arguments: object) -> None:
 
 
 def parse_names(doc: str, known: Collection[str], default: Sequence[str], runs: str) -> argparse.Namespace:
-    """Parse ``[NAME ...] [--seed SEED] [--runs FOLDER]``.
+    """Parse ``[NAME ...] [--seed SEED] [--runs FOLDER] [--device DEVICE]``.
 
     Args:
         doc: of the module; its first line describes the command.
@@ -45,6 +45,7 @@ def parse_names(doc: str, known: Collection[str], default: Sequence[str], runs: 
     parser.add_argument("names", nargs="*", default=list(default), metavar="NAME", help=expected)
     parser.add_argument("--seed", type=int, default=1, help="of training")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs" / runs, help="for the whole runs")
+    parser.add_argument("--device", default="cpu", help="of meta-updates")
     arguments = parser.parse_args()
     unknown = set(arguments.names) - set(known)
     if unknown:
@@ -90,7 +91,8 @@ def learn_each(
     """
     for name in arguments.names:
         run = arguments.runs / f"{name}-{arguments.seed}"
-        learn(experiments[name], arguments.seed, run, here / "results" / name / f"seed-{arguments.seed}")
+        options = (*experiments[name], "--device", arguments.device)
+        learn(options, arguments.seed, run, here / "results" / name / f"seed-{arguments.seed}")
 
 
 def keep(run: Path, target: Path, names: Sequence[str]) -> None:
