@@ -17,7 +17,7 @@ from maml_rl.config.methods import METHODS
 
 MARKER = re.compile(r"<!-- (config|columns|help (\w+)) -->")
 TRANSLATED = Path(__file__).with_name("columns.zh.yaml")
-"""Columns of metrics in Chinese."""
+"""Columns of metrics in Chinese; one that means something else in a method is ``METHOD COLUMN``."""
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([\[(])(.*?)\\[\])]</\1>', re.DOTALL)
 BETWEEN_CJK = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n *(?=[\u3400-\u9fff])")
 """Ends of lines that browsers would show as a blank, which Chinese has none of."""
@@ -78,7 +78,7 @@ def columns_tables(language: str) -> str:
         rows = []
         for column, (unit, text) in method.load().columns.items():
             if language == "zh":
-                unit, text = translated[column]
+                unit, text = translated.get(f"{name} {column}") or translated[column]
             rows.append(f"| `{column}` | {unit} | {_cell(text)} |\n")
         tables.append(f"### {name}\n\n{head}{''.join(rows)}\n")
     return "".join(tables)
