@@ -1,4 +1,4 @@
-"""2D navigation: walk to a goal that is not shown (Finn et al. 2017, section 5.3)."""
+"""2D navigation: walk to a goal that is not shown (Finn et al. 2017, section 5.3; Rothfuss et al. 2019)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,10 +7,10 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv, check_positive, check_range
+from maml_rl.envs.goals import make_goals
+from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv, check_positive
 
 MAX_MOVE = 0.1
-GOAL_RADIUS = 0.01
 
 OBSERVATIONS = spaces.Box(-np.inf, np.inf, (2,), np.float32)
 
@@ -30,25 +30,15 @@ def move(position: Array, action: Array, scale: float = MAX_MOVE) -> NDArray[np.
     return (position + np.clip(action * (MAX_MOVE / scale), -MAX_MOVE, MAX_MOVE)).astype(np.float32)
 
 
-def reward_at(position: Array, goal: Array) -> Array:
-    """Return minus the distance to the goal."""
-    offset = (position - goal).astype(np.float64)
-    return np.asarray(-np.hypot(offset[..., 0], offset[..., 1]))
-
-
-def reached(position: Array, goal: Array) -> NDArray[np.bool_]:
-    """Return whether both coordinates are within 0.01 of the goal's."""
-    return np.asarray((np.abs(position - goal) < GOAL_RADIUS).all(-1))
-
-
 class Navigation2DEnv(TaskEnv[Array, Array]):
     """Starts at the origin; the action is the move, the observation the position.
 
     Args:
         task: ``{"goal": [2]}``; the origin unless given.
-        low, high: goals are uniform in ``[low, high]²``.
+        low, high: goals lie in the square ``[low, high]²``.
         normalization_scale: actions in ± this are mapped on to moves in ±0.1. By default an action is
             the move; the paper's policies acted in ±1.
+        goals: ``"square"``, uniform, or ``"corners"``, whose rewards are sparse (`maml_rl.envs.goals`).
     """
 
     metadata: dict[str, Any] = {"render_modes": []}
@@ -60,8 +50,9 @@ class Navigation2DEnv(TaskEnv[Array, Array]):
         low: float = -0.5,
         high: float = 0.5,
         normalization_scale: float = MAX_MOVE,
+        goals: str = "square",
     ):
-        check_range(low, high)
+        self._goals = make_goals(goals, low, high)
         self.action_space = action_box(normalization_scale)
         self._scale = normalization_scale
         self.low, self.high = low, high
@@ -70,8 +61,7 @@ class Navigation2DEnv(TaskEnv[Array, Array]):
 
     def sample_tasks(self, num_tasks: int) -> list[Task]:
         """Draw goals, ``{"goal": [2]}``."""
-        goals = self.np_random.uniform(self.low, self.high, (num_tasks, 2))
-        return [{"goal": goal} for goal in goals]
+        return [{"goal": goal} for goal in self._goals.sample(self.np_random, num_tasks)]
 
     def reset_task(self, task: Task) -> None:
         """Set the goal."""
@@ -88,38 +78,40 @@ class Navigation2DEnv(TaskEnv[Array, Array]):
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
         """Move."""
-        self._position = move(self._position, action, self._scale)
-        reward = float(reward_at(self._position, self._goal))
-        done = bool(reached(self._position, self._goal))
+        before, self._position = self._position, move(self._position, action, self._scale)
+        reward = float(self._goals.reward(before, self._position, self._goal))
+        done = bool(self._goals.ended(self._position, self._goal))
         return self._position, reward, done, False, {}
 
 
 class Navigation2DVectorEnv(TaskVectorEnv):
     """`Navigation2DEnv`, batched."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, each is an env-kwarg
         self,
         num_envs: int = 1,
         max_episode_steps: int | None = 100,
         low: float = -0.5,
         high: float = 0.5,
         normalization_scale: float = MAX_MOVE,
+        goals: str = "square",
     ):
         super().__init__(num_envs, max_episode_steps, OBSERVATIONS, action_box(normalization_scale))
         self._scale = normalization_scale
-        self._goals = np.zeros((num_envs, 2))
+        self._goals = make_goals(goals, low, high)
+        self._goal = np.zeros((num_envs, 2))
 
     def _set_tasks(self, tasks: Sequence[Task]) -> None:
-        self._goals = self._per_env([task["goal"] for task in tasks])
+        self._goal = self._per_env([task["goal"] for task in tasks])
 
     def _start(self) -> Array:
         self._positions = np.zeros((self.num_envs, 2), np.float32)
         return self._positions
 
     def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
-        self._positions = move(self._positions, actions, self._scale)
+        before, self._positions = self._positions, move(self._positions, actions, self._scale)
         return (
             self._positions,
-            reward_at(self._positions, self._goals),
-            reached(self._positions, self._goals),
+            self._goals.reward(before, self._positions, self._goal),
+            self._goals.ended(self._positions, self._goal),
         )

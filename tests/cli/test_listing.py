@@ -23,7 +23,7 @@ def test_every_environment_is_listed_with_its_task_spaces_and_kwargs(command: Co
     assert "goal [2]" in navigation
     assert "Box(-0.1, 0.1, (2,), float32)" in navigation
     assert "at most 100 steps" in navigation
-    assert "low=-0.5, high=0.5, normalization_scale=0.1, max_episode_steps=100" in navigation
+    assert "low=-0.5, high=0.5, normalization_scale=0.1, goals=" in navigation
     assert "velocity (a number)" in paragraphs["HalfCheetahVel-v2"]
     assert "contact_forces=True" in paragraphs["AntVel-v2"]
     assert "k=50" in paragraphs["Bandit-K50-v0"]

@@ -71,7 +71,7 @@ def test_configs_are_shipped_for_every_benchmark():
     names = {path.stem for path in SHIPPED if path.parent.name in ("maml", "bandit")}
     bandits = {f"bandit-k{k}-n{n}" for k in (5, 10, 50) for n in (10, 100, 500)}
     locomotion = {"halfcheetah-vel", "halfcheetah-dir", "ant-vel", "ant-dir", "ant-goal"}
-    assert names >= {"2d-navigation", "tabular-mdp"} | bandits | locomotion
+    assert names >= {"2d-navigation", "navigation-corners", "tabular-mdp"} | bandits | locomotion
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)

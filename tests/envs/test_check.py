@@ -67,6 +67,10 @@ def test_nothing_is_found_within_a_process(env: str):
     assert found_in(env) == []
 
 
+def test_nothing_is_found_in_the_task_of_the_corners():
+    assert found_in("2DNavigation-v0", goals="corners") == []
+
+
 def test_what_does_not_travel(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Line, "horizon", 5)
     (found,) = travels(Trial(name_of("Line"), {}, 20))
