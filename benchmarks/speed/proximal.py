@@ -31,7 +31,7 @@ def against_double_backward(number: str, bar: float) -> Row:
     learner = ProMP(policy, config)
     state = learner.init()
     rounds = [[_episodes(policy) for _ in range(2)] for _ in range(TASKS // CHUNK)]
-    objective = learner.objective(state)
+    objective = learner.objective(state, [])
     chunks = [TaskChunk(learner.adaptation, objective, state.theta, batches, False) for batches in rounds]
     for chunk in chunks:
         chunk.at_old()

@@ -1,6 +1,7 @@
 """The contract of meta-learning methods, and what all gradient-based ones share."""
 
 import copy
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -116,8 +117,8 @@ class GradientMetaLearner(MetaLearner):
         """Return what moves theta."""
 
     @abstractmethod
-    def objective(self, state: MetaState) -> Objective:
-        """Return what this update minimises."""
+    def objective(self, state: MetaState, rounds: Rounds) -> Objective:
+        """Return what this update minimises. Looking into ``rounds`` waits for their episodes."""
 
     def init(self) -> MetaState:
         """Return the template's parameters as theta, and a fresh memory."""
@@ -133,7 +134,9 @@ class GradientMetaLearner(MetaLearner):
         theta = state.theta.to(self.device)
         if not bool(theta.isfinite().all()):
             raise FloatingPointError("the policy's parameters are NaN or infinite: start from others")
-        objective = self.objective(state)
+        asked = time.perf_counter()
+        objective = self.objective(state, rounds)
+        seconds_waiting = time.perf_counter() - asked
         keep = self.optimizer.repeats_products and not self.rebuild
 
         def chunk(batches: list[StackedEpisodes]) -> TaskChunk:
@@ -148,13 +151,13 @@ class GradientMetaLearner(MetaLearner):
         known["inner_grad_norm"] = problem.inner_grad_norms.mean().item()
         known["entropy"] = problem.entropies.mean().item()
         return MetaUpdate(
-            MetaState(step.theta, self.remember(state, step, rounds)),
+            MetaState(step.theta, self.remember(state, step)),
             {name: known[name] for name in self.columns},
             _per_task(step),
-            chunks.seconds_waiting,
+            seconds_waiting + chunks.seconds_waiting,
         )
 
-    def remember(self, state: MetaState, step: Step, rounds: Rounds) -> Mapping[str, Tensor]:
+    def remember(self, state: MetaState, step: Step) -> Mapping[str, Tensor]:
         """Return the memory after a step: the optimiser's, and what else a method keeps."""
         return step.memory
 

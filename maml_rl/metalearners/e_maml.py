@@ -1,6 +1,6 @@
 """E-MAML (Stadie et al. 2018): MAML that knows that theta chooses the train episodes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -8,24 +8,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maml_rl.adaptation import Adaptation
+from maml_rl.advantages import ROUNDING
 from maml_rl.losses import Objective, Round, clipped_surrogate, likelihood_ratio, mean
 from maml_rl.metalearners.base import GradientMetaLearner, MetaState
 from maml_rl.metalearners.chunks import Rounds, resolved
 from maml_rl.metalearners.columns import ACCEPTED, OBJECTIVE, STATISTICS, Column
 from maml_rl.metalearners.parts import adam, gradient_steps, trust_region
-from maml_rl.optim.base import OuterOptimizer, Step
+from maml_rl.optim.base import OuterOptimizer
 from maml_rl.policies.base import Policy
-
-RETURN_MEAN, RETURN_SCALE = "return_mean", "return_scale"
-"""Names, in the method's memory, of what normalises valid returns: the mean of the last update's, over tasks,
-and one over their deviation. Both are 0 before the first update."""
 
 
 class EMAML(GradientMetaLearner):
     """Learns theta by a surrogate after adaptation, and by a term for what the train episodes led to.
 
-    A task's valid return, normalised by those of the last update's tasks, is the credit of its train
-    actions (Rothfuss et al. 2019 normalise by the same update's). The first update has no such term.
+    A task's valid return, normalised over the update's tasks, is the credit of its train actions (Rothfuss et
+    al. 2019).
     """
 
     columns: ClassVar = {
@@ -45,33 +42,20 @@ class EMAML(GradientMetaLearner):
         """Return the trust region, or Adam."""
         return adam(self.settings) if self.settings.outer == "adam" else trust_region(self.settings)
 
-    def init(self) -> MetaState:
-        """Return the first state, in which nothing is known of returns."""
-        theta, memory = super().init()
-        return MetaState(
-            theta, {**memory, RETURN_MEAN: theta.new_zeros(()), RETURN_SCALE: theta.new_zeros(())}
-        )
-
-    def objective(self, state: MetaState) -> Objective:
+    def objective(self, state: MetaState, rounds: Rounds) -> Objective:
         """Return the surrogate of the valid round plus the train rounds' term."""
-        average, scale = state.memory[RETURN_MEAN].item(), state.memory[RETURN_SCALE].item()
-        settings = self.settings
+        returns = torch.stack([resolved(episodes).rewards.sum(0).mean() for episodes in rounds[-1]]).double()
+        average, deviation = returns.mean().item(), returns.std(unbiased=False).item()
+        differ = deviation > ROUNDING * returns.abs().max().item()
+        scale = self.settings.sampling_coefficient / deviation if differ else 0.0
 
-        def value(rounds: Sequence[Round]) -> Float[Tensor, "N"]:
-            *train, valid = rounds
-            clips = settings.outer == "adam"
-            loss = clipped_surrogate(*valid, settings.clip) if clips else likelihood_ratio(*valid)
-            credit = settings.sampling_coefficient * scale * (mean_return(valid) - average)
-            return loss + sampling_term(train, credit)
+        def value(of_tasks: Sequence[Round]) -> Float[Tensor, "N"]:
+            *train, valid = of_tasks
+            clips = self.settings.outer == "adam"
+            loss = clipped_surrogate(*valid, self.settings.clip) if clips else likelihood_ratio(*valid)
+            return loss + sampling_term(train, scale * (mean_return(valid) - average))
 
         return Objective(value)
-
-    def remember(self, state: MetaState, step: Step, rounds: Rounds) -> Mapping[str, Tensor]:
-        """Return the optimiser's memory, and the returns' mean and scale for the next update."""
-        returns = torch.stack([resolved(episodes).rewards.sum(0).mean() for episodes in rounds[-1]])
-        deviation = returns.std(unbiased=False)
-        scale = torch.where(deviation > 0, 1 / deviation, 0.0)
-        return {**step.memory, RETURN_MEAN: returns.mean(), RETURN_SCALE: scale}
 
 
 def sampling_term(train: Sequence[Round], credit: Float[Tensor, "N"]) -> Float[Tensor, "N"]:

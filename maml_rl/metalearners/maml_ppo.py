@@ -9,6 +9,7 @@ from torch import Tensor
 from maml_rl.adaptation import Adaptation
 from maml_rl.losses import Objective, Round, clipped_surrogate
 from maml_rl.metalearners.base import GradientMetaLearner, MetaState
+from maml_rl.metalearners.chunks import Rounds
 from maml_rl.metalearners.columns import OBJECTIVE, STATISTICS
 from maml_rl.metalearners.parts import adam, gradient_steps
 from maml_rl.optim.adam import Adam
@@ -31,10 +32,10 @@ class ClippedMAML(GradientMetaLearner):
         """Return Adam."""
         return adam(self.settings)
 
-    def objective(self, state: MetaState) -> Objective:
+    def objective(self, state: MetaState, rounds: Rounds) -> Objective:
         """Return the clipped surrogate of the valid round."""
 
-        def value(rounds: Sequence[Round]) -> Float[Tensor, "N"]:
-            return clipped_surrogate(*rounds[-1], self.settings.clip)
+        def value(of_tasks: Sequence[Round]) -> Float[Tensor, "N"]:
+            return clipped_surrogate(*of_tasks[-1], self.settings.clip)
 
         return Objective(value, of_valid_alone=True)

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from maml_rl.adaptation import Adaptation
 from maml_rl.losses import Objective, surrogate
 from maml_rl.metalearners.base import GradientMetaLearner, MetaState
+from maml_rl.metalearners.chunks import Rounds
 from maml_rl.metalearners.columns import ACCEPTED, OBJECTIVE, STATISTICS, Column
 from maml_rl.metalearners.parts import gradient_steps, trust_region
 from maml_rl.optim.trust_region import TrustRegion
@@ -39,6 +40,6 @@ class TrustRegionMAML(GradientMetaLearner):
         """Return the trust region of the settings."""
         return trust_region(self.settings)
 
-    def objective(self, state: MetaState) -> Objective:
+    def objective(self, state: MetaState, rounds: Rounds) -> Objective:
         """Return the surrogate loss of the valid round."""
         return surrogate

@@ -50,12 +50,12 @@ class ProMP(GradientMetaLearner):
         coefficients = torch.full((self.settings.num_steps,), self.settings.inner_kl, device=self.device)
         return MetaState(theta, {**memory, COEFFICIENTS: coefficients})
 
-    def objective(self, state: MetaState) -> Objective:
+    def objective(self, state: MetaState, rounds: Rounds) -> Objective:
         """Return the clipped surrogate of the valid round plus the penalties."""
         coefficients = state.memory[COEFFICIENTS].tolist()
 
-        def value(rounds: Sequence[Round]) -> Float[Tensor, "N"]:
-            *train, valid = rounds
+        def value(of_tasks: Sequence[Round]) -> Float[Tensor, "N"]:
+            *train, valid = of_tasks
             loss = clipped_surrogate(*valid, self.settings.clip)
             for coefficient, each in zip(coefficients, train, strict=True):
                 loss = loss + coefficient / len(train) * mean_kl(*each)
@@ -63,7 +63,7 @@ class ProMP(GradientMetaLearner):
 
         return Objective(value)
 
-    def remember(self, state: MetaState, step: Step, rounds: Rounds) -> Mapping[str, Tensor]:
+    def remember(self, state: MetaState, step: Step) -> Mapping[str, Tensor]:
         """Return the optimiser's memory and the coefficients of the next update."""
         coefficients = state.memory[COEFFICIENTS].clone()
         target = self.settings.inner_kl_target

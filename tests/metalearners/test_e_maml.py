@@ -1,13 +1,15 @@
 """E-MAML's term against the derivative of the return after adaptation, over all episodes of a small MDP."""
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
 from maml_rl.config import Config
-from maml_rl.losses import Round, reinforce
-from maml_rl.metalearners.e_maml import RETURN_MEAN, RETURN_SCALE, mean_return, sampling_term
+from maml_rl.losses import Round, reinforce, surrogate
+from maml_rl.metalearners.e_maml import sampling_term
+from maml_rl.metalearners.problem import TaskChunk
 from maml_rl.policies.distributions import CategoricalLogits
 from maml_rl.samplers import Recipe
 from maml_rl.stacked import stack_episodes
@@ -42,19 +44,46 @@ def test_the_term_is_what_maml_drops():
 
 
 @pytest.mark.parametrize("outer", ["trust-region", "adam"])
-def test_credit_is_the_valid_return_among_those_of_the_last_update(outer: str):
+def test_credit_is_the_valid_return_normalised_over_tasks(outer: str):
     keys = {"meta_batch_size": 4, "fast_batch_size": 3, "num_steps": 1, "hidden_sizes": (4,)}
-    config = Config(metalearner="e-maml", env_name="TabularMDP-v0", outer=outer, **keys)
+    coefficients = {
+        name: Config(
+            metalearner="e-maml", env_name="TabularMDP-v0", outer=outer, sampling_coefficient=x, **keys
+        )
+        for name, x in (("with", 3.0), ("without", 0.0))
+    }
+    losses = {}
+    for name, config in coefficients.items():
+        with Run(config, RunSettings(seed=1)) as run:
+            theta = run.init().theta
+            tasks = run.sampler.sample_tasks(4, iteration=0)
+            rounds = run.sampler.sample(tasks, theta, Recipe.of(config), 0)
+            chunk = TaskChunk(
+                run.learner.adaptation,
+                run.learner.objective(run.init(), rounds),
+                theta,
+                [stack_episodes(episodes) for episodes in rounds],
+                keep=False,
+            )
+            losses[name] = chunk.at_old()[0]
+            policy = run.learner.adaptation.policy
+    returns = np.array([np.mean([float(x) for x in batch.rewards.sum(0)]) for batch in rounds[1]])
+    credit = (returns - returns.mean()) / returns.std()
+    train = stack_episodes(rounds[0])
+    pi = policy.outputs(train.observations, policy.unflatten(theta.expand(4, -1)))
+    log_probs = (train.weights * pi.log_prob(train.actions)).sum(1).numpy()
+    term = (losses["with"] - losses["without"]).numpy()
+    np.testing.assert_allclose(term, -3.0 * credit * log_probs, rtol=1e-4, atol=1e-5)
+
+
+def test_tasks_of_equal_returns_have_no_credit():
+    config = Config(metalearner="e-maml", env_name="TabularMDP-v0", hidden_sizes=(4,))
     with Run(config, RunSettings(seed=1)) as run:
         state = run.init()
-        assert float(state.memory[RETURN_SCALE]) == 0.0
-        tasks = run.sampler.sample_tasks(4, iteration=0)
-        rounds = run.sampler.sample_async(tasks, state.theta, Recipe.of(config), 0)
-        update = run.update(state, rounds)
-        valid = [future.result() for future in rounds[-1]]
-    returns = torch.stack([batch.rewards.sum(0).mean() for batch in valid])
-    assert float(update.state.memory[RETURN_MEAN]) == pytest.approx(float(returns.mean()))
-    assert float(update.state.memory[RETURN_SCALE]) == pytest.approx(1 / float(returns.std(unbiased=False)))
-    batch = stack_episodes(valid)
-    pi = CategoricalLogits(torch.zeros(*batch.weights.shape, 5))
-    torch.testing.assert_close(mean_return(Round(pi, batch)), returns)
+        (task,) = run.sampler.sample_tasks(1, iteration=0)
+        rounds = run.sampler.sample([task], state.theta, Recipe.of(config), 0)
+        objective = run.learner.objective(state, [[*of_round, *of_round] for of_round in rounds])
+        batches = [stack_episodes(of_round) for of_round in rounds]
+        chunk = TaskChunk(run.learner.adaptation, objective, state.theta, batches, keep=False)
+        plain = TaskChunk(run.learner.adaptation, surrogate, state.theta, batches, keep=False)
+        assert torch.equal(chunk.at_old()[0], plain.at_old()[0])

@@ -14,6 +14,7 @@ from maml_rl.config import Config
 from maml_rl.config.methods import METHODS
 from maml_rl.metalearners import MetaState
 from maml_rl.metalearners.base import GradientMetaLearner
+from maml_rl.metalearners.chunks import Rounds
 from maml_rl.metalearners.problem import TaskChunk
 from maml_rl.samplers import Recipe
 from maml_rl.samplers.worker import SamplerWorker
@@ -42,10 +43,11 @@ class Case(NamedTuple):
 
     learner: GradientMetaLearner
     state: MetaState
+    rounds: Rounds
     batches: list[StackedEpisodes]
 
     def chunk(self) -> TaskChunk:
-        objective = self.learner.objective(self.state)
+        objective = self.learner.objective(self.state, self.rounds)
         chunk = TaskChunk(self.learner.adaptation, objective, self.theta, self.batches, keep=True)
         chunk.at_old()
         return chunk
@@ -74,14 +76,10 @@ def case(method: str, env: str, **keys: Any) -> Case:
     config = Config(metalearner=method, env_name=env, env_kwargs=ENVS[env], **SIZES, **keys)
     with Run(config, RunSettings(seed=3)) as run:
         state = run.init()
-        for update in range(2):  # E-MAML's term begins with the second.
-            tasks = run.sampler.sample_tasks(config.meta_batch_size, iteration=update)
-            rounds = run.sampler.sample(tasks, state.theta, Recipe.of(config), update)
-            if update == 0:
-                state = run.update(state, run.sampler.sample_async(tasks, state.theta, Recipe.of(config), 0))[
-                    0
-                ]
-        return Case(run.learner, state, [in_double(stack_episodes(episodes)) for episodes in rounds])
+        tasks = run.sampler.sample_tasks(config.meta_batch_size, iteration=0)
+        rounds = run.sampler.sample(tasks, state.theta, Recipe.of(config), 0)
+        batches = [in_double(stack_episodes(episodes)) for episodes in rounds]
+        return Case(run.learner, state, rounds, batches)
 
 
 def of_gradients(method: str) -> bool:

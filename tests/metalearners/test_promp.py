@@ -54,7 +54,7 @@ class Case(NamedTuple):
         return MetaState(self.problem.theta, {**self.learner.init().memory, COEFFICIENTS: coefficients})
 
     def chunk(self, keep: bool = False, batches: list[StackedEpisodes] | None = None) -> TaskChunk:
-        objective = self.learner.objective(self.state())
+        objective = self.learner.objective(self.state(), [])
         theta, own = self.problem.theta, self.problem.batches
         return TaskChunk(self.learner.adaptation, objective, theta, own if batches is None else batches, keep)
 
@@ -223,7 +223,7 @@ def test_old_policies_that_the_episodes_name_are_the_ones_that_count(
         batch._replace(old=policy.outputs(batch.observations, policy.unflatten(params)))
         for batch, params in zip(case.problem.batches, paths, strict=True)
     ]
-    objective = case.learner.objective(case.state())
+    objective = case.learner.objective(case.state(), [])
     chunk = TaskChunk(case.learner.adaptation, objective, theta, batches, keep=False)
     expected = case.chunk().at(theta)
     for answers in (chunk.at(theta), chunk.at_old()[:2]):
@@ -372,7 +372,7 @@ def test_a_coefficient_follows_its_kl_towards_the_target(kl: float, factor: floa
     coefficients = torch.tensor([0.75, 0.25])
     state = MetaState(torch.zeros(3), {COEFFICIENTS: coefficients, "adam.step": torch.ones(2)})
     for kls, factors in [((kl, TARGET), (factor, 1.0)), ((TARGET, kl), (1.0, factor))]:
-        memory = learner.remember(state, step_with(*kls), [])
+        memory = learner.remember(state, step_with(*kls))
         assert memory[COEFFICIENTS].tolist() == [0.75 * factors[0], 0.25 * factors[1]]
         assert not memory["adam.step"].any()  # The optimiser's own memory is the step's.
     assert coefficients.tolist() == [0.75, 0.25]
@@ -382,7 +382,7 @@ def test_a_coefficient_follows_its_kl_towards_the_target(kl: float, factor: floa
 def test_without_a_target_the_coefficients_stay(kl: float):
     learner = Updates(inner_steps=2).learner
     state = MetaState(torch.zeros(3), {COEFFICIENTS: torch.tensor([0.75, 0.25])})
-    assert learner.remember(state, step_with(kl, kl), [])[COEFFICIENTS].tolist() == [0.75, 0.25]
+    assert learner.remember(state, step_with(kl, kl))[COEFFICIENTS].tolist() == [0.75, 0.25]
 
 
 def test_an_update_changes_the_coefficients_of_the_next_and_reports_its_own():
