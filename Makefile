@@ -53,7 +53,7 @@ bench-learning: $(VENV)/.installed
 
 # Training runs of the methods, hours long; see benchmarks/metalearners/README.md.
 methods: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.metalearners promp-navigation promp-halfcheetah-dir --seed $(SEED)
+	$(BIN)/python -m benchmarks.metalearners --seed $(SEED)
 
 # make paper-cheetah-dir SEED=1 METHOD=oracle: a row of the MAML paper's figures; see benchmarks/paper/README.md.
 SEED ?= 1

@@ -1,6 +1,6 @@
 """What do the methods reach? Training runs, and tests on unseen tasks; the results stay beside this file.
 
-    python -m benchmarks.metalearners NAME [NAME ...] [--seed SEED] [--runs FOLDER] [--device DEVICE]
+    python -m benchmarks.metalearners [NAME ...] [--seed SEED] [--runs FOLDER] [--device DEVICE]
 
 A run that was interrupted goes on. For each it keeps in results/NAME/seed-SEED the metrics of every
 meta-update and their curve, the effective config, what it took, and the returns on 40 unseen tasks after
@@ -30,8 +30,8 @@ EXPERIMENTS: dict[str, tuple[object, ...]] = {
 
 
 def main() -> None:
-    """Run the named experiments."""
-    arguments = parse_names(__doc__, EXPERIMENTS, [], "metalearners")
+    """Run the named experiments, or all."""
+    arguments = parse_names(__doc__, EXPERIMENTS, list(EXPERIMENTS), "metalearners")
     learn_each(arguments, EXPERIMENTS, HERE)
     for name in arguments.names:
         run = arguments.runs / f"{name}-{arguments.seed}"
@@ -45,7 +45,8 @@ def test_on_paper_tasks(name: str, run: Path, target: Path) -> None:
             policy = ("--config", run / "config.json", "--policy", run / "policy.th", "--seed", TEST_SEED)
             results = target / "test-paper-tasks.npz"
             maml_rl("test", *policy, *test_options(task, "maml"), "--output", results, "--overwrite")
-            results.unlink()
+            for other in (results, results.with_suffix(".png")):  # The CSV has the numbers.
+                other.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
