@@ -1,0 +1,1 @@
+"""What a part of the episodes for the Fisher matrix saves and costs."""
