@@ -39,7 +39,7 @@ def test_an_id_like_no_other_says_what_lists_them_all():
 @pytest.mark.parametrize(
     ("id", "taken"),
     [
-        ("2DNavigation-v0", ["high", "low", "max_episode_steps", "normalization_scale", "task"]),
+        ("2DNavigation-v0", ["goals", "high", "low", "max_episode_steps", "normalization_scale", "task"]),
         ("Bandit-K5-v0", ["k", "max_episode_steps", "task"]),
         ("GaussianBandit-K5-v0", ["k", "max_episode_steps", "std", "task"]),
         ("TabularMDP-v0", ["max_episode_steps", "num_actions", "num_states", "task"]),
@@ -113,7 +113,7 @@ def test_true_is_no_number():
 @pytest.mark.parametrize("kwargs", [{"task": {"goal": [0.0, 0.0]}}, {"render_mode": "rgb_array"}])
 def test_what_one_environment_takes_alone_a_batch_refuses(kwargs: dict[str, Any]):
     (name,) = kwargs
-    taken = "high, low, max_episode_steps, normalization_scale, observe_task"
+    taken = "goals, high, low, max_episode_steps, normalization_scale, observe_task"
     with pytest.raises(UsageError, match=f"takes no argument '{name}'; it takes: {taken}"):
         make_task_vector_env("2DNavigation-v0", kwargs, 2)
 
