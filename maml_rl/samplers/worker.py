@@ -66,11 +66,11 @@ class SamplerWorker:
             raise
         check("observations", data.observations)
         check("rewards", data.rewards)
-        credit = item.recipe.credit
-        credited = data._replace(rewards=data.rewards * self._reward_scale(params)[:, None, None])
+        credit, reward_scale = item.recipe.credit, self._reward_scale(params)
+        credited = data._replace(rewards=data.rewards * reward_scale[:, None, None])
         self._baseline.fit_data(credited, credit.gamma)
         advantages, scale = scaled_advantages(credited, self._baseline, credit)
-        return data._replace(reward_scale=scale * self._reward_scale(params)), advantages
+        return data._replace(reward_scale=scale * reward_scale), advantages
 
     def _reward_scale(self, params: Float[Tensor, "N P"]) -> Float[Tensor, "N"]:
         """Return the factor of the rewards that advantages come from."""
