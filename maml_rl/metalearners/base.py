@@ -17,6 +17,7 @@ from maml_rl.lazy import lazy_names
 from maml_rl.losses import Objective
 from maml_rl.metalearners.chunks import Chunks, Rounds, chunk_threads
 from maml_rl.metalearners.columns import ACCEPTED, Column
+from maml_rl.metalearners.parts import gradient_steps
 from maml_rl.metalearners.problem import MetaProblem, TaskChunk
 from maml_rl.optim.base import OuterOptimizer, Step
 from maml_rl.parameters import Layout
@@ -110,6 +111,11 @@ class MetaLearner(ABC):
 
 class GradientMetaLearner(MetaLearner):
     """A method whose objective is differentiated through adaptation."""
+
+    @staticmethod
+    def adapts(policy: Policy, settings: Any) -> Adaptation:
+        """Return gradient steps of all parameters on the loss that the settings name."""
+        return gradient_steps(policy, settings)
 
     @property
     @abstractmethod

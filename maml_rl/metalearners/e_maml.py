@@ -1,21 +1,19 @@
 """E-MAML (Stadie et al. 2018): MAML that knows that theta chooses the train episodes."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.adaptation import Adaptation
 from maml_rl.advantages import ROUNDING
 from maml_rl.losses import Objective, Round, clipped_surrogate, likelihood_ratio, mean
 from maml_rl.metalearners.base import GradientMetaLearner, MetaState
 from maml_rl.metalearners.chunks import Rounds, resolved
 from maml_rl.metalearners.columns import ACCEPTED, OBJECTIVE, STATISTICS, Column
-from maml_rl.metalearners.parts import adam, gradient_steps, trust_region
+from maml_rl.metalearners.parts import adam, trust_region
 from maml_rl.optim.base import OuterOptimizer
-from maml_rl.policies.base import Policy
 
 
 class EMAML(GradientMetaLearner):
@@ -31,11 +29,6 @@ class EMAML(GradientMetaLearner):
         **STATISTICS,
     }
     headline = ("kl",)
-
-    @staticmethod
-    def adapts(policy: Policy, settings: Any) -> Adaptation:
-        """Return gradient steps on REINFORCE's loss, unless the settings name another."""
-        return gradient_steps(policy, settings)
 
     @property
     def optimizer(self) -> OuterOptimizer:

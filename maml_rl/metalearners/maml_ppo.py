@@ -1,31 +1,24 @@
 """MAML whose outer update is PPO's: several steps of Adam on a clipped objective."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.adaptation import Adaptation
 from maml_rl.losses import Objective, Round, clipped_surrogate
 from maml_rl.metalearners.base import GradientMetaLearner, MetaState
 from maml_rl.metalearners.chunks import Rounds
 from maml_rl.metalearners.columns import OBJECTIVE, STATISTICS
-from maml_rl.metalearners.parts import adam, gradient_steps
+from maml_rl.metalearners.parts import adam
 from maml_rl.optim.adam import Adam
-from maml_rl.policies.base import Policy
 
 
 class ClippedMAML(GradientMetaLearner):
     """Learns theta by Adam on a clipped surrogate after adaptation (Schulman et al. 2017, eq. 7)."""
 
     columns: ClassVar = {**OBJECTIVE, **STATISTICS}
-    headline = ("kl",)
-
-    @staticmethod
-    def adapts(policy: Policy, settings: Any) -> Adaptation:
-        """Return gradient steps on REINFORCE's loss, unless the settings name another."""
-        return gradient_steps(policy, settings)
+    headline: ClassVar[tuple[str, ...]] = ("kl",)
 
     @property
     def optimizer(self) -> Adam:

@@ -1,15 +1,13 @@
 """MAML with a trust-region outer update (Finn, Abbeel & Levine 2017, section 5.3)."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from maml_rl.adaptation import Adaptation
 from maml_rl.losses import Objective, surrogate
 from maml_rl.metalearners.base import GradientMetaLearner, MetaState
 from maml_rl.metalearners.chunks import Rounds
 from maml_rl.metalearners.columns import ACCEPTED, OBJECTIVE, STATISTICS, Column
-from maml_rl.metalearners.parts import gradient_steps, trust_region
+from maml_rl.metalearners.parts import trust_region
 from maml_rl.optim.trust_region import TrustRegion
-from maml_rl.policies.base import Policy
 
 
 class TrustRegionMAML(GradientMetaLearner):
@@ -29,11 +27,6 @@ class TrustRegionMAML(GradientMetaLearner):
         "the policy may have stopped exploring, or the batch may be too small for a direction; "
         "try a larger fast-batch-size or cg-damping, or a smaller fast-lr"
     )
-
-    @staticmethod
-    def adapts(policy: Policy, settings: Any) -> Adaptation:
-        """Return gradient steps on REINFORCE's loss, unless the settings name another."""
-        return gradient_steps(policy, settings)
 
     @property
     def optimizer(self) -> TrustRegion:

@@ -1,21 +1,18 @@
 """ProMP: proximal meta-policy search (Rothfuss et al. 2019)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.adaptation import Adaptation
 from maml_rl.losses import Objective, Round, clipped_surrogate, mean_kl
-from maml_rl.metalearners.base import GradientMetaLearner, MetaState
+from maml_rl.metalearners.base import MetaState
 from maml_rl.metalearners.chunks import Rounds
 from maml_rl.metalearners.columns import OBJECTIVE, STATISTICS, Column
-from maml_rl.metalearners.parts import adam, gradient_steps
-from maml_rl.optim.adam import Adam
+from maml_rl.metalearners.maml_ppo import ClippedMAML
 from maml_rl.optim.base import Step
-from maml_rl.policies.base import Policy
 
 COEFFICIENTS = "kl_coefficients"
 """Name, in the method's memory, of the coefficients of KL(old || new) before each inner step."""
@@ -23,7 +20,7 @@ TOLERANCE = 1.5
 """Factor by which a KL may miss its target before its coefficient is halved or doubled."""
 
 
-class ProMP(GradientMetaLearner):
+class ProMP(ClippedMAML):
     """Learns theta by Adam on a clipped surrogate, with a penalty on the change before adaptation."""
 
     columns: ClassVar = {
@@ -33,16 +30,6 @@ class ProMP(GradientMetaLearner):
         **STATISTICS,
     }
     headline = ("kl", "inner_kl")
-
-    @staticmethod
-    def adapts(policy: Policy, settings: Any) -> Adaptation:
-        """Return gradient steps on the likelihood-ratio loss, unless the settings name another."""
-        return gradient_steps(policy, settings)
-
-    @property
-    def optimizer(self) -> Adam:
-        """Return Adam."""
-        return adam(self.settings)
 
     def init(self) -> MetaState:
         """Return the first state, with the config's coefficient for each inner step."""
