@@ -52,12 +52,12 @@ class GradientStep(Adaptation):
 
     def linearise(self, params: Float[Tensor, "N P"], batch: StackedEpisodes) -> AdaptationStep:
         """Return the step with its derivatives."""
-        kind = _FirstOrder if self.first_order else _SecondOrder
+        kind = FirstOrderStep if self.first_order else _SecondOrder
         return kind(self, params, batch)
 
 
-class StepTaken(AdaptationStep):
-    """A gradient step, and what its derivatives are made of.
+class FirstOrderStep(AdaptationStep):
+    """A gradient step whose gradient counts as a constant.
 
     Args:
         rule: by which it is taken.
@@ -77,20 +77,18 @@ class StepTaken(AdaptationStep):
         """Return how `cotangent` changes in the direction ``tangent``."""
         return self.rule.loss.gradient_dot(self.pi, self.batch, tangent)
 
-
-class _FirstOrder(StepTaken):
-    """A gradient step whose gradient counts as a constant."""
-
     def jvp(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
+        """Return ``vectors``: the Jacobian is the identity."""
         return vectors
 
     def vjp(
         self, vectors: Float[Tensor, "N P"], cotangent: Iterable[Tensor] | None = None
     ) -> Float[Tensor, "N P"]:
+        """Return ``vectors``, and what the loss depends on `pi` besides."""
         return vectors if cotangent is None else vectors + self.at.vjp(cotangent)
 
 
-class _SecondOrder(StepTaken):
+class _SecondOrder(FirstOrderStep):
     """A gradient step with its Jacobian, ``I - alpha H``, which is symmetric."""
 
     def __init__(self, rule: GradientStep, params: Float[Tensor, "N P"], batch: StackedEpisodes):

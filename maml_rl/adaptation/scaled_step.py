@@ -3,12 +3,11 @@
 from abc import abstractmethod
 from collections.abc import Iterable
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from maml_rl.adaptation.base import AdaptationStep
-from maml_rl.adaptation.gradient_step import GradientStep, StepTaken
+from maml_rl.adaptation.gradient_step import FirstOrderStep, GradientStep
 from maml_rl.losses import Loss
 from maml_rl.policies.base import Policy
 from maml_rl.policies.distributions import ActionDistribution
@@ -18,20 +17,25 @@ from maml_rl.stacked import StackedEpisodes
 class ScaledGradientStep(GradientStep):
     """Adapts each parameter by a step size of its own: ``phi = theta - sizes * gradient of the loss``.
 
-    The sizes may be parts of theta: a linear function of the parameters, which the step leaves as it is.
+    The sizes may be a linear function of the parameters, of a part that the step leaves as it is; a subclass
+    then has `jvp_of_sizes` and `vjp_of_sizes`.
     """
 
     @abstractmethod
     def sizes(self, params: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
         """Return the step size of each parameter."""
 
-    @abstractmethod
-    def sizes_dot(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
-        """Return how the sizes change when the parameters do."""
+    def jvp_of_sizes(
+        self, vectors: Float[Tensor, "N P"], gradient: Float[Tensor, "N P"]
+    ) -> Float[Tensor, "N P"]:
+        """Return ``J v`` where the gradient is a constant: ``v - gradient * (change of the sizes)``."""
+        return vectors
 
-    @abstractmethod
-    def pull_sizes(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
-        """Return the transposed product of `sizes_dot`: a gradient by the sizes as one by the parameters."""
+    def vjp_of_sizes(
+        self, vectors: Float[Tensor, "N P"], gradient: Float[Tensor, "N P"]
+    ) -> Float[Tensor, "N P"]:
+        """Return the transposed product."""
+        return vectors
 
     def moved(
         self, params: Float[Tensor, "N P"], gradient: Float[Tensor, "N P"], scale: float
@@ -61,34 +65,26 @@ class PartialStep(ScaledGradientStep):
         """Return alpha for the parts that adapt, 0 for the others."""
         return (self.length * self.mask.to(params)).expand_as(params)
 
-    def sizes_dot(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
-        """Return 0: the sizes are fixed."""
-        return torch.zeros_like(vectors)
 
-    def pull_sizes(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
-        """Return 0: the sizes are fixed."""
-        return torch.zeros_like(vectors)
-
-
-class _FirstOrder(StepTaken):
-    """A step whose gradient g counts as a constant: ``J v = v - g * sizes'(v)``."""
+class _FirstOrder(FirstOrderStep):
+    """A step whose gradient counts as a constant, and its sizes need not."""
 
     def __init__(self, rule: ScaledGradientStep, params: Float[Tensor, "N P"], batch: StackedEpisodes):
         super().__init__(rule, params, batch)
         self.scaled, self.sizes = rule, rule.sizes(params)
 
     def jvp(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
-        return vectors - self.gradient * self.scaled.sizes_dot(vectors)
+        return self.scaled.jvp_of_sizes(vectors, self.gradient)
 
     def vjp(
         self, vectors: Float[Tensor, "N P"], cotangent: Iterable[Tensor] | None = None
     ) -> Float[Tensor, "N P"]:
-        before = vectors - self.scaled.pull_sizes(self.gradient * vectors)
+        before = self.scaled.vjp_of_sizes(vectors, self.gradient)
         return before if cotangent is None else before + self.at.vjp(cotangent)
 
 
 class _SecondOrder(_FirstOrder):
-    """A step with the whole of its Jacobian: ``J v = v - g * sizes'(v) - sizes * H v``, not symmetric."""
+    """A step with the whole of its Jacobian: ``J v`` also has ``- sizes * H v``, not symmetric."""
 
     def __init__(self, rule: ScaledGradientStep, params: Float[Tensor, "N P"], batch: StackedEpisodes):
         super().__init__(rule, params, batch)

@@ -36,21 +36,22 @@ class LearnedSizes(ScaledGradientStep):
 
     def sizes(self, params: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
         """Return the sizes of the first half; those of the sizes themselves are 0."""
-        return _first_half(params[:, params.shape[1] // 2 :])
+        half = params.shape[1] // 2
+        return F.pad(params[:, half:], (0, half))
 
-    def sizes_dot(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
-        """Return how the sizes change: they are a linear function."""
-        return self.sizes(vectors)
+    def jvp_of_sizes(
+        self, vectors: Float[Tensor, "N P"], gradient: Float[Tensor, "N P"]
+    ) -> Float[Tensor, "N P"]:
+        """Return ``v - gradient * sizes(v)``: the sizes are a linear function."""
+        return vectors - gradient * self.sizes(vectors)
 
-    def pull_sizes(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
-        """Return the gradient by the second half, where the sizes come from."""
+    def vjp_of_sizes(
+        self, vectors: Float[Tensor, "N P"], gradient: Float[Tensor, "N P"]
+    ) -> Float[Tensor, "N P"]:
+        """Return the transposed product: the gradient by the sizes is the second half's."""
         half = vectors.shape[1] // 2
-        return F.pad(vectors[:, :half], (half, 0))
+        return vectors - F.pad((gradient * vectors)[:, :half], (half, 0))
 
     def step_size(self, scale: float) -> float:
         """Return ``scale``: the sizes are in the parameters."""
         return scale
-
-
-def _first_half(vectors: Float[Tensor, "N Q"]) -> Float[Tensor, "N P"]:
-    return F.pad(vectors, (0, vectors.shape[1]))
