@@ -17,10 +17,15 @@ from maml_rl.config.methods import DEFAULT_METHOD, METHODS
 
 HERE = Path(__file__).parent
 OTHERS = [method for method in METHODS if method != DEFAULT_METHOD]
+CORNERS = ("--config", "configs/maml/navigation-corners.yaml")
 VELOCITY = ("--config", "configs/paper/cheetah-vel.yaml", "--num-batches", 200, "--metalearner")
 EXPERIMENTS: dict[str, tuple[object, ...]] = {
     "maml-trpo-navigation": ("--config", "configs/paper/navigation.yaml"),
     **{f"{method}-navigation": ("--config", f"configs/{method}/navigation.yaml") for method in OTHERS},
+    "maml-trpo-corners": CORNERS,
+    "maml-trpo-likelihood-ratio-corners": (*CORNERS, "--inner-loss", "likelihood-ratio"),
+    "e-maml-corners": (*CORNERS, "--metalearner", "e-maml"),
+    "promp-corners": ("--config", "configs/promp/navigation-corners.yaml"),
     **{f"{method}-cheetah-vel": (*VELOCITY, method) for method in (DEFAULT_METHOD, "anil", "meta-sgd")},
     # Step size and size of the context are those of Zintgraf et al. 2019.
     "cavia-cheetah-vel": (*VELOCITY, "cavia", "--context-size", 50, "--fast-lr", 10),
