@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from maml_rl.parameters import Layout
+from maml_rl.policies.actor import Actor, FeedForwardActor
 from maml_rl.policies.base import Policy
 from maml_rl.policies.distributions import ActionDistribution
 from maml_rl.stacked import StackedEpisodes
@@ -63,9 +64,14 @@ class Adaptation(ABC):
         """Return the parameters of tasks before the first step."""
         return theta.expand(num_tasks, -1)
 
-    def learned(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
-        """Return ``vectors`` with 0 for the parts of theta that outer steps leave as they are."""
-        return vectors
+    def actor(self, params: Float[Tensor, "N P"], episodes: int, before: Actor | None = None) -> Actor:
+        """Return what acts in the tasks' next round of episodes: the policy, unless overridden.
+
+        Args:
+            episodes: of each task, side by side, K.
+            before: the actor of the round before, if there was one.
+        """
+        return FeedForwardActor(self.policy, params)
 
     @abstractmethod
     def step_size(self, scale: float) -> float:
@@ -81,6 +87,14 @@ class Adaptation(ABC):
             scale: length of the step over its usual one.
         """
 
+
+class DifferentiableAdaptation(Adaptation):
+    """An adaptation that outer steps differentiate through."""
+
+    def learned(self, vectors: Float[Tensor, "N P"]) -> Float[Tensor, "N P"]:
+        """Return ``vectors`` with 0 for the parts of theta that outer steps leave as they are."""
+        return vectors
+
     @abstractmethod
     def linearise(self, params: Float[Tensor, "N P"], batch: StackedEpisodes) -> AdaptationStep:
-        """Return the same step with its derivatives."""
+        """Return the step on episodes that ``params`` sampled, with its derivatives."""

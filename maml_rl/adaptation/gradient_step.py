@@ -6,14 +6,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.adaptation.base import CPU_CHUNK_STEPS, Adaptation, AdaptationStep
+from maml_rl.adaptation.base import CPU_CHUNK_STEPS, AdaptationStep, DifferentiableAdaptation
 from maml_rl.losses import Loss
 from maml_rl.policies.base import Linearisation, Policy
 from maml_rl.policies.distributions import ActionDistribution
 from maml_rl.stacked import StackedEpisodes
 
 
-class GradientStep(Adaptation):
+class GradientStep(DifferentiableAdaptation):
     """Adapts all of a policy's parameters: ``phi = theta - step size * gradient of the loss``.
 
     Args:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.adaptation.base import Adaptation, AdaptationStep
+from maml_rl.adaptation.base import AdaptationStep, DifferentiableAdaptation
 from maml_rl.losses import Round
 from maml_rl.policies.distributions import ActionDistribution
 from maml_rl.stacked import StackedEpisodes
@@ -22,7 +22,7 @@ class Unrolled:
 
     def __init__(
         self,
-        adaptation: Adaptation,
+        adaptation: DifferentiableAdaptation,
         theta: Float[Tensor, "P"],
         batches: Sequence[StackedEpisodes],
         path: Sequence[Float[Tensor, "N P"]] = (),

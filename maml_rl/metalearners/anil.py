@@ -3,7 +3,7 @@
 from fnmatch import fnmatchcase
 from typing import Any
 
-from maml_rl.adaptation import Adaptation, PartialStep
+from maml_rl.adaptation import DifferentiableAdaptation, PartialStep
 from maml_rl.errors import UsageError, shown
 from maml_rl.metalearners.maml_trpo import TrustRegionMAML
 from maml_rl.metalearners.parts import loss_of
@@ -14,7 +14,7 @@ class ANIL(TrustRegionMAML):
     """Learns theta as MAML-TRPO does, where a part of the policy adapts and the rest is what tasks share."""
 
     @staticmethod
-    def adapts(policy: Policy, settings: Any) -> Adaptation:
+    def adapts(policy: Policy, settings: Any) -> DifferentiableAdaptation:
         """Return gradient steps of the parts that the settings name, or of the policy's head.
 
         Raises:

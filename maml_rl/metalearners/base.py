@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from maml_rl.adaptation import Adaptation
+from maml_rl.adaptation import Adaptation, DifferentiableAdaptation
 from maml_rl.lazy import lazy_names
 from maml_rl.losses import Objective
 from maml_rl.metalearners.chunks import Chunks, Rounds, chunk_threads
@@ -112,8 +112,10 @@ class MetaLearner(ABC):
 class GradientMetaLearner(MetaLearner):
     """A method whose objective is differentiated through adaptation."""
 
+    adaptation: DifferentiableAdaptation
+
     @staticmethod
-    def adapts(policy: Policy, settings: Any) -> Adaptation:
+    def adapts(policy: Policy, settings: Any) -> DifferentiableAdaptation:
         """Return gradient steps of all parameters on the loss that the settings name."""
         return gradient_steps(policy, settings)
 

@@ -5,7 +5,7 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.adaptation import Adaptation, PartialStep
+from maml_rl.adaptation import DifferentiableAdaptation, PartialStep
 from maml_rl.metalearners.maml_trpo import TrustRegionMAML
 from maml_rl.metalearners.parts import loss_of
 from maml_rl.policies.base import Policy
@@ -25,7 +25,7 @@ class CAVIA(TrustRegionMAML):
         return ContextPolicy(policy, settings.context_size)
 
     @staticmethod
-    def adapts(policy: Policy, settings: Any) -> Adaptation:
+    def adapts(policy: Policy, settings: Any) -> DifferentiableAdaptation:
         """Return gradient steps of the context."""
         return ContextStep(policy, loss_of(settings), settings.fast_lr, settings.first_order, [CONTEXT])
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.adaptation import Adaptation, ScaledGradientStep
+from maml_rl.adaptation import DifferentiableAdaptation, ScaledGradientStep
 from maml_rl.metalearners.maml_trpo import TrustRegionMAML
 from maml_rl.metalearners.parts import loss_of
 from maml_rl.policies.base import Policy
@@ -26,7 +26,7 @@ class MetaSGD(TrustRegionMAML):
         return ExtendedPolicy(policy, {STEP_SIZE: torch.full((policy.layout.size,), settings.fast_lr)})
 
     @staticmethod
-    def adapts(policy: Policy, settings: Any) -> Adaptation:
+    def adapts(policy: Policy, settings: Any) -> DifferentiableAdaptation:
         """Return gradient steps of the learned sizes."""
         return LearnedSizes(policy, loss_of(settings), settings.fast_lr, settings.first_order)
 

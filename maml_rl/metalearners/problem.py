@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.adaptation import Adaptation, Unrolled
+from maml_rl.adaptation import DifferentiableAdaptation, Unrolled
 from maml_rl.errors import check_finite
 from maml_rl.losses import Objective, Round, mean_entropy, mean_kl
 from maml_rl.optim.base import Comparison, Evaluation
@@ -29,7 +29,7 @@ class TaskChunk:
 
     def __init__(
         self,
-        adaptation: Adaptation,
+        adaptation: DifferentiableAdaptation,
         objective: Objective,
         theta: Float[Tensor, "P"],
         batches: Sequence[StackedEpisodes],

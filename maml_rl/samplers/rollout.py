@@ -1,18 +1,16 @@
-"""Rolling out policies: a pure function of environments, parameters, noise and seeds."""
+"""Rolling out policies: a pure function of environments, actors, noise and seeds."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Float
 from numpy.typing import NDArray
-from torch import Tensor
 
 from maml_rl.envs.task_env import Array, TaskVectorEnv
 from maml_rl.episode import EpisodeData
 from maml_rl.errors import UsageError
+from maml_rl.policies.actor import Actor
 from maml_rl.policies.base import Policy
-from maml_rl.policies.distributions import ActionDistribution
 from maml_rl.samplers.recording import Recording, side_by_side
 
 LARGEST_BLOCK = 64
@@ -54,37 +52,31 @@ class ActionNoise:
             block = min(2 * block, LARGEST_BLOCK)
 
 
-def rollout(
-    env: TaskVectorEnv,
-    policy: Policy,
-    params: Float[Tensor, "N P"],
-    noise: ActionNoise,
-    seeds: Sequence[int],
-) -> EpisodeData:
-    """Run every sub-environment of ``env`` for one episode, task ``n``'s under ``params[n]``.
+def rollout(env: TaskVectorEnv, actor: Actor, noise: ActionNoise, seeds: Sequence[int]) -> EpisodeData:
+    """Run every sub-environment of ``env`` for one episode.
 
-    Where they take turns, the policy acts for all of them at each step all the same, on observations of 0
+    Where they take turns, the actor acts for all of them at each step all the same, on observations of 0
     where it is not their turn: how a row of a product is rounded depends on how many rows there are.
 
     Args:
         env: with N tasks set, of K episodes each.
+        actor: of N K episodes.
         noise: per time step, what the policy turns into N K actions.
-        seeds: of the environments, one per task.
+        seeds: of the environments, one per task, N.
 
     Raises:
         NotFiniteError: actions are NaN or infinite; no environment has seen them.
         UsageError: an episode goes on and on.
     """
     with torch.inference_mode():
-        act = policy.at(policy.unflatten(params))
         recordings = []
         turns = env.turns
         for turn in turns:
             # Where all run at once, a reset need not know of options.
             options = {"options": {"turn": turn}} if len(turns) > 1 else {}
             observation, _ = env.reset(seed=seeds, **options)
-            recording = Recording((params.shape[0], env.episodes_per_task), turn)
-            _run(env, observation, act, noise, recording)
+            recording = Recording((len(seeds), env.episodes_per_task), turn)
+            _run(env, observation, actor, noise, recording)
             recordings.append(recording)
     # The episodes' tensors are made outside of inference mode, where autograd may meet them.
     return side_by_side(recordings)
@@ -93,7 +85,7 @@ def rollout(
 def _run(
     env: TaskVectorEnv,
     observation: Array,
-    act: Callable[[Tensor], ActionDistribution],
+    actor: Actor,
     noise: ActionNoise,
     recording: Recording,
 ) -> None:
@@ -106,13 +98,17 @@ def _run(
                 f"an episode has not ended in {most:,} steps: give its environment a limit, "
                 "such as max_episode_steps in env-kwargs"
             )
-        recording.lengths += env.running.reshape(recording.shape)
+        ran = env.running.reshape(recording.shape).copy()
+        recording.lengths += ran
         seen = recording.observe(observation)
-        pi = act(torch.from_numpy(seen.reshape(*recording.shape, -1)))
+        pi = actor.act(torch.from_numpy(seen.reshape(*recording.shape, -1)))
         action = pi.sample(torch.from_numpy(next(draws))).numpy()
         if not np.isfinite(action[recording.turn]).all():
             broken = ("actions", action) if np.isfinite(seen).all() else ("observations", seen)
             raise NotFiniteError(broken[0], recording.only(broken[1]))
+        taken = action.copy()  # The environment may write to what it is given.
         observation, reward, _, truncated, info = env.step(recording.act(action))
         recording.receive(reward, truncated, info)
+        ended = ran & ~env.running.reshape(recording.shape)
+        actor.receive(taken, np.reshape(reward, recording.shape), ran, ended)
     recording.observe(observation)

@@ -13,6 +13,7 @@ from maml_rl.baseline import Baseline
 from maml_rl.envs.copies import EnvCopies
 from maml_rl.episode import EpisodeData, scaled_advantages
 from maml_rl.errors import check_finite
+from maml_rl.policies.actor import Actor
 from maml_rl.policies.normalized import REWARD_SCALE
 from maml_rl.samplers.plan import Sample, WorkItem
 from maml_rl.samplers.rollout import ActionNoise, NotFiniteError, rollout
@@ -35,9 +36,10 @@ class SamplerWorker:
     def sample(self, item: WorkItem) -> Iterator[Sample]:
         """Yield the episodes of each round: before each adaptation step, and after the last."""
         params = self._adaptation.start(torch.from_numpy(item.theta), len(item.tasks))
-        seconds = 0.0
+        seconds, actor = 0.0, None
         for step, scale in enumerate((*item.recipe.scales, None)):
-            data, advantages = self.create_episodes(item, params, step)
+            actor = self._adaptation.actor(params, item.recipe.episodes, actor)
+            data, advantages = self.create_episodes(item, params, actor, step)
             yield _to_sample(step, data, advantages, seconds)
             if scale is not None:
                 started = time.perf_counter()
@@ -46,9 +48,12 @@ class SamplerWorker:
                 seconds = time.perf_counter() - started
 
     def create_episodes(
-        self, item: WorkItem, params: Float[Tensor, "N P"], step: int
+        self, item: WorkItem, params: Float[Tensor, "N P"], actor: Actor, step: int
     ) -> tuple[EpisodeData, Float[Tensor, "N T K"]]:
         """Roll out each task under its parameters; return the episodes and their advantages.
+
+        Args:
+            actor: acts under ``params``.
 
         Raises:
             FloatingPointError: parameters, actions, observations or rewards are NaN or infinite.
@@ -60,7 +65,7 @@ class SamplerWorker:
 
         check("parameters", params)
         try:
-            data = self.sample_trajectories(item, params, step)
+            data = self.sample_trajectories(item, actor, step)
         except NotFiniteError as error:
             check(error.name, torch.from_numpy(error.values))
             raise
@@ -79,7 +84,7 @@ class SamplerWorker:
             return params.new_ones(len(params))
         return layout.view(params)[REWARD_SCALE][:, 0]
 
-    def sample_trajectories(self, item: WorkItem, params: Float[Tensor, "N P"], step: int) -> EpisodeData:
+    def sample_trajectories(self, item: WorkItem, actor: Actor, step: int) -> EpisodeData:
         """Roll out K episodes of each task, with the random streams of (item, ``step``).
 
         The global generators, from which some environments draw, are left seeded.
@@ -91,12 +96,12 @@ class SamplerWorker:
         tasks = range(item.first_task, item.first_task + len(item.tasks))
         streams = [stream(Purpose.ACTIONS, task) for task in tasks]
         seeds = [integer_seed(stream(Purpose.ENVIRONMENT, task)) for task in tasks]
-        episodes, policy = item.recipe.episodes, self._adaptation.policy
-        noise = ActionNoise(policy, streams, episodes)
+        episodes = item.recipe.episodes
+        noise = ActionNoise(self._adaptation.policy, streams, episodes)
         env = self._copies.batch(len(item.tasks) * episodes)
         seed_global_generators(stream(Purpose.GLOBAL_GENERATORS, item.first_task))
         env.reset_task(item.tasks)
-        return rollout(env, policy, params, noise, seeds)
+        return rollout(env, actor, noise, seeds)
 
     def close(self) -> None:
         """Close the environments."""

@@ -105,10 +105,11 @@ def play_episodes(
     )
     batch = BorrowedCopies([env])
     batch.reset_task([task])
-    policy = run.learner.adaptation.policy
-    noise = ActionNoise(policy, [actions], 1)
+    adaptation, actor = run.learner.adaptation, None
+    noise = ActionNoise(adaptation.policy, [actions], 1)
     for vector in params:
-        yield rollout(batch, policy, vector, noise, [integer_seed(start)])
+        actor = adaptation.actor(vector, 1, actor)
+        yield rollout(batch, actor, noise, [integer_seed(start)])
 
 
 def draw_paths(paths: Sequence[NDArray[Any]], goal: NDArray[Any], size: int) -> list[list[Frame]]:

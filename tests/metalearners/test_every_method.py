@@ -16,6 +16,7 @@ from maml_rl.metalearners import MetaState
 from maml_rl.metalearners.base import GradientMetaLearner
 from maml_rl.metalearners.chunks import Rounds
 from maml_rl.metalearners.problem import TaskChunk
+from maml_rl.policies.actor import Actor
 from maml_rl.samplers import Recipe
 from maml_rl.samplers.worker import SamplerWorker
 from maml_rl.stacked import StackedEpisodes, StepOrder, stack_episodes
@@ -142,13 +143,13 @@ def test_fisher_products_are_the_curvature_of_the_kl(method: str, keys: dict[str
 def test_the_learner_adapts_as_workers_do(method: str, env: str, monkeypatch: pytest.MonkeyPatch):
     """What is differentiated is what was sampled."""
     sampled_with: list[list[Tensor]] = [[], [], []]
-    roll_out = SamplerWorker.sample_trajectories
+    create = SamplerWorker.create_episodes
 
-    def spied(self: SamplerWorker, item: Any, params: Tensor, step: int) -> Any:
+    def spied(self: SamplerWorker, item: Any, params: Tensor, actor: Actor, step: int) -> Any:
         sampled_with[step].append(params.clone())
-        return roll_out(self, item, params, step)
+        return create(self, item, params, actor, step)
 
-    monkeypatch.setattr(SamplerWorker, "sample_trajectories", spied)
+    monkeypatch.setattr(SamplerWorker, "create_episodes", spied)
     config = Config(metalearner=method, env_name=env, env_kwargs=ENVS[env], **SIZES)
     with Run(config, RunSettings(seed=3)) as run:
         theta, adaptation = run.init().theta, run.learner.adaptation

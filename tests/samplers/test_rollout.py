@@ -8,6 +8,7 @@ import torch
 
 from maml_rl.envs import Task, TaskVectorEnv
 from maml_rl.envs.task_env import Array
+from maml_rl.policies.actor import FeedForwardActor
 from maml_rl.samplers.rollout import ActionNoise, rollout
 from tests.builders import make_policy
 
@@ -46,7 +47,8 @@ def test_a_reset_that_knows_of_no_options():
         env = kind(3, max_episode_steps=4)
         env.reset_task([{}])
         noise = ActionNoise(policy, [np.random.SeedSequence(0)], 3)
-        seen.append(rollout(env, policy, policy.get_vector()[None], noise, [0]).actions)
+        actor = FeedForwardActor(policy, policy.get_vector()[None])
+        seen.append(rollout(env, actor, noise, [0]).actions)
     assert torch.equal(*seen)
 
 
@@ -55,7 +57,7 @@ def test_what_an_environment_writes_to_later_is_recorded_as_it_was():
     tasks: list[Task] = [{}]
     env.reset_task(tasks)
     noise = ActionNoise(policy, [np.random.SeedSequence(0)], 3)
-    data = rollout(env, policy, policy.get_vector()[None], noise, [0])
+    data = rollout(env, FeedForwardActor(policy, policy.get_vector()[None]), noise, [0])
     assert data.observations[0, :, 0].tolist() == [[0, 0], [1, 1], [2, 2], [3, 3]]
     assert data.last_observations is not None
     assert data.last_observations[0].tolist() == [[4, 4]] * 3
