@@ -57,6 +57,7 @@ PLACES = {
     "meta-sgd": ("meta_sgd:MetaSGDKeys", "meta_sgd:MetaSGD"),
     "cavia": ("cavia:CAVIAKeys", "cavia:CAVIA"),
     "reptile": ("reptile:ReptileKeys", "reptile:Reptile"),
+    "rl2": ("rl2:RL2Keys", "rl2:RL2"),
 }
 """The keys in `maml_rl.config.keys`, and the class in `maml_rl.metalearners`, of each method that ships."""
 

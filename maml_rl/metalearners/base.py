@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
+import gymnasium as gym
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -22,6 +23,7 @@ from maml_rl.metalearners.problem import MetaProblem, TaskChunk
 from maml_rl.optim.base import OuterOptimizer, Step
 from maml_rl.parameters import Layout
 from maml_rl.policies.base import Policy
+from maml_rl.policies.registry import policy_for
 from maml_rl.stacked import StackedEpisodes
 
 Metrics = Mapping[str, float | int | bool]
@@ -52,8 +54,8 @@ class MetaLearner(ABC):
     """A method of meta-learning: how tasks adapt, and how theta follows from what they did.
 
     Args:
-        policy: a template, of `extended`; it is copied to ``device``, and its own parameters are the initial
-            theta.
+        policy: a template, of `make_policy`; it is copied to ``device``, and its own parameters are the
+            initial theta.
         settings: the config, with the method's own keys.
         device: where updates are computed.
         rebuild: linearise a chunk of tasks anew for each question put to it, and forget it after the answer.
@@ -74,6 +76,17 @@ class MetaLearner(ABC):
         self.settings, self.device, self.rebuild = settings, torch.device(device), rebuild
         self.adaptation = self.adapts(copy.deepcopy(policy).to(self.device), settings)
 
+    @classmethod
+    def make_policy(
+        cls, settings: Any, observation_space: gym.Space[Any], action_space: gym.Space[Any]
+    ) -> Policy:
+        """Return the untrained policy for two spaces: the settings' own, `extended`, unless overridden.
+
+        Raises:
+            UsageError: the settings describe none, see `maml_rl.policies.registry.policy_for`.
+        """
+        return cls.extended(policy_for(settings, observation_space, action_space), settings)
+
     @staticmethod
     def extended(policy: Policy, settings: Any) -> Policy:
         """Return the policy with what the method adds to theta, drawn from torch's generator if at random."""
@@ -85,7 +98,7 @@ class MetaLearner(ABC):
         """Return how tasks adapt; the same for workers, tests and videos.
 
         Args:
-            policy: of `extended`.
+            policy: of `make_policy`.
         """
 
     @property
@@ -155,13 +168,13 @@ class GradientMetaLearner(MetaLearner):
             problem = MetaProblem(map(chunk, chunks), parallel_map)
             memory = {name: tensor.to(self.device) for name, tensor in state.memory.items()}
             step = self.optimizer.step(problem, theta, memory)
-        known = {**_numbers(step), **step.details, **self.report(state, step)}
+        known = {**numbers_of(step), **step.details, **self.report(state, step)}
         known["inner_grad_norm"] = problem.inner_grad_norms.mean().item()
         known["entropy"] = problem.entropies.mean().item()
         return MetaUpdate(
             MetaState(step.theta, self.remember(state, step)),
             {name: known[name] for name in self.columns},
-            _per_task(step),
+            per_task_of(step),
             seconds_waiting + chunks.seconds_waiting,
         )
 
@@ -174,8 +187,9 @@ class GradientMetaLearner(MetaLearner):
         return {}
 
 
-def _numbers(step: Step) -> dict[str, Any]:
-    per_task = _per_task(step)
+def numbers_of(step: Step) -> dict[str, Any]:
+    """Return the numbers of a step that all who move theta by an objective report."""
+    per_task = per_task_of(step)
     return {
         "loss_before": float(per_task["loss_before"].mean()),
         "loss_after": float(per_task["loss_after"].mean()),
@@ -185,7 +199,8 @@ def _numbers(step: Step) -> dict[str, Any]:
     }
 
 
-def _per_task(step: Step) -> dict[str, NDArray[np.float32]]:
+def per_task_of(step: Step) -> dict[str, NDArray[np.float32]]:
+    """Return each task's losses and KLs."""
     losses = step.before.losses
     tensors = {
         "loss_before": losses,

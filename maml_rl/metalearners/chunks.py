@@ -95,6 +95,13 @@ def chunk_threads() -> Iterator[Callable[[Callable[[S], T], Iterable[S]], list[T
         yield parallel_map
 
 
+def wait_for(rounds: Rounds) -> tuple[list[list[BatchEpisodes]], float]:
+    """Return all episodes, and the seconds that they were waited for."""
+    asked = time.perf_counter()
+    found = [[resolved(episodes) for episodes in of_round] for of_round in rounds]
+    return found, time.perf_counter() - asked
+
+
 def resolved(episodes: Episodes) -> BatchEpisodes:
     """Return the episodes, waiting for them if need be."""
     return episodes if isinstance(episodes, BatchEpisodes) else episodes.result()

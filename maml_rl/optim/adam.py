@@ -29,11 +29,7 @@ class Adam:
 
     def init(self, theta: Float[Tensor, "P"]) -> Tensors:
         """Return moments of 0."""
-        return {
-            "adam.exp_avg": torch.zeros_like(theta),
-            "adam.exp_avg_sq": torch.zeros_like(theta),
-            "adam.step": torch.zeros(()),
-        }
+        return fresh_moments(theta)
 
     def step(self, problem: Problem, theta: Float[Tensor, "P"], memory: Tensors) -> Step:
         """Take the steps.
@@ -41,10 +37,7 @@ class Adam:
         Raises:
             FloatingPointError: losses or KLs are NaN or infinite after them.
         """
-        moving = torch.nn.Parameter(theta.clone())
-        adam = torch.optim.Adam([moving], self.learning_rate)
-        adam.state[moving] = {name: memory[f"adam.{name}"].clone() for name in MOMENTS}
-        adam.state[moving]["step"] = adam.state[moving]["step"].cpu()  # Where torch keeps counts.
+        moving, adam = resumed_adam(theta, self.learning_rate, memory)
         before = evaluation = problem.at_old()
         for step in range(self.steps):
             if step > 0:
@@ -55,5 +48,29 @@ class Adam:
         after = problem.evaluate(new)
         check_finite("losses", after.losses, hint=": lower the learning rate")
         check_finite("KLs", after.kls, hint=": lower the learning rate")
-        moments = {f"adam.{name}": adam.state[moving][name] for name in MOMENTS}
-        return Step(new, moments, before, after)
+        return Step(new, moments_of(adam, moving), before, after)
+
+
+def fresh_moments(theta: Float[Tensor, "P"]) -> Tensors:
+    """Return what Adam remembers before its first step."""
+    return {
+        "adam.exp_avg": torch.zeros_like(theta),
+        "adam.exp_avg_sq": torch.zeros_like(theta),
+        "adam.step": torch.zeros(()),
+    }
+
+
+def resumed_adam(
+    theta: Float[Tensor, "P"], learning_rate: float, memory: Tensors
+) -> tuple[torch.nn.Parameter, torch.optim.Adam]:
+    """Return a copy of theta, and an Adam that goes on with its moments."""
+    moving = torch.nn.Parameter(theta.clone())
+    adam = torch.optim.Adam([moving], learning_rate)
+    adam.state[moving] = {name: memory[f"adam.{name}"].clone() for name in MOMENTS}
+    adam.state[moving]["step"] = adam.state[moving]["step"].cpu()  # Where torch keeps counts.
+    return moving, adam
+
+
+def moments_of(adam: torch.optim.Adam, moving: torch.nn.Parameter) -> Tensors:
+    """Return what it remembers now."""
+    return {f"adam.{name}": adam.state[moving][name] for name in MOMENTS}

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 
 import numpy as np
@@ -145,6 +145,11 @@ class Policy(nn.Module, ABC):
         *_, last = owners.values()
         within = {parent for owner in owners.values() for parent in _parents(owner)}
         return tuple(name for name, owner in owners.items() if owner == last or owner in within)
+
+    @property
+    def moving(self) -> Collection[str]:
+        """Names of the parts that adaptation and learning change: all, unless overridden."""
+        return self.layout.shapes.keys()
 
     @cached_property
     def layout(self) -> Layout:

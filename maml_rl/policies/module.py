@@ -2,7 +2,7 @@
 
 import copy
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from maml_rl.parameters import Params
-from maml_rl.policies.base import HessianProduct, Linearisation, Policy
+from maml_rl.policies.autograd import AutogradLinearisation
+from maml_rl.policies.base import Policy
 from maml_rl.policies.distributions import ActionDistribution
 from maml_rl.policies.module_checks import ModuleChecks
 from maml_rl.policies.spaces import action_size, draw_noise, observation_size
@@ -66,10 +67,14 @@ class ModulePolicy(Policy):
         self.kind: Callable[..., ActionDistribution] = checks.distribution(module, action_space)
         """Makes a distribution of the module's numbers."""
         state = self.own_params()
-        self.moving = {name for name, x in state.items() if x.requires_grad}
-        """Names of what adaptation and learning change."""
+        self._moving = {name for name, x in state.items() if x.requires_grad}
         self._integers = {name: x.dtype for name, x in state.items() if not x.is_floating_point()}
         checks.policy(self, self.module)
+
+    @property
+    def moving(self) -> Collection[str]:
+        """Names of the parameters that require gradients."""
+        return self._moving
 
     def own_params(self) -> "OrderedDict[str, Tensor]":
         """Return the module's own parameters and buffers, as its state dict orders them."""
@@ -95,9 +100,10 @@ class ModulePolicy(Policy):
 
     def linearise(
         self, observations: Float[Tensor, "N M O"], params: Float[Tensor, "N P"]
-    ) -> "ModuleLinearisation":
+    ) -> AutogradLinearisation:
         """Return the policy's derivatives at ``params``."""
-        return ModuleLinearisation(self, observations, params)
+        run = partial(self.outputs, observations)
+        return AutogradLinearisation(run, self.layout, params, frozenset(self.moving))
 
     def noise(self, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """Draw standard normals, or for discrete actions uniforms in [0, 1), in the shape of the actions."""
@@ -141,94 +147,6 @@ class ModulePolicy(Policy):
         output = functional_call(module, tensors, (observations,), tie_weights=False)
         self._idle.append(module)
         return (output,) if isinstance(output, Tensor) else tuple(output)
-
-
-class ModuleLinearisation(Linearisation):
-    """`Linearisation` of a module by reverse differentiation alone, on a graph that is recorded once.
-
-    A product with the Jacobian is the derivative of its transposed product, ``d(vᵀ Jᵀ u) / du``. PyTorch's
-    forward mode, which would do with smaller graphs, has one level of dual numbers for the whole process:
-    threads, each with a chunk of tasks, would end each other's.
-    """
-
-    def __init__(
-        self, policy: ModulePolicy, observations: Float[Tensor, "N M O"], params: Float[Tensor, "N P"]
-    ):
-        fixed = policy.layout.view(params.detach())
-        with torch.enable_grad():
-            self._params = params.detach().requires_grad_()
-            moving = {
-                name: x for name, x in policy.layout.view(self._params).items() if name in policy.moving
-            }
-            outputs = policy.outputs(observations, fixed | moving)
-        self.kind, self._outputs = policy.kind, tuple(outputs)
-        self.pi = self.kind(*(x.detach() for x in outputs))
-        self._transposed: _Transposed | None = None
-
-    def jvp(self, vectors: Float[Tensor, "N P"]) -> ActionDistribution:
-        """Return ``J v``."""
-        if self._transposed is None:
-            self._transposed = self.transposed(torch.zeros_like(x) for x in self.pi)
-        return self.kind(*self._transposed.jvp(vectors))
-
-    def vjp(self, cotangent: Iterable[Tensor]) -> Float[Tensor, "N P"]:
-        """Return ``Jᵀ u``."""
-        with torch.enable_grad():
-            slope = _dot(self._outputs, cotangent)
-        return torch.autograd.grad(slope, self._params, retain_graph=True)[0]
-
-    def hessian(self, cotangent: Iterable[Tensor]) -> "ModuleHessian":
-        """Return products with a loss's Hessian."""
-        return ModuleHessian(self, self.transposed(cotangent))
-
-    def transposed(self, cotangent: Iterable[Tensor]) -> "_Transposed":
-        """Return ``Jᵀ u`` with its graph."""
-        return _Transposed(self._params, self._outputs, cotangent)
-
-
-class ModuleHessian(HessianProduct):
-    """`HessianProduct` of a module."""
-
-    def __init__(self, at: ModuleLinearisation, transposed: "_Transposed"):
-        self._at, self._transposed = at, transposed
-
-    def product(
-        self,
-        vectors: Float[Tensor, "N P"],
-        cotangent_dot: Callable[[ActionDistribution], Iterable[Tensor]],
-    ) -> Float[Tensor, "N P"]:
-        """Return the Hessian times ``vectors``."""
-        curvature, tangent = self._transposed.derivatives(vectors)
-        return curvature + self._at.vjp(cotangent_dot(self._at.kind(*tangent)))
-
-
-class _Transposed:
-    """``Jᵀ u`` as a function of the parameters and of ``u``."""
-
-    def __init__(self, params: Tensor, outputs: Sequence[Tensor], cotangent: Iterable[Tensor]):
-        self._params, self._cotangent = params, [u.detach().requires_grad_() for u in cotangent]
-        with torch.enable_grad():
-            slope = _dot(outputs, self._cotangent)
-        (self._product,) = torch.autograd.grad(slope, params, create_graph=True)
-
-    def jvp(self, vectors: Float[Tensor, "N P"]) -> Sequence[Tensor]:
-        """Return ``J v``."""
-        return self._grad(vectors, self._cotangent)
-
-    def derivatives(self, vectors: Float[Tensor, "N P"]) -> tuple[Tensor, Sequence[Tensor]]:
-        """Return the derivative of ``vᵀ Jᵀ u`` by the parameters, and ``J v``."""
-        curvature, *tangent = self._grad(vectors, [self._params, *self._cotangent])
-        return curvature, tangent
-
-    def _grad(self, vectors: Float[Tensor, "N P"], by: Sequence[Tensor]) -> Sequence[Tensor]:
-        with torch.enable_grad():
-            slope = (self._product * vectors).sum()
-        return torch.autograd.grad(slope, by, retain_graph=True, materialize_grads=True)
-
-
-def _dot(xs: Iterable[Tensor], us: Iterable[Tensor]) -> Tensor:
-    # A number: for gradients of anything else, torch imports sympy.
-    return torch.stack([(x * u).sum() for x, u in zip(xs, us, strict=True)]).sum()
 
 
 def _unflatten(number: Tensor, lead: Sequence[int], task_dims: int) -> Tensor:

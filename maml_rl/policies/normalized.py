@@ -27,17 +27,27 @@ def normalized_space(space: gym.Space[Any]) -> spaces.Box:
     return spaces.Box(-FARTHEST, FARTHEST, space.shape or (), np.float32)
 
 
+def no_statistics(size: int) -> dict[str, Tensor]:
+    """Return the parts of theta before anything was observed, of ``size`` numbers each."""
+    return {OBSERVATION_MEAN: torch.zeros(size), OBSERVATION_SCALE: torch.ones(size)}
+
+
+def normalized(observations: Float[Tensor, "*B O"], params: Params) -> Float[Tensor, "*B O"]:
+    """Return ``(observation - mean) * scale``, clipped."""
+    mean, scale = params[OBSERVATION_MEAN], params[OBSERVATION_SCALE]
+    if mean.dim() == 2:  # One of each task, [N, O].
+        shape = (len(mean), *(1,) * (observations.dim() - 2), mean.shape[1])
+        mean, scale = mean.view(shape), scale.view(shape)
+    return ((observations - mean) * scale).clamp(-FARTHEST, FARTHEST)
+
+
 class NormalizedPolicy(ExtendedPolicy):
     """A policy that sees ``(observation - mean) * scale``, clipped; at first, mean and scale are 0 and 1."""
 
     def __init__(self, policy: Policy):
         size = policy.input_size
-        super().__init__(policy, {OBSERVATION_MEAN: torch.zeros(size), OBSERVATION_SCALE: torch.ones(size)})
+        super().__init__(policy, no_statistics(size))
 
     def seen(self, observations: Float[Tensor, "*B O"], params: Params) -> Float[Tensor, "*B O"]:
         """Return the observations, normalised."""
-        mean, scale = params[OBSERVATION_MEAN], params[OBSERVATION_SCALE]
-        if mean.dim() == 2:  # One of each task, [N, O].
-            shape = (len(mean), *(1,) * (observations.dim() - 2), mean.shape[1])
-            mean, scale = mean.view(shape), scale.view(shape)
-        return ((observations - mean) * scale).clamp(-FARTHEST, FARTHEST)
+        return normalized(observations, params)

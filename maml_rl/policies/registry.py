@@ -41,15 +41,21 @@ def policy_for(config: Config, observation_space: gym.Space[Any], action_space: 
             or the module breaks the contract of `ModulePolicy`.
     """
     if config.normalize_observations:
-        policy: Policy = NormalizedPolicy(_policy(config, normalized_space(observation_space), action_space))
+        space = normalized_space(observation_space)
+        policy: Policy = NormalizedPolicy(plain_policy(config, space, action_space))
     else:
-        policy = _policy(config, observation_space, action_space)
+        policy = plain_policy(config, observation_space, action_space)
     if config.normalize_rewards:
         policy = ExtendedPolicy(policy, {REWARD_SCALE: torch.ones(1)})
     return policy
 
 
-def _policy(config: Config, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> Policy:
+def plain_policy(config: Config, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> Policy:
+    """Return `policy_for` without statistics.
+
+    Raises:
+        UsageError: as there.
+    """
     if config.policy == MLP:
         if config.policy_kwargs:
             raise UsageError(
@@ -126,7 +132,7 @@ def _check_mlp_keys(config: Config) -> None:
         UsageError: a key that only mlp reads is not at its default.
     """
     for key in MLP_KEYS:
-        given, default = getattr(config, key), Config.model_fields[key].default
+        given, default = getattr(config, key), type(config).model_fields[key].default
         if given != default:
             raise UsageError(
                 f"{_dashed(key)} belongs to policy 'mlp': leave it at {_spelled(default)}, and give "

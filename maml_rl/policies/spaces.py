@@ -6,8 +6,12 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import torch
+import torch.nn.functional as F
 from gymnasium import spaces
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
 from maml_rl.errors import UsageError
 from maml_rl.policies.distributions import ActionDistribution, CategoricalLogits
@@ -53,6 +57,16 @@ def discrete_kind(space: gym.Space[Any]) -> Callable[..., ActionDistribution] | 
 def action_shape(space: gym.Space[Any]) -> tuple[int, ...]:
     """Return the shape of an action, and of the noise that makes one: none for a single discrete action."""
     return tuple(space.shape or ())
+
+
+def action_features(space: gym.Space[Any], actions: Tensor) -> Float[Tensor, "*B A"]:
+    """Return actions as a network takes them: continuous ones as they are, discrete ones one-hot."""
+    if isinstance(space, spaces.Discrete):
+        return F.one_hot(actions.long(), int(space.n)).float()
+    if isinstance(space, spaces.MultiDiscrete):
+        choices = zip(actions.long().unbind(-1), space.nvec.tolist(), strict=True)
+        return torch.cat([F.one_hot(chosen, number) for chosen, number in choices], dim=-1).float()
+    return actions.float()
 
 
 def draw_noise(

@@ -23,7 +23,6 @@ from maml_rl.errors import UsageError, check_number
 from maml_rl.metalearners import MetaLearner, MetaState, MetaUpdate
 from maml_rl.policies.base import Policy
 from maml_rl.policies.factory import get_input_size
-from maml_rl.policies.registry import policy_for
 from maml_rl.policies.spaces import action_size
 from maml_rl.samplers import Sampler
 from maml_rl.samplers.backends.base import Backend
@@ -171,7 +170,7 @@ def initial_policy(config: Config, env: gym.Env[Any, Any], seed: int) -> Policy:
     method = method_named(config.metalearner).load()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(integer_seed(seed_sequence(seed, Purpose.INITIAL_PARAMETERS)))
-        policy: Policy = method.extended(policy_for(config, env.observation_space, env.action_space), config)
+        policy: Policy = method.make_policy(config, env.observation_space, env.action_space)
         return policy
 
 

@@ -1,0 +1,98 @@
+"""Recurrent cells as functions of their weights: a step at a time, or a whole sequence."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+"""Names of a cell's weights, as `torch.nn.GRUCell` has them."""
+
+
+class Cell(ABC):
+    """A recurrent cell of H units. Its state is one vector of S numbers, the first H of which it puts out."""
+
+    gates: ClassVar[int]
+    """Blocks of H rows in each weight."""
+    vectors: ClassVar[int] = 1
+    """Vectors of H numbers in a state: S = ``vectors`` H."""
+
+    @abstractmethod
+    def step(
+        self, x: Float[Tensor, "B I"], state: Float[Tensor, "B S"], weights: Sequence[Tensor]
+    ) -> Float[Tensor, "B S"]:
+        """Return the state after one step."""
+
+    @abstractmethod
+    def run(
+        self, x: Float[Tensor, "L B I"], state: Float[Tensor, "B S"], weights: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, "L B H"], Float[Tensor, "B S"]]:
+        """Return the outputs of each of L steps, and the state after the last."""
+
+    @torch.no_grad()
+    def initialise(self, module: nn.Module) -> None:
+        """Draw orthogonal recurrent weights and Xavier-uniform input weights, gate by gate; biases are 0."""
+        for name, draw in (("weight_hh", nn.init.orthogonal_), ("weight_ih", nn.init.xavier_uniform_)):
+            for gate in module.get_parameter(name).chunk(self.gates):
+                draw(gate)
+        for name in ("bias_ih", "bias_hh"):
+            module.get_parameter(name).zero_()
+
+
+class GRU(Cell):
+    """A gated recurrent unit (Cho et al. 2014), as `torch.nn.GRU` has it."""
+
+    gates = 3
+
+    def step(
+        self, x: Float[Tensor, "B I"], state: Float[Tensor, "B S"], weights: Sequence[Tensor]
+    ) -> Float[Tensor, "B S"]:
+        """Return the state after one step."""
+        return torch.gru_cell(x, state, *weights)
+
+    def run(
+        self, x: Float[Tensor, "L B I"], state: Float[Tensor, "B S"], weights: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, "L B H"], Float[Tensor, "B S"]]:
+        """Return the outputs of each step, and the last state."""
+        outputs, last = torch.gru(
+            x, state[None].contiguous(), list(weights), True, 1, 0.0, True, False, False
+        )
+        return outputs, last[0]
+
+
+class LSTM(Cell):
+    """A long short-term memory (Hochreiter & Schmidhuber 1997), as `torch.nn.LSTM` has it.
+
+    Forget gates begin with a bias of 1 (Jozefowicz et al. 2015).
+    """
+
+    gates, vectors = 4, 2
+
+    def step(
+        self, x: Float[Tensor, "B I"], state: Float[Tensor, "B S"], weights: Sequence[Tensor]
+    ) -> Float[Tensor, "B S"]:
+        """Return the state after one step: outputs, then the cell's own."""
+        return torch.cat(torch.lstm_cell(x, state.chunk(2, dim=-1), *weights), dim=-1)
+
+    def run(
+        self, x: Float[Tensor, "L B I"], state: Float[Tensor, "B S"], weights: Sequence[Tensor]
+    ) -> tuple[Float[Tensor, "L B H"], Float[Tensor, "B S"]]:
+        """Return the outputs of each step, and the last state."""
+        first = [part[None].contiguous() for part in state.chunk(2, dim=-1)]
+        # The CPU's fused kernel has no second derivatives.
+        with torch.backends.mkldnn.flags(enabled=False):
+            outputs, *last = torch.lstm(x, first, list(weights), True, 1, 0.0, True, False, False)
+        return outputs, torch.cat([part[0] for part in last], dim=-1)
+
+    @torch.no_grad()
+    def initialise(self, module: nn.Module) -> None:
+        """Draw the weights; input, forget, cell and output gates are in this order."""
+        super().initialise(module)
+        module.get_parameter("bias_ih").chunk(4)[1].fill_(1.0)
+
+
+CELLS: dict[str, Cell] = {"gru": GRU(), "lstm": LSTM()}
+"""The cells by name."""
