@@ -73,7 +73,8 @@ class TrialProblem:
     ):
         self._policy, self._theta, self._loss, self._keep = policy, theta, loss, keep
         self._sequences, self._map = sequences, parallel_map
-        self._kept: dict[int, AutogradLinearisation] = {}
+        self._kept: dict[tuple[float, int], AutogradLinearisation] = {}
+        self._moving = policy.layout.mask(policy.moving).to(theta)
         self.size = len(sequences.tasks)
         """Sequences."""
         self._num_tasks = int(sequences.tasks.max()) + 1
@@ -110,7 +111,7 @@ class TrialProblem:
                 return torch.autograd.grad(loss.sum(), leaf)[0]
 
         total = _sum(self._map(of_chunk, row_chunks(rows)))
-        return total / self._sequences.weights[rows].double().sum()
+        return total * self._moving / self._sequences.weights[rows].double().sum()
 
     def fisher_product(self, vector: Float[Tensor, "P"], fraction: float = 1.0) -> Float[Tensor, "P"]:
         """Return the Hessian of the mean KL(old || new) at the old theta, times ``vector``, through time.
@@ -127,9 +128,9 @@ class TrialProblem:
 
         def of_chunk(numbered: tuple[int, Tensor]) -> Tensor:
             number, chunk = numbered
-            at = self._kept.get(number) or self._linearised(chunk)
+            at = self._kept.get((fraction, number)) or self._linearised(chunk)
             if self._keep:
-                self._kept[number] = at
+                self._kept[fraction, number] = at
             return at.vjp(at.pi.fisher(at.jvp(tangent), self._sequences.weights[chunk]))[0]
 
         total = _sum(self._map(of_chunk, enumerate(row_chunks(rows))))

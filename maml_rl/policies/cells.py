@@ -82,9 +82,7 @@ class LSTM(Cell):
     ) -> tuple[Float[Tensor, "L B H"], Float[Tensor, "B S"]]:
         """Return the outputs of each step, and the last state."""
         first = [part[None].contiguous() for part in state.chunk(2, dim=-1)]
-        # The CPU's fused kernel has no second derivatives.
-        with torch.backends.mkldnn.flags(enabled=False):
-            outputs, *last = torch.lstm(x, first, list(weights), True, 1, 0.0, True, False, False)
+        outputs, *last = torch.lstm(x, first, list(weights), True, 1, 0.0, True, False, False)
         return outputs, torch.cat([part[0] for part in last], dim=-1)
 
     @torch.no_grad()

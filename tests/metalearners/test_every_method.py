@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from maml_rl.adaptation import DifferentiableAdaptation
 from maml_rl.config import Config
 from maml_rl.config.methods import METHODS
 from maml_rl.metalearners import MetaState
@@ -161,9 +162,11 @@ def test_the_learner_adapts_as_workers_do(method: str, env: str, monkeypatch: py
         torch.testing.assert_close(params, workers, rtol=1e-4, atol=1e-6)
         if step < config.num_steps:
             batch = stack_episodes(episodes)
-            after = adaptation.linearise(params, batch).params
-            torch.testing.assert_close(after, adaptation.step(params, batch), rtol=1e-5, atol=1e-7)
-            assert not torch.equal(after, params)
+            after = adaptation.step(params, batch)
+            if isinstance(adaptation, DifferentiableAdaptation):  # A memory has tests of its own.
+                linearised = adaptation.linearise(params, batch).params
+                torch.testing.assert_close(linearised, after, rtol=1e-5, atol=1e-7)
+                assert not torch.equal(after, params)
             params = after
 
 

@@ -1,0 +1,199 @@
+"""Recurrent policies against plain loops in NumPy, and their derivatives against finite differences."""
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from maml_rl.adaptation.carry_over import CarryOver, RecurrentActor
+from maml_rl.errors import UsageError
+from maml_rl.metalearners.windows import run_through
+from maml_rl.policies.categorical_mlp import CategoricalMLPPolicy
+from maml_rl.policies.normal_mlp import NormalMLPPolicy
+from maml_rl.policies.normalized import no_statistics
+from maml_rl.policies.recurrent import Architecture, RecurrentPolicy
+
+CELLS = ["gru", "lstm"]
+SEEN, H = 3, 5
+BOX, DISCRETE = gym.spaces.Box(-1.0, 1.0, (2,)), gym.spaces.Discrete(4)
+Array = NDArray[np.float64]
+
+
+def policy_of(cell: str, space: gym.Space[Any] = DISCRETE, **changes: Any) -> RecurrentPolicy:
+    torch.manual_seed(0)
+    architecture = Architecture(cell, H, **{"encoder_sizes": (6,), "reward_scale": 0.1, **changes})
+    head = CategoricalMLPPolicy(H, 4) if space is DISCRETE else NormalMLPPolicy(H, 2, (7,), torch.tanh)
+    policy = RecurrentPolicy(SEEN, space, head, architecture)
+    vector = policy.get_vector()
+    policy.set_vector(vector + 0.3 * torch.randn_like(vector))
+    return policy
+
+
+def sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+def plain_step(policy: RecurrentPolicy, x: Array, state: Array) -> Array:
+    """The state after one step, of one sequence, as the papers have it."""
+    w = {
+        name: part.numpy().astype(np.float64) for name, part in policy.unflatten(policy.get_vector()).items()
+    }
+    x = np.tanh(w["encoder.layer1.weight"] @ x + w["encoder.layer1.bias"])
+    of_input = np.split(w["cell.weight_ih"] @ x + w["cell.bias_ih"], policy.cell.gates)
+    h = state[:H]
+    of_state = np.split(w["cell.weight_hh"] @ h + w["cell.bias_hh"], policy.cell.gates)
+    if policy.architecture.cell == "gru":
+        (ri, zi, ni), (rh, zh, nh) = of_input, of_state
+        z = sigmoid(zi + zh)
+        return (1 - z) * np.tanh(ni + sigmoid(ri + rh) * nh) + z * h
+    i, f, g, o = (a + b for a, b in zip(of_input, of_state, strict=True))
+    c = sigmoid(f) * state[H:] + sigmoid(i) * np.tanh(g)
+    return np.concatenate([sigmoid(o) * np.tanh(c), c])
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_unrolling_is_a_loop_of_steps(cell: str):
+    policy = policy_of(cell)
+    rng = np.random.default_rng(0)
+    inputs, states = rng.normal(size=(2, 6, policy.inputs_size)), rng.normal(size=(2, policy.state_size))
+    x, s = (torch.from_numpy(a).float() for a in (inputs, states))
+    params = policy.unflatten(policy.get_vector())
+    whole = policy.unroll(params, x, s)
+    step = policy.stepper(params)
+    for t in range(6):
+        states = np.stack([plain_step(policy, *pair) for pair in zip(inputs[:, t], states, strict=True)])
+        pi, s = step(x[:, t], s)
+        np.testing.assert_allclose(s.numpy(), states, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(pi.logits, whole.pi.logits[:, t], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(whole.states, states, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("space", [DISCRETE, BOX], ids=["discrete", "box"])
+def test_a_trial_of_ragged_episodes_is_one_sequence_without_gaps(space: gym.Space[Any]):
+    """Two trials side by side, of episodes of 2 and 4, then 3 and 1 steps, against a plain loop."""
+    policy = policy_of("gru", space)
+    rng = np.random.default_rng(1)
+    actor = RecurrentActor(policy, policy.get_vector(), (1, 2))
+    lengths = [(2, 4), (3, 1)]
+    states, news = np.zeros((2, H)), np.zeros((2, policy.news_size))
+    with torch.inference_mode():
+        for of_round in lengths:
+            for t in range(max(of_round)):
+                ran = np.array([[t < length for length in of_round]])
+                observations = rng.normal(size=(1, 2, SEEN)).astype(np.float32)
+                pi = actor.act(torch.from_numpy(observations))
+                actions = pi.sample(torch.from_numpy(policy.noise(rng, (1, 2)))).numpy()
+                rewards = rng.normal(size=(1, 2))
+                for k in range(2):
+                    if not ran[0, k]:
+                        continue
+                    states[k] = plain_step(policy, np.concatenate([observations[0, k], news[k]]), states[k])
+                    expected = policy.head.outputs(
+                        torch.from_numpy(states[k]).float(),
+                        {
+                            n.removeprefix("head."): x
+                            for n, x in policy.unflatten(policy.get_vector()).items()
+                        },
+                    )
+                    torch.testing.assert_close(
+                        next(iter(pi))[0, k], next(iter(expected)), rtol=1e-4, atol=1e-5
+                    )
+                    taken = actions[0, k]
+                    features = np.eye(4)[taken] if space is DISCRETE else taken
+                    over = t == of_round[k] - 1
+                    news[k] = np.concatenate([features, [0.1 * rewards[0, k]], [float(over)]])
+                ended = np.array([[t == length - 1 for length in of_round]])
+                actor.receive(actions, rewards, ran, ran & ended)
+
+
+def test_the_memory_goes_on_within_a_trial_and_begins_anew_with_the_next():
+    policy = policy_of("gru")
+    adaptation = CarryOver(policy)
+    params = adaptation.start(policy.get_vector(), 3)
+    first = adaptation.actor(params, 2)
+    assert adaptation.actor(params, 2, first) is first
+    assert adaptation.actor(params, 2) is not first
+    with pytest.raises(UsageError, match="no gradient steps"):
+        adaptation.step(params, None, 0.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_new_cells_have_orthogonal_recurrent_weights_and_states_of_0(cell: str):
+    torch.manual_seed(0)
+    policy = RecurrentPolicy(SEEN, DISCRETE, CategoricalMLPPolicy(H, 4), Architecture(cell, H))
+    for gate in policy.recurrence.get_parameter("weight_hh").chunk(policy.cell.gates):
+        torch.testing.assert_close(gate @ gate.T, torch.eye(H))
+    assert not policy.initial_states(2).any()
+
+
+def slope(function: Any, at: Tensor, direction: Tensor, size: float = 1e-5) -> Tensor:
+    return (function(at + size * direction) - function(at - size * direction)) / (2 * size)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("space", [DISCRETE, BOX], ids=["discrete", "box"])
+def test_derivatives_through_time_are_those_of_finite_differences(cell: str, space: gym.Space[Any]):
+    policy = policy_of(cell, space).double()
+    generator = torch.Generator().manual_seed(2)
+    inputs = torch.randn(3, 5, policy.inputs_size, dtype=torch.float64, generator=generator)
+    states = torch.randn(3, policy.state_size, dtype=torch.float64, generator=generator)
+    theta = policy.get_vector().double()
+    at = policy.linearise_sequences(inputs, states, theta)
+    direction = torch.randn(len(theta), dtype=torch.float64, generator=generator)
+
+    def numbers(vector: Tensor) -> Tensor:
+        pi = policy.unroll(policy.unflatten(vector), inputs, states).pi
+        return torch.cat([x.flatten() for x in pi])
+
+    tangent = at.jvp(direction[None])
+    expected = slope(numbers, theta, direction)
+    torch.testing.assert_close(torch.cat([x.flatten() for x in tangent]), expected, rtol=1e-6, atol=1e-8)
+    cotangent = [torch.randn(x.shape, dtype=torch.float64, generator=generator) for x in at.pi]
+    gradient = at.vjp(cotangent)[0]
+    flat = torch.cat([x.flatten() for x in cotangent])
+    torch.testing.assert_close(gradient @ direction, flat @ expected, rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_products_in_single_precision_are_those_in_double(cell: str):
+    """The CPU's fused kernels would have no second derivatives."""
+    single, double = policy_of(cell), policy_of(cell).double()
+    inputs, states = torch.randn(3, 5, single.inputs_size), torch.randn(3, single.state_size)
+    theta = single.get_vector()
+    direction = torch.randn(1, len(theta))
+    ours = single.linearise_sequences(inputs, states, theta).jvp(direction)
+    theirs = double.linearise_sequences(inputs.double(), states.double(), theta.double()).jvp(
+        direction.double()
+    )
+    torch.testing.assert_close(ours.logits.double(), theirs.logits, rtol=1e-3, atol=1e-4)
+
+
+def test_states_are_kept_where_they_are_asked_for():
+    policy = policy_of("lstm", critic=True)
+    inputs = torch.randn(2, 7, policy.inputs_size)
+    params = policy.unflatten(policy.get_vector())
+    values, states = run_through(policy, params, inputs, [0, 3, 5])
+    whole = policy.unroll(params, inputs, policy.initial_states(2))
+    torch.testing.assert_close(values, whole.values)
+    assert not states[:, 0].any()
+    for number, start in ((1, 3), (2, 5)):
+        begun = policy.unroll(params, inputs[:, :start], policy.initial_states(2)).states
+        torch.testing.assert_close(states[:, number], begun)
+
+
+def test_statistics_are_part_of_theta_and_nothing_moves_them():
+    head = CategoricalMLPPolicy(H, 4)
+    policy = RecurrentPolicy(SEEN, DISCRETE, head, Architecture(units=H), no_statistics(SEEN))
+    assert set(policy.layout.shapes) - set(policy.moving) == set(no_statistics(SEEN))
+    theta = policy.get_vector()
+    parts = policy.unflatten(theta)
+    parts["meta.observation_mean"] += 1.0
+    inputs, states = torch.randn(2, 4, policy.inputs_size), policy.initial_states(2)
+    shifted = inputs.clone()
+    shifted[..., :SEEN] += 1.0
+    before = policy.unroll(policy.unflatten(policy.get_vector()), inputs, states).pi.logits
+    torch.testing.assert_close(policy.unroll(policy.unflatten(theta), shifted, states).pi.logits, before)
