@@ -32,6 +32,16 @@ def test_gittins_indices_are_the_published_ones():
     assert np.isnan(table[40, 1])
 
 
+def test_the_optimum_is_that_of_dynamic_programming():
+    """By hand for two arms and two pulls: the first pays 1/2, then 2/3 if it paid, and else the other 1/2."""
+    assert bandits.optimum(2, 1) == 0.5
+    assert bandits.optimum(2, 2) == pytest.approx(0.5 + (2 / 3 + 1 / 2) / 2)
+    assert bandits.optimum(1, 3) == pytest.approx(1.5)
+    assert bandits.optimum(5, 10) == pytest.approx(6.660, abs=5e-4)
+    assert bandits.optimum(10, 10) == pytest.approx(6.714, abs=5e-4)
+    assert bandits.optimum(50, 4) == bandits.optimum(4, 4)
+
+
 def test_bandit_strategies_gain_what_was_published():
     """Duan et al. 2016, table 1, k = 5: 10 and 100 pulls."""
     rng = np.random.default_rng(0)

@@ -84,13 +84,19 @@ def totals(folder: Path, episodes: int, steps: int, size: float, seed: int) -> A
 
 
 def write_totals(path: Path, gained: dict[str, Array]) -> None:
-    """Write mean and standard error over tasks, a row per strategy."""
+    """Write mean and standard error over tasks, a row per strategy, beside those that are there already."""
+    rows: dict[str, tuple[object, ...]] = {}
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            _, *known = csv.reader(file)
+        rows = {name: numbers for name, *numbers in known}
+    for name, values in gained.items():
+        error = f"{standard_error(values):.2f}" if len(values) > 1 else ""  # An expectation has none.
+        rows[name] = (len(values) if error else "", f"{values.mean():.2f}", error)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("strategy", "tasks", "mean_total", "standard_error"))
-        for name, values in gained.items():
-            numbers = (f"{values.mean():.2f}", f"{standard_error(values):.2f}")
-            writer.writerow((name, len(values), *numbers))
+        writer.writerows((name, *numbers) for name, numbers in rows.items())
 
 
 def main() -> None:

@@ -15,6 +15,18 @@ class Setting:
     arms: int = 0
     """Of a bandit; 0 for an MDP."""
 
+    @property
+    def rl2(self) -> str:
+        """The config of RL², which counts episodes itself."""
+        return (
+            f"rl2/bandit-k{self.arms}-n{self.episodes}" if self.arms else f"rl2/tabular-mdp-n{self.episodes}"
+        )
+
+    @property
+    def optimum_is_known(self) -> bool:
+        """Whether the best strategy's expected total can be computed."""
+        return self.arms > 0 and self.episodes <= 10
+
 
 SETTINGS = {
     f"k{k}-n{n}": Setting(f"bandit/bandit-k{k}-n{n}", n, k) for k in (5, 10, 50) for n in (10, 100, 500)

@@ -11,6 +11,8 @@ COLUMNS = (
     "greedy",
     "UCB1",
     "Gittins",
+    "optimum",
+    "RL²",
     "MAML",
     "gradient steps",
     "n before",
@@ -22,7 +24,9 @@ def row(name: str) -> dict[str, str]:
     """Return the cells of one setting, by column."""
     with (HERE / "results" / name / "totals.csv").open(newline="", encoding="utf-8") as file:
         totals = list(csv.DictReader(file))
-    cells = {entry["strategy"]: f"{entry['mean_total']} ± {entry['standard_error']}" for entry in totals}
+    cells = {entry["strategy"]: entry["mean_total"] for entry in totals}
+    errors = {entry["strategy"]: entry["standard_error"] for entry in totals if entry["standard_error"]}
+    cells |= {strategy: f"{cells[strategy]} ± {error}" for strategy, error in errors.items()}
     (counted,) = (strategy for strategy in cells if " steps of " in strategy)
     steps = counted.removeprefix("MAML, ").replace("steps of", "of")
     before, after = cells["MAML, n episodes before a step"], cells["MAML, n more after it"]
