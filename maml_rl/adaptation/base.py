@@ -75,7 +75,7 @@ class Adaptation(ABC):
 
     @abstractmethod
     def step_size(self, scale: float) -> float:
-        """Return what tables call the size of a step that is ``scale`` times as long as usual."""
+        """Return the size of a step that is ``scale`` times as long as usual; NaN if steps have none."""
 
     @abstractmethod
     def step(

@@ -1,5 +1,6 @@
 """Adaptation by memory: parameters stay, and the state of a recurrent policy goes on (Duan et al. 2016)."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,8 @@ class CarryOver(Adaptation):
         self.policy = policy
 
     def step_size(self, scale: float) -> float:
-        """Return ``scale``."""
-        return scale
+        """Return NaN: a step of memory has no size."""
+        return math.nan
 
     def step(
         self, params: Float[Tensor, "N P"], batch: StackedEpisodes, scale: float = 1.0

@@ -1,6 +1,7 @@
 """The results of a test, as ``maml-rl test`` prints them."""
 
 from collections.abc import Mapping
+from math import isnan
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def print_table(results: Mapping[str, "AdaptationResults"]) -> None:
 def print_advice(results: Mapping[str, "AdaptationResults"]) -> None:
     """Say where steps after the first undo what it did, by more than twice the standard error."""
     for name, result in results.items():
+        if any(map(isnan, result.step_sizes)):
+            continue
         least = result.means + 2 * result.standard_errors
         falls = [step for step in range(2, len(least)) if least[step] < result.means[step - 1]]
         if falls:

@@ -79,6 +79,9 @@ def describe(error: ValidationError) -> str:
     """Say in one line which keys are wrong, what was given and what is expected."""
     lines = []
     for problem in error.errors()[:FEW_FAULTS]:
+        if not problem["loc"]:  # Of keys that do not go together, which the message names.
+            lines.append(problem["msg"].removeprefix("Value error, "))
+            continue
         key = ".".join(kebab(str(part)[:LONGEST_NAME]) for part in problem["loc"])
         got = "" if problem["type"] == "missing" else f", got {shown(problem['input'])}"
         lines.append(f"'{key}': {problem['msg'].lower()}{got}")

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,7 +61,7 @@ class AdaptationResults:
     Args:
         returns: undiscounted, ``[steps + 1, tasks, K]``; row ``i`` is after ``i`` gradient steps.
         tasks: of the environment, mostly dicts.
-        step_sizes: of the gradient steps.
+        step_sizes: of the gradient steps; NaN for steps that have no size, as those of a memory.
         seed: of tasks and episodes.
         successes: 1 for each episode that succeeded at some step, else 0, in the shape of ``returns``; None
             if the environment does not tell.
@@ -92,7 +93,7 @@ class AdaptationResults:
         values = self.returns[step].mean(1).astype(np.float64)
         summary = Summary(
             step,
-            (None, *self.step_sizes)[step],
+            None if step == 0 or isnan(self.step_sizes[step - 1]) else self.step_sizes[step - 1],
             float(mean(values)),
             float(self.standard_errors[step]),
             bootstrap_interval(values, mean),

@@ -41,5 +41,5 @@ def _draw(ax: Axes, curves: Mapping[str, Sequence[tuple[Any, Any]]], label: str)
         color = COLORS[i % len(COLORS)]
         ax.plot(steps, values, "o-", color=color, label=name, lw=1.5, markersize=4)
         ax.fill_between(steps, low, high, color=color, alpha=0.18, lw=0)
-    ax.set(xlabel="gradient steps", ylabel=label, xticks=steps)
+    ax.set(xlabel="adaptation steps", ylabel=label, xticks=steps)
     ax.grid(alpha=0.25)

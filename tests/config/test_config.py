@@ -86,7 +86,11 @@ def test_a_shipped_config_loads_and_its_environment_and_policy_can_be_made(path:
 @pytest.mark.parametrize("k", [5, 10, 50])
 @pytest.mark.parametrize("n", [10, 100, 500])
 def test_the_bandit_configs_have_the_arms_and_episodes_of_their_names(k: int, n: int):
-    (path,) = (path for path in SHIPPED if path.stem == f"bandit-k{k}-n{n}")
+    (path,) = (
+        path
+        for path in SHIPPED
+        if path.parts[-3:-1] == ("maml", "bandit") and path.stem == f"bandit-k{k}-n{n}"
+    )
     config, _ = load_config(path)
     assert (config.env_name, config.fast_batch_size) == (f"Bandit-K{k}-v0", n)
 

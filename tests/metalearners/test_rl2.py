@@ -170,7 +170,7 @@ def test_episodes_per_trial_is_another_way_to_say_num_steps():
     assert config.num_steps == 9
     again = parse_config(config.to_dict(), "x")
     assert again == config
-    with pytest.raises(UsageError, match="num-steps 3 makes 4 episodes per trial, not 10"):
+    with pytest.raises(UsageError, match=r"^x: num-steps 3 makes 4 episodes per trial, not 10$"):
         parse_config(config.to_dict() | {"num-steps": 3, "episodes-per-trial": 10}, "x")
 
 
