@@ -48,8 +48,8 @@ def ucb1(successes: Array, failures: Array, t: int, rng: np.random.Generator) ->
 def optimum(arms: int, pulls: int) -> float:
     """Return the expected total reward of the best strategy there is, by dynamic programming.
 
-    A state is what each arm has paid, ``(successes, failures)``, in whatever order of arms. With 10 pulls there
-    are thousands of them; with 100 they are out of reach.
+    A state is what each arm has paid, ``(successes, failures)``, in whatever order of arms. With 10 pulls
+    there are thousands of them; with 100 they are out of reach.
     """
 
     @cache

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Callable
 
-from benchmarks.speed import growth, iterating, policies, proximal, report, sampling, updating
+from benchmarks.speed import growth, iterating, policies, proximal, remembering, report, sampling, updating
 from benchmarks.speed.measure import Row
 from benchmarks.speed.sampling import shipped
 from maml_rl.config import Config
@@ -62,6 +62,7 @@ def main() -> None:
         "10": lambda: iterating.first_iteration("10", bar=8.0),
         "11": lambda: policies.generic_over_closed_form("11", bar=2.5),
         "12": lambda: proximal.against_double_backward("12", bar=1.38),
+        "13": lambda: remembering.recurrent_over_feed_forward("13", bar=0.2),
     }
     if unknown := set(numbers) - set(measurements):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; expected some of {', '.join(measurements)}")
