@@ -25,8 +25,12 @@ def shipped_policies() -> dict[str, Path]:
     inside = {path.parent for path in (PACKAGE / "trained").glob("*/*/policy.th")}
     if inside:
         return {f"{path.parent.name}/{path.name}": path for path in sorted(inside)}
-    beside = {path.parent for path in (SOURCE / "benchmarks").glob("paper/*/maml-1/policy.th")}
-    return {f"paper/{path.parent.name}": path for path in sorted(beside)}
+    written = SOURCE / "benchmarks"
+    of_paper = {f"paper/{path.parts[-3]}": path.parent for path in written.glob("paper/*/maml-1/policy.th")}
+    of_rl2 = {
+        f"rl2/{path.parts[-2]}": path.parent for path in written.glob("exploration/policies/*/policy.th")
+    }
+    return dict(sorted((of_paper | of_rl2).items()))
 
 
 def policy_folder(name: Path) -> Path | None:

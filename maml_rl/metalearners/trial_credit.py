@@ -38,7 +38,7 @@ class TrialCredit:
         params = {name: x.to(theta.device) for name, x in self.policy.unflatten(theta).items()}
         inputs = self.inputs(trials).to(theta.device)
         chunk = self.settings.chunk or trials.num_steps
-        starts = window_starts(trials.num_steps, chunk, self.settings.overlap if chunk else 0)
+        starts = window_starts(trials.num_steps, chunk, self.settings.overlap)
         of_critic, states = self._look_through(params, inputs, starts, parallel_map)
         values = self._values(trials) if of_critic is None else of_critic.cpu() * trials.real
         weights = trials.weights(self.settings.mean_over)

@@ -178,6 +178,7 @@ def test_episodes_per_trial_is_another_way_to_say_num_steps():
     ("keys", "message"),
     [
         ({"chunk": 4, "overlap": 4}, "overlap 4 leaves nothing of chunk 4"),
+        ({"overlap": 2}, "overlap 2 is of chunks: set chunk"),
         ({"outer": "trust-region", "critic": "recurrent"}, "set critic to linear"),
         ({"episodes-per-trial": 0}, "episodes-per-trial"),
         ({"fast-lr": 0.1}, "rl2 has no key 'fast-lr'"),

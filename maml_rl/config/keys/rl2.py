@@ -70,6 +70,8 @@ class RL2Keys(ClippedKeys, TrustRegionKeys):
     @model_validator(mode="after")
     def _check_together(self) -> "RL2Keys":
         """Check keys that go together."""
+        if self.overlap and self.chunk is None:
+            raise ValueError(f"overlap {self.overlap} is of chunks: set chunk, or leave overlap at 0")
         if self.chunk is not None and self.overlap >= self.chunk:
             raise ValueError(f"overlap {self.overlap} leaves nothing of chunk {self.chunk}")
         if self.outer == "trust-region" and self.critic == "recurrent":
