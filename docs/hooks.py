@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from latex2mathml.converter import convert
 
+from docs.sequences import draw_sequences
 from maml_rl.cli import main
 from maml_rl.config import Block, Config
 from maml_rl.config.methods import METHODS
@@ -26,7 +27,7 @@ COLUMNS = {"en": ("key", "default", "what it is"), "zh": ("键", "默认值", "�
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
-    """Replace the markers of generated parts; join the lines of Chinese paragraphs."""
+    """Replace the markers of generated parts; draw diagrams; join the lines of Chinese paragraphs."""
     language = "zh" if page.file.src_uri.endswith(".zh.md") else "en"
 
     def fill(marker: re.Match[str]) -> str:
@@ -36,7 +37,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
             return columns_tables(language)
         return f"```text\n{help_text(marker[2])}```\n"
 
-    filled = MARKER.sub(fill, markdown)
+    filled = draw_sequences(MARKER.sub(fill, markdown))
     return BETWEEN_CJK.sub("", filled) if language == "zh" else filled
 
 
