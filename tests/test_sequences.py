@@ -35,5 +35,5 @@ def test_there_are_pages_with_diagrams():
 
 
 def test_what_is_not_understood_is_an_error():
-    with pytest.raises(ValueError, match="no participant, message, loop or end: 'alt a'"):
+    with pytest.raises(ValueError, match="loop or end, got 'alt a'"):
         draw_sequences("```mermaid\nsequenceDiagram\nalt a\n```")
