@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import tyro
 
 from maml_rl.cli.check_env import CheckEnv
+from maml_rl.cli.compare import Compare
 from maml_rl.cli.info import Info
 from maml_rl.cli.listing import Configs, Envs, Methods, Policies
 from maml_rl.cli.options import config_origin, registry
@@ -27,6 +28,7 @@ def parse(arguments: Sequence[str]) -> Any:
     training: Any = Annotated[type(train), tyro.conf.subcommand("train", default=train)]
     testing: Any = Annotated[type(test), tyro.conf.subcommand("test", default=test)]
     plot: Any = Annotated[Plot, tyro.conf.subcommand("plot")]
+    compare: Any = Annotated[Compare, tyro.conf.subcommand("compare")]
     info: Any = Annotated[Info, tyro.conf.subcommand("info")]
     envs: Any = Annotated[Envs, tyro.conf.subcommand("envs")]
     methods: Any = Annotated[Methods, tyro.conf.subcommand("methods")]
@@ -34,9 +36,10 @@ def parse(arguments: Sequence[str]) -> Any:
     configs: Any = Annotated[Configs, tyro.conf.subcommand("configs")]
     render: Any = Annotated[Render, tyro.conf.subcommand("render")]
     check_env: Any = Annotated[CheckEnv, tyro.conf.subcommand("check-env")]
-    commands = training | testing | plot | render | info | check_env | envs | methods | policies | configs
+    working = training | testing | compare | plot | render
+    telling = info | check_env | envs | methods | policies | configs
     # Without a help, tyro looks for one in the source of the typing module.
-    described: Any = Annotated[commands, tyro.conf.arg(help="What to do.")]
+    described: Any = Annotated[working | telling, tyro.conf.arg(help="What to do.")]
     with registry, parser_errors_in_one_line():
         return tyro.cli(
             described,

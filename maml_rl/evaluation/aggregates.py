@@ -1,10 +1,10 @@
-"""Statistics that compare methods from a few runs each, as Agarwal et al. 2021 define them (arXiv 2108.13264).
+"""Statistics that compare methods from a few runs each (Agarwal et al. 2021, arXiv 2108.13264).
 
-The scores of a method are a list of strata, each an array ``[runs, tasks]``. The runs of a stratum are redrawn
-as a whole, those of different strata independently of each other. Where each pair of a task and a seed is a
-training of its own, every task is a stratum: `strata` makes them from one array. Where a run is tested on many
-tasks, its scores depend on one another and belong into one stratum; the tasks that are trained for separately
-are then the strata. The numbers of runs may differ between strata and between methods.
+The scores of a method are a list of strata, each an array ``[runs, tasks]``. Each run of a stratum is redrawn
+as a whole, and the strata are redrawn independently. Where each pair of a task and a seed is a training of
+its own, every task is a stratum: `strata` makes them from one array. Where a run is tested on many tasks, its
+scores depend on one another and belong to one stratum; the tasks that are trained for separately are then the
+strata. The numbers of runs may differ between strata and between methods.
 
 Every statistic also takes resampled strata, ``[draws, runs, tasks]``, and then returns ``[draws, ...]``.
 """
@@ -45,7 +45,7 @@ def mean_score(scores: Strata) -> Values:
 
 def interquartile_score(scores: Strata) -> Values:
     """Return the interquartile mean of all scores: each run on each task is one."""
-    return interquartile_mean(np.concatenate([x.reshape(*x.shape[:-2], -1) for x in scores], -1))
+    return np.asarray(interquartile_mean(_flat(scores)), np.float64)
 
 
 def probability_of_improvement(ours: Strata, theirs: Strata) -> Values:
@@ -67,17 +67,16 @@ def probability_of_improvement(ours: Strata, theirs: Strata) -> Values:
 
 def performance_profile(scores: Strata, thresholds: Values) -> Values:
     """Return the fraction of scores above each threshold, ``[thresholds]``: each run on each task is one."""
-    flat = np.sort(np.concatenate([x.reshape(*x.shape[:-2], -1) for x in scores], -1), -1)
-    above = [(flat > threshold).mean(-1) for threshold in thresholds]
-    return np.stack(above, -1)
+    flat = _flat(scores)
+    return np.stack([(flat > threshold).mean(-1) for threshold in thresholds], -1)
 
 
 def stratified_interval(statistic: Statistic, *methods: Strata) -> Values:
     """Return the 95 % percentile interval of a stratified bootstrap over runs, ``[2, ...]``: low and high.
 
     The same scores have the same interval, for the draws are always the same. Of a single run nothing can be
-    said: where a stratum has but one, the interval is NaN. Of one stratum of two or three runs it reaches from
-    the smallest value that runs can give to the largest.
+    said: where a stratum has but one, the interval is NaN. Of one stratum of two or three runs it is their
+    range.
 
     Args:
         statistic: a function of the methods' scores.
@@ -95,3 +94,8 @@ def stratified_interval(statistic: Statistic, *methods: Strata) -> Values:
         for _ in range(RESAMPLES // CHUNK)
     ]
     return np.quantile(np.concatenate(values), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
+
+
+def _flat(scores: Strata) -> Values:
+    """Return all scores in one dimension, the last."""
+    return np.concatenate([stratum.reshape(*stratum.shape[:-2], -1) for stratum in scores], -1)

@@ -4,9 +4,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from maml_rl.config import Config, load_config
+from maml_rl.config import load_config
 from maml_rl.evaluation import evaluation_tasks, sample_adaptation, step_scales
 from maml_rl.training.folder import CONFIG, METRICS, POLICY
+from maml_rl.training.groups import RunGroup, differing_keys, grouped
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.training.tables import read_columns
 from maml_rl.viz.learning_curve import AXES, Axis, plot_learning_curves
@@ -29,15 +30,7 @@ def learning_curve_picture(folders: Sequence[Path], path: Path, axis: Axis = "it
     Raises:
         UsageError: a folder has no readable config or metrics, or ``path`` cannot be written.
     """
-    groups: list[tuple[Config, list[Path]]] = []
-    for folder in folders:
-        config, _ = load_config(folder / CONFIG)
-        for other, members in groups:
-            if other == config:
-                members.append(folder)
-                break
-        else:
-            groups.append((config, [folder]))
+    groups = grouped(folders)
     labels = _labels(groups)
     metrics = {
         label: [read_columns(folder / METRICS, NEEDED) for folder in members]
@@ -47,7 +40,7 @@ def learning_curve_picture(folders: Sequence[Path], path: Path, axis: Axis = "it
     return path
 
 
-def _labels(groups: Sequence[tuple[Config, Sequence[Path]]]) -> list[str]:
+def _labels(groups: Sequence[RunGroup]) -> list[str]:
     """Name groups of runs by their first folder, by as much of its path as tells the groups apart.
 
     The shared keys of the config that differ follow, if they are few.
@@ -59,14 +52,7 @@ def _labels(groups: Sequence[tuple[Config, Sequence[Path]]]) -> list[str]:
         common = os.path.commonpath(paths)
         names = [str(path.relative_to(common)) for path in paths]
     configs = [config.to_dict() for config, _ in groups]
-    shared = [key for key in configs[0] if all(key in config for config in configs)]
-    chosen = [config.model_dump(by_alias=True, mode="json", exclude_defaults=True) for config, _ in groups]
-    differing = [
-        key
-        for key in shared
-        if any(config[key] != configs[0][key] for config in configs)
-        and (key == "metalearner" or any(key in config for config in chosen))  # Or methods' defaults differ.
-    ]
+    differing = differing_keys([config for config, _ in groups])
     named = differing if len(differing) <= NAMED_KEYS else []
     labels = []
     for name, config, (_, members) in zip(names, configs, groups, strict=True):

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from maml_rl.config import Config
+from maml_rl.training.groups import RunGroup
 from maml_rl.viz.learning_curve import Axis, plot_learning_curves
 from maml_rl.viz.pictures import _labels
 from maml_rl.viz.style import COLORS
@@ -101,12 +102,12 @@ def test_runs_of_the_same_name_are_told_apart(
 
 
 def test_legends_of_sweeps_name_what_differs(tmp_path: Path):
-    def run(name: str, **keys: object) -> tuple[Config, list[Path]]:
-        return Config(env_name="2DNavigation-v0", **keys), [tmp_path / name]
+    def run(name: str, **keys: object) -> RunGroup:
+        return RunGroup(Config(env_name="2DNavigation-v0", **keys), [tmp_path / name])
 
     step, other = run("a"), run("b", fast_lr=0.5)
     assert _labels([step, other]) == ["a (fast-lr 0.1)", "b (fast-lr 0.5)"]
-    step[1].append(tmp_path / "c")
+    step.folders.append(tmp_path / "c")
     assert _labels([step, other]) == ["a (fast-lr 0.1, 2 seeds)", "b (fast-lr 0.5)"]
     methods = [run("a", metalearner="promp", clip=0.2), run("b")]
     assert _labels(methods) == ["a (metalearner promp)", "b (metalearner maml-trpo)"]
