@@ -91,10 +91,13 @@ def print_comparison(rows: Sequence["ComparisonRow"]) -> None:
     from rich.text import Text
 
     first = rows[0]
-    table = Table(title=Text(f"{first.task}: {first.scores_per_run} test tasks, intervals of 95 % over runs"))
+    table = Table(
+        title=Text(f"{first.task}: {first.scores_per_run} test tasks; 95 % intervals over runs"),
+        caption=Text(f"P: probability of a larger return than that of {first.reference}"),
+    )
     table.add_column("method")
-    for column in ("runs", "steps", "mean return", "IQM", f"P(larger than {first.reference})"):
-        table.add_column(Text(column), justify="right", no_wrap=column != first.reference)
+    for column in ("runs", "steps", "mean return", "IQM", "P"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             "" if row.gradient_steps else Text(row.method),  # As it is: brackets would be markup.

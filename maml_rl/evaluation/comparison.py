@@ -72,8 +72,8 @@ class Comparison:
         for other in others:
             if shapes[other] != shapes[first]:
                 raise UsageError(
-                    f"{self.task}: {_amount(shapes[first])} of '{first}', but {_amount(shapes[other])} of "
-                    f"'{other}': test both alike"
+                    f"{self.task}: '{first}' has {_amount(shapes[first])}, '{other}' "
+                    f"{_amount(shapes[other])}: test both alike"
                 )
 
     @property
@@ -135,7 +135,7 @@ def _estimate(statistic: Statistic, *scores: list[Values]) -> Estimate:
 
 def _amount(shape: tuple[int, ...]) -> str:
     steps, tasks = shape
-    return f"returns after {steps - 1} steps on {tasks} tasks"
+    return f"returns [steps + 1, tasks] = [{steps}, {tasks}]"
 
 
 COLUMNS = (

@@ -23,12 +23,13 @@ def draw_returns(ax: Axes, comparison: Comparison, reference: str, _: int) -> No
         x = np.arange(len(rows)) + 0.5 * ((i + 0.5) / len(names) - 0.5)  # Side by side, to be told apart.
         value, low, high = np.array([row.interquartile_mean for row in rows]).T
         runs = rows[0].runs
-        label = f"{name}, {runs} run{'' if runs == 1 else 's'}"
+        label = f"{name}, {_number(runs, 'run')}"
         color, marker = _look(i)
         ax.plot(x, value, linestyle=":", marker=marker, color=color, label=label, lw=0.8, markersize=4)
         ax.vlines(x, low, high, color=color, lw=1.5)
     ax.set(xlabel="gradient steps", ylabel="return, interquartile mean", xticks=range(len(rows)))
     ax.grid(alpha=0.25, axis="y")
+    ax.legend(frameon=False, fontsize=7)
 
 
 def draw_improvement(ax: Axes, comparison: Comparison, reference: str, step: int) -> None:
@@ -45,11 +46,11 @@ def draw_improvement(ax: Axes, comparison: Comparison, reference: str, step: int
         ax.hlines(place, low, high, color=color, lw=1.5)
     ax.axvline(0.5, color=MUTED, lw=1)
     ax.set(
-        xlabel=f"probability of a larger return than {reference} after {_steps(step)}",
+        xlabel=f"probability of a larger return than {reference} after {_number(step, 'step')}",
         xlim=(-0.03, 1.03),
         yticks=range(len(others)),
         yticklabels=[name for _, name in others],
-        ylim=(len(others) - 0.5, -0.5),
+        ylim=(max(len(others), 1) - 0.5, -0.5),
     )
     ax.grid(alpha=0.25, axis="x")
 
@@ -60,14 +61,15 @@ def draw_profiles(ax: Axes, comparison: Comparison, _: str, step: int) -> None:
     for i, name in enumerate(comparison.returns):
         profile, (low, high) = comparison.profile(name, step, thresholds)
         color, _marker = _look(i)
-        ax.plot(thresholds, profile, color=color, lw=1.5)
+        ax.plot(thresholds, profile, color=color, label=name, lw=1.5)
         ax.fill_between(thresholds, low, high, color=color, alpha=0.15, lw=0)
     ax.set(
-        xlabel=f"return after {_steps(step)}",
+        xlabel=f"return after {_number(step, 'step')}",
         ylabel="fraction of runs and tasks above",
         ylim=(-0.03, 1.03),
     )
     ax.grid(alpha=0.25)
+    ax.legend(frameon=False, fontsize=7)
 
 
 def plot_comparisons(
@@ -88,7 +90,6 @@ def plot_comparisons(
         draw(axes[row, column], comparison, reference, step)
     for (first, *_), comparison in zip(axes, comparisons, strict=True):
         first.set_title(comparison.task, fontsize=10)
-        first.legend(frameon=False, fontsize=7)
     return figure
 
 
@@ -97,5 +98,5 @@ def _look(i: int) -> tuple[str, str]:
     return COLORS[i % len(COLORS)], MARKERS[i // len(COLORS) % len(MARKERS)]
 
 
-def _steps(step: int) -> str:
-    return f"{step} step{'' if step == 1 else 's'}"
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -29,6 +29,15 @@ def test_how_to_add_a_method_shows_the_real_code(language: str):
 
 
 @languages
+def test_the_statistics_of_comparisons_are_called_as_the_page_says(
+    language: str, capsys: pytest.CaptureFixture[str]
+):
+    (code,) = blocks(f"compare{language}.md")
+    exec(code, {})
+    assert capsys.readouterr().out.count("[") == 2
+
+
+@languages
 @pytest.mark.parametrize(("page", "method"), [("new-method", "HeadOnly"), ("api", "MAMLAdam")])
 def test_methods_outside_of_the_package_run(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, method: str, language: str
