@@ -20,9 +20,9 @@ class Plot:
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Output folders of 'maml-rl train', or maml-rl://NAME."""
+    """Output folders of 'maml-rl train', folders of such, as 'maml-rl sweep' makes them, or maml-rl://NAME."""
     output: Path | None = None
-    """Where the pictures go; the first run's folder if not given, here for a policy that ships."""
+    """Where the pictures go; the first folder if not given, here for a policy that ships."""
     x: Literal["iterations", "env-steps"] = "iterations"
     """What the learning curves run along."""
     format: Annotated[str, tyro.conf.arg(metavar="png|svg|pdf")] = "png"
@@ -39,13 +39,15 @@ class Plot:
     def run(self) -> None:
         """Write the pictures and say where they are."""
         from maml_rl.errors import UsageError
+        from maml_rl.training.groups import learning_folders
         from maml_rl.viz.pictures import learning_curve_picture, paths_picture
 
         if not self.runs:
             raise UsageError("plot: name at least one output folder of 'maml-rl train'")
         if self.format not in ("png", "svg", "pdf"):
             raise UsageError(f"format '{self.format}': expected png, svg or pdf")
-        folders, places = zip(*map(run_and_place, self.runs), strict=True)
+        named, places = zip(*map(run_and_place, self.runs), strict=True)
+        folders = [folder for path in named for folder in learning_folders(path)]
         output = self.output or places[0]
         axis: Axis = "iteration" if self.x == "iterations" else "env_steps"
         print(learning_curve_picture(folders, output / f"learning-curve.{self.format}", axis))

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from maml_rl.config import Config, load_config
-from maml_rl.errors import UsageError
-from maml_rl.training.folder import CONFIG
+from maml_rl.training.folder import CONFIG, METRICS
 
 logger = logging.getLogger(__name__)
 
@@ -20,17 +19,27 @@ class RunGroup(NamedTuple):
 
 
 def run_folders(path: Path) -> list[Path]:
-    """Return ``path`` if it is the folder of a run; otherwise the folders of runs below it, in order.
+    """Return the folders of runs below ``path``, in order; ``path`` itself if it is one or has none below."""
+    found = [] if (path / CONFIG).exists() else sorted(file.parent for file in path.rglob(CONFIG))
+    return found or [path]
 
-    Raises:
-        UsageError: there is none.
+
+def learning_folders(path: Path) -> list[Path]:
+    """Return the folders that `run_folders` does, but of several those alone whose metrics have a row.
+
+    The others are told in a warning, unless none has a row.
     """
-    if (path / CONFIG).exists():
-        return [path]
-    found = sorted(file.parent for file in path.rglob(CONFIG))
-    if not found:
-        raise UsageError(f"'{path}' is no folder of a run, and none lies below it: no {CONFIG} was found")
-    return found
+    folders = run_folders(path)
+    learning = [folder for folder in folders if _has_row(folder / METRICS)]
+    if not learning:
+        return folders
+    if without := [str(folder) for folder in folders if folder not in learning]:
+        logger.warning("left out, for they have not made a meta-update yet: %s", ", ".join(without))
+    return learning
+
+
+def _has_row(table: Path) -> bool:
+    return table.exists() and table.read_bytes().count(b"\n") > 1
 
 
 def grouped(folders: Sequence[Path]) -> list[RunGroup]:

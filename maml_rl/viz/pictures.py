@@ -16,6 +16,8 @@ from maml_rl.viz.style import save_figure
 
 NAVIGATION = "2DNavigation-v0"
 GOALS_SHOWN = 4
+SEED = "seed-"
+"""What the names of folders begin with that differ in the seed alone, as those of a sweep do."""
 NAMED_KEYS = 3
 """Keys of the config that differ between runs and that a legend has room for."""
 NEEDED = (*AXES, "return_0", "stderr_0")
@@ -41,11 +43,13 @@ def learning_curve_picture(folders: Sequence[Path], path: Path, axis: Axis = "it
 
 
 def _labels(groups: Sequence[RunGroup]) -> list[str]:
-    """Name groups of runs by their first folder, by as much of its path as tells the groups apart.
+    """Name groups of runs by their folders, by as much of the path as tells the groups apart.
 
-    The shared keys of the config that differ follow, if they are few.
+    The shared keys of the config that differ follow, if they are few and the folder is not named by them.
     """
-    paths = [members[0].resolve() for _, members in groups]
+    paths = [_folder_of_seeds([member.resolve() for member in members]) for _, members in groups]
+    if len(set(paths)) < len(paths):
+        paths = [members[0].resolve() for _, members in groups]
     if len({path.name for path in paths}) == len(paths):
         names = [path.name for path in paths]
     else:
@@ -56,10 +60,17 @@ def _labels(groups: Sequence[RunGroup]) -> list[str]:
     named = differing if len(differing) <= NAMED_KEYS else []
     labels = []
     for name, config, (_, members) in zip(names, configs, groups, strict=True):
-        notes = [f"{key} {config[key]}" for key in named]
+        notes = [f"{key} {config[key]}" for key in named if f"{key}=" not in name]
         notes += [f"{len(members)} seeds"] if len(members) > 1 else []
         labels.append(f"{name} ({', '.join(notes)})" if notes else name)
     return labels
+
+
+def _folder_of_seeds(folders: Sequence[Path]) -> Path:
+    """Return the folder that holds all, if they are called by their seeds; otherwise the first."""
+    parent = folders[0].parent
+    seeds = all(path.parent == parent and path.name.startswith(SEED) for path in folders)
+    return parent if seeds else folders[0]
 
 
 def paths_picture(

@@ -94,7 +94,7 @@ def test_the_tests_of_the_command_line_are_read(command: Command, tabular_run: P
 
 def test_what_cannot_be_compared(command: Command, tabular_run: Path, tmp_path: Path):
     assert "name at least one folder" in command.fails("compare")
-    assert "none lies below it" in command.fails("compare", tmp_path)
+    assert "cannot read the config" in command.fails("compare", tmp_path)
     kept_test(tmp_path / "a", tabular_run)
     kept_test(tmp_path / "b", tabular_run, 2)
     assert "did you mean 'maml-trpo'?" in command.fails("compare", tmp_path, "--over", "maml-trp")

@@ -114,6 +114,10 @@ def test_legends_of_sweeps_name_what_differs(tmp_path: Path):
     many = [run("a"), run("b", fast_lr=0.5, gamma=0.9, gae_lambda=0.9, num_steps=2)]
     assert _labels(many) == ["a", "b"]
     assert _labels([run("a")]) == ["a"]
+    seeds = [run("x/seed-1"), run("x/seed-2", fast_lr=0.5)]
+    assert _labels(seeds) == ["seed-1 (fast-lr 0.1)", "seed-2 (fast-lr 0.5)"]
+    seeds[0].folders.append(tmp_path / "x" / "seed-3")
+    assert _labels(seeds[:1]) == ["x (2 seeds)"]
 
 
 def test_the_seed_chooses_the_goals_of_the_paths(command: Command, navigation_run: Path, tmp_path: Path):
@@ -141,3 +145,27 @@ def test_runs_that_ship(command: Command, tmp_path: Path, monkeypatch: pytest.Mo
     for words in (("plot",), ("info",), ("render",)):
         assert "no policy 'paper/nav' ships" in command.fails(*words, "maml-rl://paper/nav")
     assert contents(shipped_policies()["paper/navigation"]) == before
+
+
+def test_a_folder_of_runs_has_a_curve_per_setting(
+    command: Command, tabular_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any
+):
+    drawn: dict[str, Any] = {}
+
+    def keep(runs: dict[str, Any], axis: Axis) -> object:
+        drawn.update(runs)
+        return plot_learning_curves(runs, axis)
+
+    monkeypatch.setattr("maml_rl.viz.pictures.plot_learning_curves", keep)
+    for setting, seed in (("gamma=0.95", 1), ("gamma=0.95", 2), ("gamma=0.5", 1)):
+        folder = tmp_path / setting / f"seed-{seed}"
+        shutil.copytree(tabular_run, folder)
+        text = (folder / "config.json").read_text()
+        (folder / "config.json").write_text(text.replace('"gamma": 0.95', f'"gamma": {setting[6:]}'))
+    waiting = tmp_path / "gamma=0.5" / "seed-2"
+    waiting.mkdir()
+    shutil.copy(tmp_path / "gamma=0.5" / "seed-1" / "config.json", waiting)
+    out = command("plot", tmp_path).out
+    assert out.split() == [str(tmp_path / "learning-curve.png")]
+    assert {name: len(runs) for name, runs in drawn.items()} == {"gamma=0.5": 1, "gamma=0.95 (2 seeds)": 2}
+    assert f"have not made a meta-update yet: {waiting}" in caplog.text
