@@ -34,6 +34,10 @@ class WorkerError(RuntimeError):
     """A sampler worker failed; the message ends with the worker's own traceback."""
 
 
+class RunsFailedError(Exception):
+    """Runs that were trained side by side failed; each was told when it did."""
+
+
 def printable(text: str) -> str:
     """Return the text as one line that any terminal shows: line ends and escape codes as Python spells them.
 

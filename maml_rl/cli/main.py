@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from maml_rl._system.own_code import trusting
 from maml_rl.cli.interrupts import Interrupted, interruptible
 from maml_rl.cli.output import OutputLostError, discard, lossy_output
-from maml_rl.errors import UsageError, WorkerError, out_of_memory, printable, shown
+from maml_rl.errors import RunsFailedError, UsageError, WorkerError, out_of_memory, printable, shown
 
 USAGE_ERROR = 2
 BROKEN_PIPE = 141
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 _run(sys.argv[1:] if arguments is None else arguments)
         except UsageError as error:
             sys.exit(_complain(str(error), USAGE_ERROR))
-        except (WorkerError, FloatingPointError, OutputLostError) as error:
+        except (WorkerError, FloatingPointError, OutputLostError, RunsFailedError) as error:
             sys.exit(_complain(str(error), 1))
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):

@@ -13,6 +13,7 @@ from maml_rl.cli.options import config_origin, registry
 from maml_rl.cli.parser_errors import parser_errors_in_one_line
 from maml_rl.cli.plot import Plot
 from maml_rl.cli.render import Render
+from maml_rl.cli.sweep import Sweep
 from maml_rl.cli.test import Test
 from maml_rl.cli.train import Train
 
@@ -28,6 +29,7 @@ def parse(arguments: Sequence[str]) -> Any:
     training: Any = Annotated[type(train), tyro.conf.subcommand("train", default=train)]
     testing: Any = Annotated[type(test), tyro.conf.subcommand("test", default=test)]
     plot: Any = Annotated[Plot, tyro.conf.subcommand("plot")]
+    sweep: Any = Annotated[Sweep, tyro.conf.subcommand("sweep")]
     compare: Any = Annotated[Compare, tyro.conf.subcommand("compare")]
     info: Any = Annotated[Info, tyro.conf.subcommand("info")]
     envs: Any = Annotated[Envs, tyro.conf.subcommand("envs")]
@@ -36,7 +38,7 @@ def parse(arguments: Sequence[str]) -> Any:
     configs: Any = Annotated[Configs, tyro.conf.subcommand("configs")]
     render: Any = Annotated[Render, tyro.conf.subcommand("render")]
     check_env: Any = Annotated[CheckEnv, tyro.conf.subcommand("check-env")]
-    working = training | testing | compare | plot | render
+    working = training | testing | sweep | compare | plot | render
     telling = info | check_env | envs | methods | policies | configs
     # Without a help, tyro looks for one in the source of the typing module.
     described: Any = Annotated[working | telling, tyro.conf.arg(help="What to do.")]
