@@ -1,14 +1,14 @@
 """Slurm's commands, as far as scripts use them, on one machine and with the signals that a real one sends.
 
-`install` puts ``sbatch``, ``srun``, ``scontrol``, ``scancel`` and ``sacct`` into a folder, for the path. A job is
-a batch script, the first process of a session. Its processes are found by SLURM_JOB_ID, where a real Slurm has
-control groups, and those of its steps by SLURM_STEP_ID. A job is sent:
+`install` puts ``sbatch``, ``srun``, ``scontrol``, ``scancel`` and ``sacct`` into a folder for the path. A job
+is a batch script, the first process of a session. Its processes are found by SLURM_JOB_ID, where a real Slurm
+has control groups, and those of its steps by SLURM_STEP_ID. A job is sent:
 
 * when a test calls `warn`, the signal of ``--signal``: to all processes of its steps, or, for ``B:``, to the
   batch shell alone;
 * when a test calls `end`, as at the time limit, and at ``scancel``, SIGCONT and SIGTERM to all its processes;
 * at ``scontrol requeue`` the same, and then it is begun again;
-* at ``scancel --signal``, that signal, to all processes of its steps; with ``--batch``, to the batch shell alone;
+* at ``scancel --signal``, that signal, to the processes of its steps; with ``--batch``, to the batch shell;
 * SIGKILL, 30 seconds after a SIGTERM, and, once the batch script has ended, to what is left.
 """
 

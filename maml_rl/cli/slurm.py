@@ -1,9 +1,12 @@
 """Runs of a sweep as jobs of Slurm, by way of submitit: an extra, which this file alone imports."""
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +58,11 @@ class TrainingJob:
         """Have the run save a checkpoint and end; return what is to be done when the job begins again."""
         from submitit.helpers import DelayedSubmission
 
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
+        if self._process is not None and self._process.returncode is None:
+            # This runs in a signal handler, amid a wait() that holds a lock: another wait() would never end.
+            with suppress(ChildProcessError, ProcessLookupError):
+                os.kill(self._process.pid, signal.SIGTERM)
+                os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
         return DelayedSubmission(TrainingJob(self._command, self._log))
 
 
