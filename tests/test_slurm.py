@@ -80,10 +80,11 @@ def test_an_array_of_seeds(slurm: Path, config: Path, tmp_path: Path):
     assert not (tmp_path / "runs" / "seed-2").exists()
 
 
+@pytest.mark.slow
 def test_a_run_whose_time_is_up_goes_back_into_the_queue_and_goes_on(
     slurm: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setenv("MAX_SECONDS", "12")
+    monkeypatch.setenv("MAX_SECONDS", "25")
     job = submit("seeds.sh", config, "runs", *QUICK, *ENDLESS, options=("--array=1",))
     folder, log = tmp_path / "runs" / "seed-1", tmp_path / f"maml-rl-{job}_1.out"
     wait_for(lambda: log.exists() and log.read_text().count("are over; go on with") >= 2)
@@ -188,6 +189,7 @@ def test_a_sweep_is_an_array_of_jobs(slurm: Path, config: Path, tmp_path: Path):
         assert [row["state"] for row in csv.DictReader(file)] == ["done", "done"]
 
 
+@pytest.mark.slow
 def test_a_job_of_a_sweep_goes_on_after_its_time_is_up(slurm: Path, config: Path, tmp_path: Path):
     pytest.importorskip("submitit")
     entries = yaml.safe_load(config.read_text())

@@ -37,6 +37,7 @@ class Compare:
     def run(self) -> None:
         """Print a table per family of tasks; write the tables and a picture if there is an ``output``."""
         from maml_rl.errors import UsageError, check_number
+        from maml_rl.evaluation.comparison import rows_of_all
         from maml_rl.evaluation.run_results import comparisons, run_results
 
         if not self.runs:
@@ -48,7 +49,8 @@ class Compare:
             check_number("num-steps", self.num_steps, 0, comparison.num_steps)
             comparison.scores(reference, 0)
         rows = [comparison.rows(reference) for comparison in compared]
-        for some in rows:
+        rows += [rows_of_all(compared, reference)]
+        for some in filter(None, rows):
             print_comparison(some)
         if files:
             self._write(compared, [row for some in rows for row in some], files)
@@ -115,5 +117,7 @@ def print_comparison(rows: Sequence["ComparisonRow"]) -> None:
 
 def _shown(estimate: "Estimate") -> str:
     value, low, high = estimate
-    bounds = "" if low != low else f" ({low:.2f} … {high:.2f})"  # NaN is no number's equal.
+    if value != value:  # NaN is no number's equal.
+        return ""
+    bounds = "" if low != low else f" ({low:.2f} … {high:.2f})"
     return f"{value:.2f}{bounds}"

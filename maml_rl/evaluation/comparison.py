@@ -22,6 +22,8 @@ from maml_rl.evaluation.aggregates import (
     stratified_interval,
 )
 
+ALL = "all"
+"""Task of the rows over all families."""
 THRESHOLDS = 101
 """Returns at which a performance profile is taken."""
 
@@ -39,7 +41,9 @@ class ComparisonRow(NamedTuple):
 
     Args:
         task: the family of tasks.
-        scores_per_run: test tasks that each run has a return of; 1 where only their mean is known.
+        runs: number of them; in rows over all families, of all families together.
+        scores_per_run: test tasks that each run has a return of; 1 if only their mean is known; in rows over
+            all families, the test tasks of all families together.
         reference: the method that `improvement`, the probability of improvement, is over.
     """
 
@@ -127,6 +131,31 @@ class Comparison:
         """Return the rows of all methods, each after 0, 1, 2, … gradient steps."""
         steps = range(self.num_steps + 1)
         return [self.row(method, reference, step) for method in self.returns for step in steps]
+
+
+def rows_of_all(comparisons: Sequence[Comparison], reference: str) -> list[ComparisonRow]:
+    """Return the probabilities of improvement over all families of tasks, for methods that were run on each.
+
+    Every family is a stratum of its own, and every test task counts alike. Returns of different families have
+    no common mean: it is NaN.
+    """
+    if len(comparisons) < 2:
+        return []
+    rows = []
+    unknown = Estimate(np.nan, np.nan, np.nan)
+    for method in comparisons[0].returns:
+        if not all(method in comparison.returns for comparison in comparisons):
+            continue
+        for step in range(min(comparison.num_steps for comparison in comparisons) + 1):
+            ours = [scores for comparison in comparisons for scores in comparison.scores(method, step)]
+            theirs = [scores for comparison in comparisons for scores in comparison.scores(reference, step)]
+            runs = sum(len(scores) for scores in ours)
+            tasks = sum(scores.shape[1] for scores in ours)
+            improvement = _estimate(probability_of_improvement, ours, theirs)
+            rows.append(
+                ComparisonRow(ALL, method, step, runs, tasks, unknown, unknown, reference, improvement)
+            )
+    return rows
 
 
 def _estimate(statistic: Statistic, *scores: list[Values]) -> Estimate:

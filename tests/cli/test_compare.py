@@ -75,7 +75,8 @@ def test_families_of_tasks_have_a_table_each(
         kept_test(tmp_path / f"{name}-promp", run, gamma=0.5)
     runs = sorted(tmp_path.iterdir())
     told = command.succeeds("compare", *runs, "--over", "maml-trpo (gamma 0.5)")
-    assert told.count("test tasks; 95 % intervals") == 2
+    assert told.count("4 test tasks; 95 % intervals") == 2
+    assert "all: 8 test tasks; 95 % intervals" in told
     assert "2DNavigation-v0" in told
     assert "TabularMDP-v0" in told
 

@@ -96,6 +96,7 @@ def test_ranges_that_no_float_holds(command: Command, kwargs: str):
         ["test", "--config", TABULAR, "--policy", "random", "--output", LONG],
         ["test", "--config", TABULAR, "--policy", "random", "--compare", f"a={LONG}"],
         ["plot", LONG],
+        ["compare", LONG],
         ["render", LONG],
         ["info", LONG],
     ],

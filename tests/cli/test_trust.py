@@ -51,6 +51,7 @@ COMMANDS: dict[str, list[Any]] = {
     "render": ["render", ".", "--output", "a.gif", "--num-steps", 0],
     "plot": ["plot", "."],
     "info": ["info", "."],
+    "compare": ["compare", "."],
     "test": ["test", "--config", "config.json", "--policy", "policy.th", "--num-workers", 0],
     "resume": ["train", "--resume", ".", "--num-batches", 3, "--num-workers", 0],
     "train": ["train", "--config", "config.json", "--output-folder", "new", "--num-workers", 0],

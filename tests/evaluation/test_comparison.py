@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from maml_rl.errors import UsageError
-from maml_rl.evaluation.comparison import Comparison, write_comparison, write_profiles
+from maml_rl.evaluation.comparison import Comparison, rows_of_all, write_comparison, write_profiles
 from maml_rl.viz.comparison import draw_improvement, draw_profiles, draw_returns, plot_comparisons
 
 RNG = np.random.default_rng(0)
@@ -86,6 +86,20 @@ def test_pictures_show_what_the_rows_have():
 def test_panels_can_be_chosen():
     assert len(plot_comparisons([COMPARISON], "a", 1, (draw_returns, draw_improvement)).axes) == 2
     assert len(plot_comparisons([COMPARISON], "a", 0, (draw_profiles,)).axes) == 1
+
+
+def test_improvement_over_all_families_is_over_all_their_tasks(tmp_path: Path):
+    other = Comparison("runs", {"b": RNG.normal(size=(2, 3, 4)), "a": RNG.normal(size=(2, 3, 4))})
+    rows = rows_of_all([COMPARISON, other], "a")
+    assert [(row.method, row.gradient_steps) for row in rows] == [(m, s) for m in "ab" for s in (0, 1)]
+    last = rows[-1]
+    by_family = [comparison.improvement("b", "a", 1).value for comparison in (COMPARISON, other)]
+    assert last.improvement.value == pytest.approx(np.average(by_family, weights=[6, 4]))
+    assert last.improvement.low < last.improvement.value < last.improvement.high
+    assert (last.task, last.runs, last.scores_per_run) == ("all", 6, 10)
+    write_comparison(tmp_path / "x.csv", rows)
+    assert {row["mean_return"] for row in rows_of(tmp_path / "x.csv")} == {""}
+    assert rows_of_all([COMPARISON], "a") == []
 
 
 def test_tests_that_differ_are_not_compared():
