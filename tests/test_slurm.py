@@ -3,6 +3,8 @@
 import csv
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 import time
@@ -120,9 +122,16 @@ def test_slurms_warning_saves_a_checkpoint_and_its_last_word_another(
 
 def test_a_ray_cluster_inside_a_job(slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """With commands in place of Ray and of the run that tell what they were called with."""
-    monkeypatch.setenv(fake_slurm.NODES, "n1,n2,n3")
+    monkeypatch.setenv(fake_slurm.NODES, "localhost,n2,n3")
+    server = socket.create_server(("localhost", 0))  # What Ray's head listens on.
+    port = server.getsockname()[1]
+    monkeypatch.setenv("PORT", str(port))
     told = tmp_path / "told"
-    stand_in(tmp_path / "bin" / "ray", told, "case $1 in status) exit;; esac; while :; do sleep 0.1; done")
+    stand_in(
+        tmp_path / "bin" / "ray",
+        told,
+        "echo token $RAY_AUTH_MODE $RAY_AUTH_TOKEN >> told\nwhile :; do sleep 0.1; done",
+    )
     stand_in(
         tmp_path / "bin" / "maml-rl",
         told,
@@ -132,17 +141,21 @@ def test_a_ray_cluster_inside_a_job(slurm: Path, tmp_path: Path, monkeypatch: py
     job = submit("ray-cluster.sh", "c.yaml", "runs/x", 4, "--quiet", options=("--signal=B:USR1@1",))
     wait_for(lambda: told.exists() and "ready" in told.read_text())
     calls = told.read_text().splitlines()
-    wait_for(lambda: told.read_text().count("ray start") == 3)
+    wait_for(lambda: told.read_text().count("ray start") == told.read_text().count("token token") == 3)
     lines = told.read_text().splitlines()
-    assert "n1: ray start --head --port=6379 --num-cpus=1 --include-dashboard=false --block" in lines
+    head = f"localhost: ray start --head --port={port} --num-cpus=1 --include-dashboard=false --block"
+    assert head in lines
     for node in ("n2", "n3"):
-        assert f"{node}: ray start --address=n1:6379 --num-cpus=1 --block" in lines
+        assert f"{node}: ray start --address=localhost:{port} --num-cpus=1 --block" in lines
     (train,) = (line for line in calls if "maml-rl" in line)
     for part in (
         "maml-rl train --config c.yaml --seed 4 --output-folder runs/x --resume-or-start --sampler ray",
-        "--ray-address n1:6379 --num-workers 2 --checkpoint-signal USR1 --max-seconds 85800 --quiet",
+        f"--ray-address localhost:{port} --num-workers 2 --checkpoint-signal USR1 --max-seconds 85800",
+        "--quiet",
     ):
         assert part in train
+    (token,) = {line for line in lines if line.startswith("token")}  # The same on all nodes.
+    assert re.fullmatch("token token [0-9a-f]{64}", token)
     fake_slurm.scancel(["--batch", "--signal=USR1", job])
     wait_for(lambda: "saved" in told.read_text())
     assert len(fake_slurm.processes(job, "steps")) >= 3  # Ray goes on.
@@ -152,6 +165,7 @@ def test_a_ray_cluster_inside_a_job(slurm: Path, tmp_path: Path, monkeypatch: py
     wait_for(lambda: told.read_text().count("ready") == 2)  # Exit code 75: it is begun again.
     fake_slurm.scancel([job])
     wait_for(lambda: not fake_slurm.processes(job))
+    server.close()
 
 
 def stand_in(path: Path, told: Path, rest: str) -> None:

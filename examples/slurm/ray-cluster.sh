@@ -30,12 +30,17 @@ mapfile -t nodes < <(scontrol show hostnames "$SLURM_JOB_NODELIST")
 head=${nodes[0]}
 cpus=${SLURM_CPUS_PER_TASK:?}
 
+# Only who has this token can use the cluster; srun hands it to all nodes.
+export RAY_AUTH_MODE=token
+RAY_AUTH_TOKEN=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+export RAY_AUTH_TOKEN
+
 # Ray's processes are steps of the job and stay in the foreground of theirs: they end with it.
 trap 'kill $(jobs -p) 2> /dev/null' EXIT
 srun --nodes=1 --ntasks=1 --nodelist="$head" \
     ray start --head --port="$PORT" --num-cpus="$cpus" --include-dashboard=false --block &
 for _ in $(seq 60); do
-    ray status --address="$head:$PORT" > /dev/null 2>&1 && break
+    (: > "/dev/tcp/$head/$PORT") 2> /dev/null && break # It listens.
     sleep 1
 done
 for node in "${nodes[@]:1}"; do
