@@ -60,6 +60,8 @@ class Sweep:
 
         if self.jobs is not None:
             check_number("jobs", self.jobs, 1)
+        if self.slurm and self.jobs is not None:
+            raise UsageError("--jobs is for runs here; for those of --slurm: --slurm-set array_parallelism=N")
         if self.slurm_settings and not self.slurm:
             raise UsageError("--slurm-set is for --slurm")
         folder = self.output_folder or Path("runs") / f"{self.config.stem}-sweep"

@@ -209,6 +209,7 @@ def test_mistakes(command: Command, config: Path, tmp_path: Path, monkeypatch: p
     assert "two settings would have the folder" in command.fails(*sweep, "--set", "gamma=0.5,0.5")
     assert "jobs: expected 1 or more" in command.fails(*sweep, "--jobs", 0)
     assert "--slurm-set is for --slurm" in command.fails(*sweep, "--slurm-set", "time=5")
+    assert "--slurm-set array_parallelism=N" in command.fails(*sweep, "--slurm", "--jobs", 2)
     assert "cannot read the config 'none.yaml'" in command.fails("sweep", "none.yaml", "--seeds", 1)
     assert contents(tmp_path) == before
 
