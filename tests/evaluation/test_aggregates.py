@@ -1,4 +1,7 @@
-"""Comparisons of methods against rliable, where it is installed, and against obvious loops."""
+"""Comparisons of methods against rliable, where it is installed, and against obvious loops.
+
+rliable 1.2.0 runs with arch 7.2.0 and pandas 2.3.3; newer ones of either it does not bear.
+"""
 
 from collections.abc import Callable
 from itertools import product
@@ -122,6 +125,7 @@ def test_the_definitions_are_those_of_rliable():
     np.testing.assert_allclose(profile, library.score_distributions(X, THRESHOLDS))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 2], ids=["one", "two"])
 def test_the_intervals_are_those_of_rliable(number: int):
     """Up to the noise of the draws, which rliable cannot be told the seed of."""
