@@ -6,7 +6,7 @@ DEMO := runs/demo
 # Tests that run at once.
 TESTS ?= 2
 
-.PHONY: demo test test-slow matrix bench bench-learning methods docs lint format clean FORCE
+.PHONY: docs-test demo test test-slow matrix bench bench-learning methods docs lint format clean FORCE
 
 demo: $(VENV)/.installed
 	$(BIN)/maml-rl train --config configs/paper/navigation.yaml --output-folder $(DEMO) --seed 1 --overwrite
@@ -37,6 +37,11 @@ matrix-%: FORCE
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.speed
+
+# Every page of the documentation in headless Chromium, which Debian calls chromium.
+docs-test: docs
+	$(BIN)/pip install --quiet -e '.[browser]' -c constraints.txt
+	$(BIN)/pytest -m slow tests/test_site.py --override-ini addopts=--strict-markers
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .

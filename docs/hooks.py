@@ -20,6 +20,7 @@ MARKER = re.compile(r"<!-- (config|columns|help (\w+)) -->")
 TRANSLATED = Path(__file__).with_name("columns.zh.yaml")
 """Columns of metrics in Chinese; one that means something else in a method is ``METHOD COLUMN``."""
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([\[(])(.*?)\\[\])]</\1>', re.DOTALL)
+ALTERNATE = re.compile(r'<link rel="alternate"[^>]*>')
 BETWEEN_CJK = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n *(?=[\u3400-\u9fff])")
 """Ends of lines that browsers would show as a blank, which Chinese has none of."""
 METRICS_COLUMNS = {"en": ("column", "unit", "what it is"), "zh": ("列", "单位", "含义")}
@@ -51,6 +52,14 @@ def on_page_content(content: str, **_: Any) -> str:
         return convert(latex, display=display)
 
     return FORMULA.sub(translate, content)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Take out what says where the page's other languages are, but for the menu of languages.
+
+    The theme's script would ask each of them for a sitemap, which the site's root alone has.
+    """
+    return ALTERNATE.sub("", output)
 
 
 def config_tables(language: str) -> str:
