@@ -16,10 +16,15 @@ class Envs:
 
     def run(self) -> None:
         """Print one paragraph per environment."""
+        from maml_rl.envs.metaworld.names import COLLECTIONS, ENVIRONMENTS, ML1, NAMESPACE
+        from maml_rl.envs.metaworld.package import INSTALL
         from maml_rl.envs.registry import registered
 
         for spec in registered():
             print(_described(spec))
+        first, *others = (f"{NAMESPACE}/{name}" for name in (f"{ML1}-{ENVIRONMENTS[0]}", *COLLECTIONS))
+        print(f"{first} ({len(ENVIRONMENTS)} environments), {', '.join(others)}")
+        print(f"  Meta-World, which needs {INSTALL}\n")
 
 
 @dataclass

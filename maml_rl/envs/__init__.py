@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
+from maml_rl.envs.metaworld.names import COLLECTIONS, ENVIRONMENTS, ML1, NAMESPACE
 from maml_rl.envs.registry import make_env, make_task_vector_env
 from maml_rl.envs.task_env import Task, TaskEnv, TaskVectorEnv
 from maml_rl.lazy import lazy_names
@@ -50,3 +51,11 @@ _register("Walker2dDir-v0", "mujoco.walker2d:Walker2dDir", 200)
 _register("Walker2dRandParams-v0", "mujoco.walker2d:Walker2dRandParams", 200)
 _register("HopperRandParams-v0", "mujoco.hopper:HopperRandParams", 200)
 _register("SwimmerVel-v0", "mujoco.swimmer:SwimmerVel", 200)
+for _name in (*(f"{ML1}-{_env}" for _env in ENVIRONMENTS), *COLLECTIONS):
+    gym.register(
+        f"{NAMESPACE}/{_name}",
+        entry_point="maml_rl.envs.metaworld.env:MetaWorldEnv",
+        vector_entry_point="maml_rl.envs.metaworld.vector_env:MetaWorldVectorEnv",
+        max_episode_steps=500,
+        kwargs={"benchmark": _name},
+    )

@@ -52,9 +52,13 @@ def method_of(env: gym.Env[Any, Any], name: str) -> Callable[..., Any] | None:
     return found if callable(found) else None
 
 
-def draw_tasks(env: gym.Env[Any, Any], num_tasks: int) -> Any:
-    """Return what the ``sample_tasks`` of the environment, or of a wrapper, draws."""
-    return env.get_wrapper_attr("sample_tasks")(num_tasks)
+def draw_tasks(env: gym.Env[Any, Any], num_tasks: int, split: str = "train") -> Any:
+    """Return what the ``sample_tasks`` of the environment, or of a wrapper, draws.
+
+    For tests it is ``sample_test_tasks``, where an environment has tasks that are never trained on.
+    """
+    of_tests = method_of(env, "sample_test_tasks") if split == "test" else None
+    return (of_tests or env.get_wrapper_attr("sample_tasks"))(num_tasks)
 
 
 def set_task(env: gym.Env[Any, Any], task: Any) -> None:

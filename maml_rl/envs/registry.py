@@ -70,7 +70,7 @@ def find_spec(env_name: str) -> EnvSpec:
                 f"{what}: {described(module)} has no class '{name}', and registers no such id"
             ) from None
         problem = str(error).partition(" Did you mean")[0].rstrip(".")
-        ours = [spec.id for spec in registered()]
+        ours = [spec.id for spec in filter(is_shipped, gym.registry.values())]
         hint = did_you_mean(name, ours, "; 'maml-rl envs' lists those that ship")
         raise UsageError(f"{what}: {problem}{hint}") from None
 
@@ -170,8 +170,9 @@ def _creator(entry_point: Any) -> Any:
 
 
 def registered() -> list[EnvSpec]:
-    """Return the environments that ship with maml_rl, in alphabetical order."""
-    return sorted(filter(is_shipped, gym.registry.values()), key=lambda spec: spec.id)
+    """Return the environments that ship with maml_rl and need no other package, in alphabetical order."""
+    shipped = filter(is_shipped, gym.registry.values())
+    return sorted((spec for spec in shipped if spec.namespace is None), key=lambda spec: spec.id)
 
 
 def is_shipped(spec: EnvSpec) -> bool:

@@ -36,7 +36,9 @@ class EnvTaskSpace:
         self._env = env
 
     def sample(self, seed: int, num_tasks: int, split: Split = "train") -> list[Task]:
-        """Reset the environment to the seed, and draw. Only the seed tells unseen tasks from others.
+        """Reset the environment to the seed, and draw.
+
+        Only the seed tells unseen tasks from others, unless the environment has ``sample_test_tasks``.
 
         Raises:
             UsageError: what ``sample_tasks`` returns are not as many tasks.
@@ -44,7 +46,7 @@ class EnvTaskSpace:
         with global_generators_kept(), in_terms_of_gymnasium():
             seed_global_generators(np.random.SeedSequence(seed))
             reset(self._env, seed)
-            drawn = draw_tasks(self._env, num_tasks)
+            drawn = draw_tasks(self._env, num_tasks, split)
         if not isinstance(drawn, Sequence | np.ndarray) or isinstance(drawn, str | bytes):
             raise UsageError(f"sample_tasks: expected a list of tasks, got a {type(drawn).__name__}")
         if len(drawn) != num_tasks:

@@ -1,0 +1,121 @@
+"""A task of Meta-World as a single Gymnasium environment."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from maml_rl.envs.metaworld.settings import MetaWorldSettings, action_box, observation_box
+from maml_rl.envs.metaworld.simulation import SIZE, Episode, Simulation
+from maml_rl.envs.metaworld.tasks import Place
+from maml_rl.envs.task_env import Array, Task, TaskEnv
+
+
+class MetaWorldEnv(TaskEnv[Array, Array]):
+    """A task of a benchmark: an environment of the package, with the goal hidden.
+
+    Observations and rewards are the package's. All there is of chance is in the task.
+
+    Args:
+        render_mode, camera_name, width, height: as in Gymnasium's MuJoCo environments.
+        kwargs: the fields of ``family``.
+
+    Raises:
+        UsageError: the package is not installed, or an argument has a value that it cannot have.
+    """
+
+    family: ClassVar[type[MetaWorldSettings]] = MetaWorldSettings
+    metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array", "depth_array"], "render_fps": 80}
+
+    def __init__(
+        self,
+        render_mode: str | None = None,
+        camera_name: str = "corner2",
+        width: int = 480,
+        height: int = 480,
+        **kwargs: Any,
+    ):
+        self.settings = self.family(**kwargs)
+        self.observation_space, self.action_space = observation_box(), action_box()
+        self.render_mode = render_mode
+        self._pictures = {
+            "render_mode": render_mode,
+            "camera_name": camera_name,
+            "width": width,
+            "height": height,
+        }
+        self._place: Place | None = None
+        self._simulation: Simulation | None = None
+
+    def sample_tasks(self, num_tasks: int) -> list[Task]:
+        """Draw train tasks of the benchmark."""
+        return self.settings.tasks.draw(self.np_random, num_tasks, "train")
+
+    def sample_test_tasks(self, num_tasks: int) -> list[Task]:
+        """Draw test tasks of the benchmark."""
+        return self.settings.tasks.draw(self.np_random, num_tasks, "test")
+
+    def fitted_task(self, task: Any, where: str) -> Task:
+        """Return a task that a user wrote down.
+
+        Raises:
+            UsageError: it is none of Meta-World's.
+        """
+        return Place.of(task, where).task
+
+    def reset_task(self, task: Task) -> None:
+        """Make ``task`` the one that follows from the next `reset` on.
+
+        Raises:
+            UsageError: it is none of Meta-World's.
+        """
+        self._place = Place.of(task)
+        self.task = task
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Array, dict[str, Any]]:
+        """Start an episode; without a task, of the benchmark's first environment, with some goal.
+
+        Raises:
+            UsageError: the task's positions are not of its environment.
+        """
+        super().reset(seed=seed)
+        name = self._place.env if self._place else self.settings.tasks.first_environment
+        if self._simulation is None or self._simulation.name != name:
+            self.close()
+            self._simulation = Simulation(name, self.settings.reward_function_version, **self._pictures)
+        simulation = self._simulation
+        start = simulation.start(self._place.rand_vec if self._place else simulation.some_rand_vec())
+        simulation.load(start)
+        simulation.show(start)
+        self._episode = Episode(start)
+        return start.observation.copy(), {}
+
+    def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
+        """Move the hand; the episode goes on until its time is over.
+
+        Args:
+            action: ``[4]``; its first three numbers count up to ±1.
+        """
+        assert self._simulation is not None
+        observation = np.empty(SIZE)
+        reward, success = self._simulation.step(self._episode, np.asarray(action, np.float32), observation)
+        if self.render_mode == "human":
+            self.render()
+        return observation, float(reward), False, False, {"success": float(success)}
+
+    def render(self) -> Any:
+        """Return a picture, or show it."""
+        assert self._simulation is not None
+        return self._simulation.picture()
+
+    @property
+    def mujoco_renderer(self) -> Any:
+        """What draws the pictures."""
+        return self._simulation and self._simulation.env.mujoco_renderer
+
+    def close(self) -> None:
+        """Close the window and free the physics."""
+        if self._simulation is not None:
+            self._simulation.close()
+            self._simulation = None

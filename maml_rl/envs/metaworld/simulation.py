@@ -1,0 +1,230 @@
+"""The simulation of one Meta-World environment, shared by any number of episodes."""
+
+import dis
+from collections import OrderedDict
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any, NamedTuple
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from maml_rl.envs.metaworld.package import environment_class
+from maml_rl.envs.metaworld.quick_class import NamedViews, quick_class
+from maml_rl.errors import UsageError
+
+Vector = NDArray[np.float64]
+
+STATE = (
+    mujoco.mjtState.mjSTATE_FULLPHYSICS.value
+    | mujoco.mjtState.mjSTATE_WARMSTART.value
+    | mujoco.mjtState.mjSTATE_MOCAP_POS.value
+)
+"""The numbers that a step depends on, besides the model and the action."""
+HALF, SIZE = 18, 39
+"""Numbers of an observation that are of one time step, and all: two steps', and three for the hidden goal."""
+HAND_DOWN = 1.0, 0.0, 1.0, 0.0
+"""The hand's rotation, as a quaternion, which never changes."""
+MOST_STARTS = 1024
+"""Tasks whose first states are kept, at some 7 kB each: ten times as many as an environment of a benchmark has."""
+
+
+class Start(NamedTuple):
+    """What a reset to a task leaves; to the bit, it is a function of the task alone.
+
+    Args:
+        state: of the physics.
+        body_pos: where the model's bodies are fastened.
+        site_pos: where its marks are.
+        attributes: of the environment.
+        observation: the first one.
+    """
+
+    state: Vector
+    body_pos: Vector
+    site_pos: Vector
+    attributes: dict[str, Any]
+    observation: Vector
+
+
+class Episode:
+    """The state of an episode between its steps.
+
+    Args:
+        start: of its task.
+    """
+
+    def __init__(self, start: Start):
+        self.state = start.state.copy()
+        self.half = start.observation[:HALF].copy()
+        self.kept: dict[str, Any] = {}
+        """Attributes that rewards remember from step to step."""
+
+
+class Simulation:
+    """One environment of Meta-World: its model, one set of physics, and the rewards of the package.
+
+    Args:
+        name: of the environment, such as ``reach-v3``.
+        reward_version: ``v1`` or ``v2``.
+        settings: of the environment, for rendering.
+    """
+
+    def __init__(self, name: str, reward_version: str, **settings: Any):
+        self.name = name
+        self.env = quick_class(environment_class(name))(reward_function_version=reward_version, **settings)
+        self.env.reward_function_version = reward_version
+        model, data = self.env.model, self.env.data
+        self.model, self.data = model, data
+        self._views = views = NamedViews(data)
+        self._hand = views.body("hand").xpos
+        self._fingers = views.body("rightclaw").xpos, views.body("leftclaw").xpos
+        space = self.env.sawyer_observation_space
+        self._low, self._high = space.low, space.high
+        self._mocap, self._mocap_low, self._mocap_high = (
+            data.mocap_pos[0],
+            self.env.mocap_low,
+            self.env.mocap_high,
+        )
+        self._size = mujoco.mj_stateSize(model, STATE)
+        self._remembered = _stored_names(type(self.env))
+        self._starts: OrderedDict[bytes, Start] = OrderedDict()
+        self._loaded: Start | None = None
+
+    def some_rand_vec(self) -> Vector:
+        """Return the places of some task, always the same."""
+        self.env.data = self.data
+        self.env._freeze_rand_vec, self.env.seeded_rand_vec, self.env._set_task_called = False, True, True
+        self.env.seed(0)
+        self.env.reset()
+        self._loaded = None
+        return self.env._last_rand_vec.copy()
+
+    def start(self, rand_vec: Vector) -> Start:
+        """Return what a reset to the task leaves; the last ones are kept.
+
+        Raises:
+            UsageError: the places are not of this environment.
+        """
+        key = rand_vec.tobytes()
+        if key not in self._starts:
+            self._starts[key] = self._reset(rand_vec.copy())
+            if len(self._starts) > MOST_STARTS:
+                self._starts.popitem(last=False)
+        self._starts.move_to_end(key)
+        return self._starts[key]
+
+    def load(self, start: Start) -> None:
+        """Make the following steps those of episodes of a task."""
+        if self._loaded is start:
+            return
+        self.model.body_pos[:] = start.body_pos
+        self.model.site_pos[:] = start.site_pos
+        self.data.mocap_quat[:] = HAND_DOWN
+        vars(self.env).update(start.attributes)
+        self._loaded = start
+
+    def step(self, episode: Episode, action: NDArray[np.float32], observation: Vector) -> tuple[float, float]:
+        """Take a step of an episode whose task is loaded; return the reward, and 1 for success or 0.
+
+        Args:
+            action: ``[4]``.
+            observation: ``[39]``, to be written.
+        """
+        env, model, data = self.env, self.model, self.data
+        mujoco.mj_setState(model, data, episode.state, STATE)
+        mocap = self._mocap
+        # In single precision, as the package has it.
+        mocap += np.minimum(np.maximum(action[:3], -1), 1) * env.action_scale
+        np.maximum(mocap, self._mocap_low, out=mocap)
+        np.minimum(mocap, self._mocap_high, out=mocap)
+        grip = action[3]
+        data.ctrl[:] = grip, -grip
+        mujoco.mj_step(model, data, nstep=env.frame_skip)
+        # It leaves the solver another state to start from than it had.
+        mujoco.mj_forward(model, data)
+        mujoco.mj_getState(model, data, episode.state, STATE)
+        observation[HALF : 2 * HALF] = episode.half
+        self._observe(episode.half)
+        observation[:HALF] = episode.half
+        observation[2 * HALF :] = 0.0
+        np.maximum(observation, self._low, out=observation)
+        np.minimum(observation, self._high, out=observation)
+        return self._evaluate(episode, action, observation)
+
+    def show(self, start: Start) -> None:
+        """Bring the physics to where an episode of a loaded task starts, for its picture."""
+        mujoco.mj_setState(self.model, self.data, start.state, STATE)
+        mujoco.mj_forward(self.model, self.data)
+
+    def picture(self) -> Any:
+        """Return or show what the environment's ``render_mode`` asks for."""
+        return self.env.render()
+
+    def close(self) -> None:
+        """Free the physics and what draws it."""
+        self.env.close()
+
+    def _evaluate(self, episode: Episode, action: Any, observation: Vector) -> tuple[float, float]:
+        """Return reward and success of the state that the physics are in."""
+        attributes = vars(self.env)
+        before = {name: attributes[name] for name in self._remembered if name in attributes}
+        attributes.update(episode.kept)
+        reward, info = self.env.evaluate_state(observation, action)
+        episode.kept = {name: attributes.pop(name) for name in self._remembered if name in attributes}
+        attributes.update(before)
+        return float(reward), float(info["success"])
+
+    def _observe(self, half: Vector) -> None:
+        """Write the hand's place, how open it is, and places and rotations of one object or two."""
+        half[:3] = self._hand
+        right, left = self._fingers
+        apart = right - left
+        half[3] = min(max(np.sqrt(apart.dot(apart)) / 0.1, 0.0), 1.0)
+        places, rotations = self.env._get_pos_objects(), self.env._get_quat_objects()
+        for number in range(len(places) // 3):
+            at = 4 + 7 * number
+            half[at : at + 3] = places[3 * number : 3 * number + 3]
+            half[at + 3 : at + 7] = rotations[4 * number : 4 * number + 4]
+
+    def _reset(self, rand_vec: Vector) -> Start:
+        """Reset the environment as the package does."""
+        env = self.env
+        (numbers,) = env._random_reset_space.shape
+        if len(rand_vec) != numbers:
+            raise UsageError(f"task: rand_vec: {self.name} takes {numbers} numbers, got {len(rand_vec)}")
+        self._loaded = None
+        env.data = self.data
+        env.times_placed = 0
+        env._set_task_called, env._partially_observable = True, True
+        env._freeze_rand_vec, env._last_rand_vec = True, rand_vec
+        observation, _ = env.reset()
+        state = np.empty(self._size)
+        mujoco.mj_getState(self.model, self.data, state, STATE)
+        env.data = self._views
+        attributes = {name: _kept(value) for name, value in vars(env).items()}
+        return Start(
+            state, self.model.body_pos.copy(), self.model.site_pos.copy(), attributes, observation.copy()
+        )
+
+
+def _kept(value: Any) -> Any:
+    """Return a copy of an array; one that looks at the physics goes on looking there.
+
+    Some environments keep such a view as, say, where the pads were at first: it tells where they are.
+    """
+    return value.copy() if isinstance(value, np.ndarray) and value.base is None else value
+
+
+def _stored_names(env_class: Any) -> tuple[str, ...]:
+    """Return the attributes that computing a reward assigns to."""
+
+    def stored() -> Iterator[str]:
+        for name, member in vars(env_class).items():
+            if isinstance(member, FunctionType) and name in ("evaluate_state", "compute_reward"):
+                for instruction in dis.get_instructions(member):
+                    if instruction.opname == "STORE_ATTR":
+                        yield instruction.argval
+
+    return tuple(sorted(set(stored())))
