@@ -283,6 +283,16 @@ def get_successes(episodes: Sequence[BatchEpisodes]) -> NDArray[np.float32] | No
     return np.stack([(successes != 0).any(0).float().cpu().numpy() for successes in told])
 
 
+def get_success_steps(episodes: Sequence[BatchEpisodes]) -> NDArray[np.int64]:
+    """Return the time steps up to every episode's first success, or else to its end, ``[tasks, K]``."""
+    steps = []
+    for batch in episodes:
+        successes = batch.data.extras.get(SUCCESS, torch.zeros_like(batch.rewards)) != 0
+        first = successes.int().argmax(0) + 1
+        steps.append(torch.where(successes.any(0), first, batch.data.lengths).cpu().numpy())
+    return np.stack(steps)
+
+
 def get_returns(episodes: Sequence[BatchEpisodes]) -> NDArray[np.float32]:
     """Return the undiscounted return of every episode, ``[tasks, K]``."""
     return np.stack([batch.rewards.sum(0).cpu().numpy() for batch in episodes])

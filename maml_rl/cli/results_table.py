@@ -1,11 +1,17 @@
 """The results of a test, as ``maml-rl test`` prints them."""
 
+import math
 from collections.abc import Mapping
 from math import isnan
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from maml_rl.evaluation import AdaptationResults
+
+FIRST_THREE = (
+    "first three: the rate that Meta-World's own evaluation would have after the last step; "
+    "it counts fast successes more often than failures"
+)
 
 
 def print_table(results: Mapping[str, "AdaptationResults"]) -> None:
@@ -35,6 +41,42 @@ def print_table(results: Mapping[str, "AdaptationResults"]) -> None:
             )
         table.add_section()
     Console().print(table)
+
+
+def print_environments(results: Mapping[str, "AdaptationResults"]) -> None:
+    """Print a row per policy and environment with rates of success, where tasks name their environments."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from maml_rl.evaluation.environments import by_environment, first_three_rates, have_environments
+
+    if not have_environments(results):
+        return
+    rounds = len(next(iter(results.values())).returns)
+    table = Table(title="rate of success by environment, with 95 % intervals over tasks")
+    for column in ("policy", "environment"):
+        table.add_column(column, no_wrap=True)
+    steps = [f"{step} step{'s' * (step != 1)}" for step in range(rounds)]
+    for column in ("tasks", *steps, "first three"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for name, result in results.items():
+        biased = first_three_rates(result, rounds - 1)
+        for number, (environment, part) in enumerate(by_environment(result).items()):
+            cells = [_rate(row.success, row.success_interval) for row in part.summary()]
+            first = "" if math.isnan(biased[environment]) else f"{biased[environment]:.0%}"
+            policy = "" if number else Text(name)
+            table.add_row(policy, Text(environment), str(len(part.tasks)), *cells, first)
+        table.add_section()
+    Console().print(table)
+    print(FIRST_THREE)
+
+
+def _rate(rate: float | None, interval: tuple[float, float] | None) -> str:
+    assert rate is not None
+    assert interval is not None
+    low, high = interval
+    return f"{rate:.0%} ({low:.0%} … {high:.0%})"
 
 
 def print_advice(results: Mapping[str, "AdaptationResults"]) -> None:

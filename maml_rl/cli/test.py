@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
@@ -26,6 +26,8 @@ TASKS, BATCHES = 40, 10
 """Defaults of the 2020 ``test.py``; the config's own numbers are for training."""
 BATCHES_OF_SHIPPED = 1
 """Batches for a policy that ships: as many tasks as its published test had, within a minute."""
+BESIDE = (".csv", ".png", ".environments.png")
+"""Endings of what is written beside the results; the last one only where tasks name their environments."""
 OTHER_TASKS = "these tasks were drawn; the returns that maml_rl publishes are on the paper's own 40 tasks"
 
 
@@ -46,8 +48,10 @@ class Test:
     tasks: Path | None = None
     """File of tasks to adapt to, where they are not to be drawn, nor the config's test-tasks: a YAML list, a
     line for each as '- {velocity: 0.5}'. They make one batch, whatever num-batches and meta-batch-size."""
+    task_set: Literal["test", "train"] = "test"
+    """Tasks to adapt to: unseen ones, or those that training draws from."""
     output: Path | None = None
-    """Where the results go: an .npz file; a table (.csv) and a picture (.png) are written beside it."""
+    """Where the results go: an .npz file; a table (.csv) and pictures (.png) are written beside it."""
     step_size_schedule: tuple[float, ...] = ()
     """Factors of fast-lr, one per gradient step; the last one is repeated."""
     overwrite: bool = False
@@ -82,9 +86,11 @@ class Test:
             from maml_rl._system import forkserver
 
             forkserver.start()
-        from maml_rl.cli.results_table import print_advice, print_table
+        from maml_rl.cli.results_table import print_advice, print_environments, print_table
         from maml_rl.training import Run, RunSettings
 
+        if self.tasks is not None and self.task_set == "train":
+            raise UsageError("--tasks says what to adapt to: leave --task-set out")
         seed = self._seed()
         policies = {self.policy.stem: _file(self.policy), **self._others()}
         self._check_free()
@@ -95,6 +101,7 @@ class Test:
         with Run(config, settings) as run, advising(advice):
             results = self._evaluate(run, policies)
         print_table(results)
+        print_environments(results)
         if not self.step_size_schedule:
             print_advice(results)
         if self.tasks is None and policy_folder(self.policy) is not None:
@@ -103,35 +110,27 @@ class Test:
 
     def _evaluate(self, run: "Run", policies: Mapping[str, Path | None]) -> dict[str, "AdaptationResults"]:
         """Test every policy, and write the results."""
-        from maml_rl.config import read_tasks
-        from maml_rl.envs.tasks_file import checked_tasks
-        from maml_rl.evaluation import adapted_batches, are_seen, gather, step_scales
+        from maml_rl.evaluation import adapted_batches, evaluation_batches, gather, step_scales
         from maml_rl.evaluation.progress import BatchProgress
         from maml_rl.evaluation.unfinished import UnfinishedTest, about_test
         from maml_rl.training.state import load_theta
 
-        tasks: list[Any] | None = run.test_tasks or None
-        if self.tasks is not None:
-            tasks = checked_tasks(run.env, read_tasks(self.tasks), str(self.tasks))
-        elif are_seen(run):
-            logger.warning(
-                "these are the tasks of training: give others as --tasks, or as the config's test-tasks"
-            )
+        tasks = self._given_tasks(run)
         untrained = run.learner.init().theta
         thetas = {  # All of them before the first test, which takes long.
             name: untrained if path is None else load_theta(path, run.learner.layout)
             for name, path in policies.items()
         }
         scales = step_scales(run.config.num_steps, self.step_size_schedule)
-        unfinished = UnfinishedTest(self.output, about_test(run, thetas, scales, tasks))
+        unfinished = UnfinishedTest(self.output, about_test(run, thetas, scales, tasks, self.task_set))
         if self.resume:
             unfinished.load()
         results: dict[str, AdaptationResults] = {}
-        total = len(thetas) * (run.config.num_batches if tasks is None else 1)
-        with unfinished, BatchProgress(total, self.quiet) as progress:
+        of_tasks = evaluation_batches(run, tasks, self.task_set)
+        with unfinished, BatchProgress(len(thetas) * len(of_tasks), self.quiet) as progress:
             for name, theta in thetas.items():
                 done, batches = unfinished.batches(name), []
-                for batch in adapted_batches(run, theta, scales, tasks, done):
+                for batch in adapted_batches(run, theta, scales, of_tasks, done):
                     batches.append(batch)
                     if len(batches) > len(done):
                         unfinished.keep(name, batch)
@@ -141,6 +140,22 @@ class Test:
             _write(results, self.policy.stem, self.output)
             unfinished.remove()
         return results
+
+    def _given_tasks(self, run: "Run") -> list[Any] | None:
+        """Return the tasks that are given or held out for tests; None if they are to be drawn."""
+        from maml_rl.config import read_tasks
+        from maml_rl.envs.tasks_file import checked_tasks
+        from maml_rl.evaluation import are_seen
+
+        if self.tasks is not None:
+            return checked_tasks(run.env, read_tasks(self.tasks), str(self.tasks))
+        if self.task_set == "train":
+            return None
+        if are_seen(run):
+            logger.warning(
+                "these are the tasks of training: give others as --tasks, or as the config's test-tasks"
+            )
+        return run.test_tasks or None
 
     def _others(self) -> dict[str, Path | None]:
         """Return the policies to compare with, by name; the untrained one has no file."""
@@ -166,7 +181,7 @@ class Test:
         if not self.output.name or self.output.suffix in (".csv", ".png"):
             raise UsageError(f"'{self.output}': expected an .npz; the .csv and .png come beside it")
         with writing(self.output):  # A name may be longer than any file's can be.
-            for path in (self.output, *map(self.output.with_suffix, (".csv", ".png"))):
+            for path in (self.output, *map(self.output.with_suffix, BESIDE)):
                 if path.is_dir():
                     raise UsageError(f"'{path}' is a folder: expected the name of a file")
                 if path.exists() and not self.overwrite:
@@ -186,14 +201,18 @@ class Test:
 
 
 def _write(results: Mapping[str, "AdaptationResults"], tested: str, output: Path) -> None:
-    """Write the returns of the policy called ``tested``, and a table and a picture of all."""
+    """Write the returns of the policy called ``tested``, and a table and pictures of all."""
     from maml_rl.evaluation import write_csv
+    from maml_rl.evaluation.environments import have_environments
     from maml_rl.viz.adaptation_curve import plot_adaptation_curves
+    from maml_rl.viz.environment_bars import plot_environments
     from maml_rl.viz.style import save_figure
 
     results[tested].save(output)
     write_csv(output.with_suffix(".csv"), results)
     save_figure(plot_adaptation_curves(results), output.with_suffix(".png"))
+    if have_environments(results):
+        save_figure(plot_environments(results), output.with_suffix(".environments.png"))
 
 
 def _file(policy: Path) -> Path | None:

@@ -4,12 +4,14 @@ from maml_rl.evaluation.adapting import (
     adapted_batches,
     are_seen,
     evaluate,
+    evaluation_batches,
     evaluation_tasks,
     gather,
     sample_adaptation,
     step_scales,
 )
-from maml_rl.evaluation.results import AdaptationResults, AdaptedBatch, Summary, write_csv
+from maml_rl.evaluation.results import AdaptationResults, AdaptedBatch, Summary
+from maml_rl.evaluation.tables import write_csv
 
 __all__ = [
     "AdaptationResults",
@@ -18,6 +20,7 @@ __all__ = [
     "adapted_batches",
     "are_seen",
     "evaluate",
+    "evaluation_batches",
     "evaluation_tasks",
     "gather",
     "sample_adaptation",

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maml_rl.envs import Task
-from maml_rl.episode import BatchEpisodes, get_returns, get_successes
+from maml_rl.envs.task_space import Split
+from maml_rl.episode import BatchEpisodes, get_returns, get_success_steps, get_successes
 from maml_rl.errors import check_number
 from maml_rl.evaluation.results import AdaptationResults, AdaptedBatch, BatchNumbers
 from maml_rl.evaluation.task_arrays import task_text
@@ -45,32 +46,31 @@ def evaluate(
         tasks: to adapt to in place of drawn ones, as one batch.
     """
     scales = step_scales(run.config.num_steps, schedule)
-    return gather(run, list(adapted_batches(run, theta, scales, tasks)), scales)
+    return gather(run, list(adapted_batches(run, theta, scales, evaluation_batches(run, tasks))), scales)
 
 
 def adapted_batches(
     run: Run,
     theta: Float[Tensor, "P"],
     scales: Sequence[float],
-    tasks: Sequence[Task] | None = None,
+    batches: Sequence[Sequence[Task]],
     done: Sequence[BatchNumbers] = (),
 ) -> Iterator[AdaptedBatch]:
-    """Adapt to one batch of unseen tasks after another.
+    """Adapt to one batch of tasks after another.
 
     Args:
         scales: factors of the steps' size, see `step_scales`.
-        tasks: to adapt to in place of drawn ones, as one batch.
+        batches: of tasks, see `evaluation_batches`.
         done: what the first batches came to, which are not sampled again.
     """
-    tasks = run.test_tasks or None if tasks is None else tasks
-    for batch in range(run.config.num_batches if tasks is None else 1):
-        of_batch = evaluation_tasks(run, batch) if tasks is None else list(tasks)
+    for batch, tasks in enumerate(batches):
         if batch < len(done):
-            yield AdaptedBatch(of_batch, *done[batch])
+            yield AdaptedBatch([*tasks], *done[batch])
         else:
-            rounds = sample_adaptation(run, theta, of_batch, scales, batch)
+            rounds = sample_adaptation(run, theta, tasks, scales, batch)
             returns = np.stack([get_returns(episodes) for episodes in rounds])
-            yield AdaptedBatch(of_batch, returns, _successes(rounds))
+            steps = np.stack([get_success_steps(episodes) for episodes in rounds])
+            yield AdaptedBatch([*tasks], returns, _successes(rounds), steps)
 
 
 def gather(run: Run, batches: Sequence[AdaptedBatch], scales: Sequence[float]) -> AdaptationResults:
@@ -79,8 +79,8 @@ def gather(run: Run, batches: Sequence[AdaptedBatch], scales: Sequence[float]) -
     Args:
         scales: factors of the steps' size that they were adapted with.
     """
-    told = any(batch.successes is not None for batch in batches)
     # Where the environment tells of some success, what it does not tell of is none.
+    told = any(batch.successes is not None for batch in batches)
     counted = [np.zeros_like(x.returns) if x.successes is None else x.successes for x in batches]
     return AdaptationResults(
         np.concatenate([batch.returns for batch in batches], axis=1),
@@ -88,6 +88,8 @@ def gather(run: Run, batches: Sequence[AdaptedBatch], scales: Sequence[float]) -
         tuple(run.learner.adaptation.step_size(scale) for scale in scales),
         run.sampler.seed,
         np.concatenate(counted, axis=1) if told else None,
+        np.concatenate([batch.success_steps for batch in batches], axis=1) if told else None,
+        tuple(len(batch.tasks) for batch in batches),
     )
 
 
@@ -97,10 +99,27 @@ def _successes(rounds: Sequence[Sequence[BatchEpisodes]]) -> NDArray[np.float32]
     return None if found is None else found.reshape(len(rounds), -1, found.shape[-1])
 
 
-def evaluation_tasks(run: Run, batch: int = 0) -> list[Task]:
+def evaluation_batches(
+    run: Run, tasks: Sequence[Task] | None = None, split: Split = "test"
+) -> list[list[Task]]:
+    """Return the config's number of batches of tasks.
+
+    Args:
+        tasks: to adapt to in place of drawn ones, as one batch.
+        split: draw unseen tasks, or take those that are held out for tests, which are one batch; or draw
+            those of training.
+    """
+    if tasks is None and split == "test":
+        tasks = run.test_tasks or None
+    if tasks is not None:
+        return [[*tasks]]
+    return [evaluation_tasks(run, batch, split) for batch in range(run.config.num_batches)]
+
+
+def evaluation_tasks(run: Run, batch: int = 0, split: Split = "test") -> list[Task]:
     """Return the tasks of an evaluation batch: those that are held out for tests, or drawn ones."""
-    drawn = run.config.meta_batch_size, FIRST_EVALUATION + batch
-    return run.test_tasks or run.sampler.sample_tasks(*drawn, "test")
+    held_out = run.test_tasks if split == "test" else []
+    return held_out or run.sampler.sample_tasks(run.config.meta_batch_size, FIRST_EVALUATION + batch, split)
 
 
 def are_seen(run: Run) -> bool:

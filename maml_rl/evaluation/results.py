@@ -1,9 +1,7 @@
 """Results of a test of adaptation: returns and rates of success after 0, 1, 2, … steps."""
 
-import csv
-import io
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,10 +38,12 @@ class BatchNumbers(NamedTuple):
     Args:
         returns: undiscounted, ``[steps + 1, tasks, K]``.
         successes: 1 for each episode that succeeded at some step, else 0; None if nothing is told of it.
+        success_steps: time steps up to each episode's first success, or else to its end.
     """
 
     returns: NDArray[np.float32]
     successes: NDArray[np.float32] | None
+    success_steps: NDArray[np.int64]
 
 
 class AdaptedBatch(NamedTuple):
@@ -52,6 +52,7 @@ class AdaptedBatch(NamedTuple):
     tasks: list[Any]
     returns: NDArray[np.float32]
     successes: NDArray[np.float32] | None
+    success_steps: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,9 @@ class AdaptationResults:
         seed: of tasks and episodes.
         successes: 1 for each episode that succeeded at some step, else 0, in the shape of ``returns``; None
             if the environment does not tell.
+        success_steps: time steps up to each episode's first success, or else to its end, in the same shape;
+            with ``successes`` alone.
+        batch_sizes: of the batches that the tasks were in; one of all if not given.
     """
 
     returns: NDArray[np.float32]
@@ -72,6 +76,19 @@ class AdaptationResults:
     step_sizes: tuple[float, ...]
     seed: int
     successes: NDArray[np.float32] | None = None
+    success_steps: NDArray[np.int64] | None = None
+    batch_sizes: tuple[int, ...] = ()
+
+    def part(self, chosen: Sequence[int]) -> "AdaptationResults":
+        """Return the results of some of the tasks, as one batch."""
+        return replace(
+            self,
+            returns=self.returns[:, chosen],
+            tasks=[self.tasks[index] for index in chosen],
+            successes=None if self.successes is None else self.successes[:, chosen],
+            success_steps=None if self.success_steps is None else self.success_steps[:, chosen],
+            batch_sizes=(),
+        )
 
     @property
     def means(self) -> NDArray[np.float32]:
@@ -105,11 +122,15 @@ class AdaptationResults:
         rates = self.successes[step].mean(1).astype(np.float64)
         return summary._replace(success=float(mean(rates)), success_interval=bootstrap_interval(rates, mean))
 
+    def _told(self) -> dict[str, NDArray[Any]]:
+        told = {"successes": self.successes, "success_steps": self.success_steps}
+        return {name: array for name, array in told.items() if array is not None}
+
     def save(self, path: Path) -> None:
         """Write the results as plain arrays, which `numpy.load` opens with ``allow_pickle=False``.
 
-        They are the fields, ``train_returns`` and ``valid_returns`` (before and after all steps,
-        ``[tasks, K]``), and the tasks, see `task_arrays`.
+        They are the fields but for the batches' sizes, ``train_returns`` and ``valid_returns`` (before and
+        after all steps, ``[tasks, K]``), and the tasks, see `task_arrays`.
         """
         write_atomically(
             path,
@@ -121,37 +142,7 @@ class AdaptationResults:
                 returns=self.returns,
                 step_sizes=np.asarray(self.step_sizes),
                 seed=self.seed,
-                **({} if self.successes is None else {"successes": self.successes}),
+                **self._told(),
                 **task_arrays(self.tasks),
             ),
         )
-
-
-COLUMNS = (
-    *("policy", "gradient_steps", "step_size", "tasks", "episodes", "mean_return", "standard_error"),
-    *("mean_low", "mean_high", "interquartile_mean", "iqm_low", "iqm_high"),
-)
-SUCCESS_COLUMNS = ("success", "success_low", "success_high")
-
-
-def write_csv(path: Path, results: Mapping[str, AdaptationResults]) -> None:
-    """Write one row per policy and number of gradient steps; ``low`` and ``high`` bound 95 % intervals.
-
-    Rates of success follow where the environment tells them.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    succeeding = all(result.successes is not None for result in results.values())
-    writer.writerow([*COLUMNS, *(SUCCESS_COLUMNS if succeeding else ())])
-    for policy, result in results.items():
-        _, tasks, episodes = result.returns.shape
-        for row in result.summary():
-            numbers = [row.mean, row.standard_error, *row.interval]
-            numbers += [row.interquartile_mean, *row.interquartile_interval]
-            if row.success is not None and row.success_interval is not None:
-                numbers += [row.success, *row.success_interval]
-            size = "" if row.step_size is None else f"{row.step_size:g}"
-            writer.writerow(
-                [policy, row.gradient_steps, size, tasks, episodes, *(f"{x:.6g}" for x in numbers)]
-            )
-    write_atomically(path, lambda file: file.write(text.getvalue().encode()))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from maml_rl._system.files import write_atomically, writing
 from maml_rl.envs import Task
+from maml_rl.envs.task_space import Split
 from maml_rl.errors import UsageError
 from maml_rl.evaluation.results import AdaptedBatch, BatchNumbers
 from maml_rl.evaluation.task_arrays import task_text
@@ -56,15 +57,17 @@ class UnfinishedTest:
         if self._path is None or not self._path.exists():
             return
         about, arrays = _read(self._path)
+        about.setdefault("task-set", "test")  # Older versions drew no others.
         if differing := [key for key in self._about if about.get(key) != self._about[key]]:
             raise UsageError(
                 f"'{self._path}' is of a test with another {', '.join(differing)}: test with the same, "
                 "or pass --overwrite to begin anew"
             )
         for name, batches in self._batches.items():
-            while (returns := arrays.get(self._key("returns", name, len(batches)))) is not None:
+            while (steps := arrays.get(self._key("success_steps", name, len(batches)))) is not None:
+                returns = arrays[self._key("returns", name, len(batches))]
                 successes = arrays.get(self._key("successes", name, len(batches)))
-                batches.append(BatchNumbers(returns, successes))
+                batches.append(BatchNumbers(returns, successes, steps))
 
     def batches(self, name: str) -> tuple[BatchNumbers, ...]:
         """Return what the finished batches of the policy ``name`` came to, in their order."""
@@ -76,7 +79,7 @@ class UnfinishedTest:
         Raises:
             UsageError: the file cannot be written.
         """
-        self._batches[name].append(BatchNumbers(batch.returns, batch.successes))
+        self._batches[name].append(BatchNumbers(batch.returns, batch.successes, batch.success_steps))
         self._write()
 
     def remove(self) -> None:
@@ -90,10 +93,10 @@ class UnfinishedTest:
             return
         arrays = {"about": np.array(json.dumps(self._about))}
         for name, batches in self._batches.items():
-            for number, (returns, successes) in enumerate(batches):
-                arrays[self._key("returns", name, number)] = returns
-                if successes is not None:
-                    arrays[self._key("successes", name, number)] = successes
+            for number, batch in enumerate(batches):
+                for what, array in batch._asdict().items():
+                    if array is not None:
+                        arrays[self._key(what, name, number)] = array
         write_atomically(self._path, lambda file: np.savez(file, allow_pickle=False, **arrays))
 
     def _key(self, what: str, name: str, number: int) -> str:
@@ -102,7 +105,11 @@ class UnfinishedTest:
 
 
 def about_test(
-    run: Run, thetas: Mapping[str, Tensor], scales: Sequence[float], tasks: Sequence[Task] | None
+    run: Run,
+    thetas: Mapping[str, Tensor],
+    scales: Sequence[float],
+    tasks: Sequence[Task] | None,
+    split: Split,
 ) -> dict[str, Any]:
     """Return all that the batches of a test depend on, without their number and what changes no result.
 
@@ -110,12 +117,14 @@ def about_test(
         thetas: the meta-parameters to adapt from, by the policy's name.
         scales: factors of the steps' size.
         tasks: to adapt to in place of drawn ones.
+        split: what tasks are drawn from.
     """
     config = {key: value for key, value in run.config.to_dict().items() if key not in MAY_CHANGE}
     return {
         **config,
         "seed": run.sampler.seed,
         "step-size-schedule": scales,
+        "task-set": split,
         # Where none are given, they may be drawn from those of training.
         "tasks": config["tasks"] if tasks is None else [task_text(task) for task in tasks],
         "policies": {name: sha256(x.cpu().numpy().tobytes()).hexdigest() for name, x in thetas.items()},

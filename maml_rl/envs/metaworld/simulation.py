@@ -27,7 +27,7 @@ HALF, SIZE = 18, 39
 HAND_DOWN = 1.0, 0.0, 1.0, 0.0
 """The hand's rotation, as a quaternion, which never changes."""
 MOST_STARTS = 1024
-"""Tasks whose first states are kept, at some 7 kB each: ten times as many as an environment of a benchmark has."""
+"""Tasks whose first states are kept, at some 7 kB each; a benchmark has 100 of an environment."""
 
 
 class Start(NamedTuple):
