@@ -172,7 +172,7 @@ def _rendering_env(run: Run, size: int) -> gym.Env[Any, Any]:
     if {"width", "height"} <= (keyword_arguments(find_spec(run.config.env_name)) or {}).keys():
         kwargs |= {"width": size, "height": size}
     env = make_env(run.config.env_name, run.config.env_arguments | kwargs)
-    if hasattr(env.unwrapped, "mujoco_renderer"):
+    if hasattr(env.unwrapped, "model"):
         _set_the_scene(env.unwrapped.model)  # type: ignore[attr-defined]
     return env
 

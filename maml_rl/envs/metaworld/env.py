@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from maml_rl.envs.metaworld.pictures import CAMERA, prepare
 from maml_rl.envs.metaworld.settings import MetaWorldSettings, action_box, observation_box
 from maml_rl.envs.metaworld.simulation import SIZE, Episode, Simulation
 from maml_rl.envs.metaworld.tasks import Place
@@ -29,7 +30,7 @@ class MetaWorldEnv(TaskEnv[Array, Array]):
     def __init__(
         self,
         render_mode: str | None = None,
-        camera_name: str = "corner2",
+        camera_name: str = CAMERA,
         width: int = 480,
         height: int = 480,
         **kwargs: Any,
@@ -84,6 +85,7 @@ class MetaWorldEnv(TaskEnv[Array, Array]):
         if self._simulation is None or self._simulation.name != name:
             self.close()
             self._simulation = Simulation(name, self.settings.reward_function_version, **self._pictures)
+            prepare(self._simulation.model)
         simulation = self._simulation
         start = simulation.start(self._place.rand_vec if self._place else simulation.some_rand_vec())
         simulation.load(start)
