@@ -41,7 +41,7 @@ def by_environment(result: AdaptationResults) -> dict[str, AdaptationResults]:
 def first_three_rates(result: AdaptationResults, step: int) -> dict[str, float]:
     """Return the biased rate of each environment after ``step`` gradient steps, see `first_three_rate`.
 
-    It is the mean over the batches that the environment is in; NaN where tasks have fewer than three episodes.
+    It is the mean over the batches that the environment is in; NaN where a task has not three episodes.
     """
     names = environment_names(result.tasks)
     if names is None or result.successes is None or result.success_steps is None:
@@ -61,9 +61,9 @@ def first_three_rates(result: AdaptationResults, step: int) -> dict[str, float]:
 def first_three_rate(successes: NDArray[Any], steps: NDArray[Any]) -> float:
     """Return the rate of success among the three episodes of an environment that are over first.
 
-    It is what ``metalearning_evaluation`` of metaworld 3.1.1 computes. All tasks of the environment run side by
-    side, each one episode after another; an episode ends at its first success. Episodes that succeed are over
-    sooner, and so count more often than those that fail.
+    It is what ``metalearning_evaluation`` of metaworld 3.1.1 computes. All tasks of the environment run side
+    by side, each one episode after another; an episode ends at its first success. Episodes that succeed are
+    over sooner, and so count more often than those that fail.
 
     Args:
         successes: ``[tasks, K]``.

@@ -173,7 +173,7 @@ def _rendering_env(run: Run, size: int) -> gym.Env[Any, Any]:
         kwargs |= {"width": size, "height": size}
     env = make_env(run.config.env_name, run.config.env_arguments | kwargs)
     if hasattr(env.unwrapped, "model"):
-        _set_the_scene(env.unwrapped.model)  # type: ignore[attr-defined]
+        _set_the_scene(env.unwrapped.model)
     return env
 
 

@@ -100,7 +100,7 @@ class MetaWorldEnv(TaskEnv[Array, Array]):
             action: ``[4]``; its first three numbers count up to ±1.
         """
         assert self._simulation is not None
-        observation = np.empty(SIZE)
+        observation = np.zeros(SIZE)
         reward, success = self._simulation.step(self._episode, np.asarray(action, np.float32), observation)
         if self.render_mode == "human":
             self.render()

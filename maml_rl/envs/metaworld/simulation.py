@@ -1,6 +1,7 @@
 """The simulation of one Meta-World environment, shared by any number of episodes."""
 
 import dis
+import math
 from collections import OrderedDict
 from collections.abc import Iterator
 from types import FunctionType
@@ -24,6 +25,8 @@ STATE = (
 """The numbers that a step depends on, besides the model and the action."""
 HALF, SIZE = 18, 39
 """Numbers of an observation that are of one time step, and all: two steps', and three for the hidden goal."""
+CLIPPED = 4
+"""Numbers of a time step that have bounds: the hand's place, and how open it is."""
 HAND_DOWN = 1.0, 0.0, 1.0, 0.0
 """The hand's rotation, as a quaternion, which never changes."""
 MOST_STARTS = 1024
@@ -39,6 +42,7 @@ class Start(NamedTuple):
         site_pos: where its marks are.
         attributes: of the environment.
         observation: the first one.
+        half: what the next one repeats of it: a time step, within its bounds, which the first may be beyond.
     """
 
     state: Vector
@@ -46,6 +50,7 @@ class Start(NamedTuple):
     site_pos: Vector
     attributes: dict[str, Any]
     observation: Vector
+    half: Vector
 
 
 class Episode:
@@ -57,7 +62,8 @@ class Episode:
 
     def __init__(self, start: Start):
         self.state = start.state.copy()
-        self.half = start.observation[:HALF].copy()
+        self.half = start.half
+        """What the last step observed; each one has an array of its own."""
         self.kept: dict[str, Any] = {}
         """Attributes that rewards remember from step to step."""
 
@@ -81,12 +87,14 @@ class Simulation:
         self._hand = views.body("hand").xpos
         self._fingers = views.body("rightclaw").xpos, views.body("leftclaw").xpos
         space = self.env.sawyer_observation_space
-        self._low, self._high = space.low, space.high
+        self._bounds = list(zip(space.low[:CLIPPED].tolist(), space.high[:CLIPPED].tolist(), strict=True))
         self._mocap, self._mocap_low, self._mocap_high = (
             data.mocap_pos[0],
             self.env.mocap_low,
             self.env.mocap_high,
         )
+        self._control, self._substeps = data.ctrl, self.env.frame_skip
+        self._scale = np.float32(self.env.action_scale)
         self._size = mujoco.mj_stateSize(model, STATE)
         self._remembered = _stored_names(type(self.env))
         self._starts: OrderedDict[bytes, Start] = OrderedDict()
@@ -130,27 +138,23 @@ class Simulation:
 
         Args:
             action: ``[4]``.
-            observation: ``[39]``, to be written.
+            observation: ``[39]``, the one before, or zeros; to be written.
         """
-        env, model, data = self.env, self.model, self.data
+        model, data, mocap = self.model, self.data, self._mocap
         mujoco.mj_setState(model, data, episode.state, STATE)
-        mocap = self._mocap
         # In single precision, as the package has it.
-        mocap += np.minimum(np.maximum(action[:3], -1), 1) * env.action_scale
+        mocap += np.minimum(np.maximum(action[:3], -1), 1) * self._scale
         np.maximum(mocap, self._mocap_low, out=mocap)
         np.minimum(mocap, self._mocap_high, out=mocap)
-        grip = action[3]
-        data.ctrl[:] = grip, -grip
-        mujoco.mj_step(model, data, nstep=env.frame_skip)
+        grip = float(action[3])
+        self._control[0], self._control[1] = grip, -grip
+        mujoco.mj_step(model, data, nstep=self._substeps)
         # It leaves the solver another state to start from than it had.
         mujoco.mj_forward(model, data)
         mujoco.mj_getState(model, data, episode.state, STATE)
         observation[HALF : 2 * HALF] = episode.half
-        self._observe(episode.half)
-        observation[:HALF] = episode.half
-        observation[2 * HALF :] = 0.0
-        np.maximum(observation, self._low, out=observation)
-        np.minimum(observation, self._high, out=observation)
+        self._observe(observation)
+        episode.half = observation[:HALF].copy()
         return self._evaluate(episode, action, observation)
 
     def show(self, start: Start) -> None:
@@ -168,6 +172,9 @@ class Simulation:
 
     def _evaluate(self, episode: Episode, action: Any, observation: Vector) -> tuple[float, float]:
         """Return reward and success of the state that the physics are in."""
+        if not self._remembered:
+            reward, info = self.env.evaluate_state(observation, action)
+            return float(reward), float(info["success"])
         attributes = vars(self.env)
         before = {name: attributes[name] for name in self._remembered if name in attributes}
         attributes.update(episode.kept)
@@ -178,15 +185,14 @@ class Simulation:
 
     def _observe(self, half: Vector) -> None:
         """Write the hand's place, how open it is, and places and rotations of one object or two."""
-        half[:3] = self._hand
         right, left = self._fingers
         apart = right - left
-        half[3] = min(max(np.sqrt(apart.dot(apart)) / 0.1, 0.0), 1.0)
+        hand = *self._hand.tolist(), min(math.sqrt(apart.dot(apart)) / 0.1, 1.0)
+        half[:CLIPPED] = [min(max(x, low), high) for x, (low, high) in zip(hand, self._bounds, strict=True)]
         places, rotations = self.env._get_pos_objects(), self.env._get_quat_objects()
-        for number in range(len(places) // 3):
-            at = 4 + 7 * number
-            half[at : at + 3] = places[3 * number : 3 * number + 3]
-            half[at + 3 : at + 7] = rotations[4 * number : 4 * number + 4]
+        half[4:7], half[7:11] = places[:3], rotations[:4]
+        if len(places) > 3:
+            half[11:14], half[14:18] = places[3:], rotations[4:]
 
     def _reset(self, rand_vec: Vector) -> Start:
         """Reset the environment as the package does."""
@@ -204,9 +210,10 @@ class Simulation:
         mujoco.mj_getState(self.model, self.data, state, STATE)
         env.data = self._views
         attributes = {name: _kept(value) for name, value in vars(env).items()}
-        return Start(
-            state, self.model.body_pos.copy(), self.model.site_pos.copy(), attributes, observation.copy()
-        )
+        half = observation[:HALF].copy()
+        half[:CLIPPED] = half[:CLIPPED].clip(*np.transpose(self._bounds))
+        places = self.model.body_pos.copy(), self.model.site_pos.copy()
+        return Start(state, *places, attributes, observation.copy(), half)
 
 
 def _kept(value: Any) -> Any:

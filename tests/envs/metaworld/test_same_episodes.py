@@ -47,6 +47,15 @@ def test_a_batch_of_several_environments_has_the_episodes_of_the_package(version
     compare(TRAPS, version, steps=25)
 
 
+def test_where_success_asks_for_a_grasp_the_grasp_is_looked_for() -> None:
+    (task,) = tasks_of("stick-push-v3", 1)
+    actions = random_actions(150, 1)
+    expected = play(fresh_env("stick-push-v3"), task, actions[:, 0], "stick-push-v3")
+    assert expected.successes.any()
+    (ours,) = play_batch(make_task_vector_env("MetaWorld/ML1-stick-push-v3", {}, 1), [task], actions)
+    assert_same(expected, ours)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("version", ["v1", "v2"])
