@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
-FLOOR = re.compile(r"([\w-]+)(?:\[.*\])?>=([\w.]+)")
-"""Of a requirement such as ``gymnasium[mujoco]>=1.1``: the name and the version."""
+FLOOR = re.compile(r"([\w-]+)(?:\[.*\])?[>=]=([\w.]+)")
+"""Of a requirement such as ``gymnasium[mujoco]>=1.1`` or ``metaworld==3.1.1``: the name and the version."""
 
 
 def constraints(end: str, project: dict[str, Any], pins: Sequence[str] = ()) -> list[str]:

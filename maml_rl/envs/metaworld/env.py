@@ -87,7 +87,7 @@ class MetaWorldEnv(TaskEnv[Array, Array]):
             self._simulation = Simulation(name, self.settings.reward_function_version, **self._pictures)
             prepare(self._simulation.model)
         simulation = self._simulation
-        start = simulation.start(self._place.rand_vec if self._place else simulation.some_rand_vec())
+        start = simulation.start(self._place.rand_vec if self._place else simulation.some_rand_vec)
         simulation.load(start)
         simulation.show(start)
         self._episode = Episode(start)

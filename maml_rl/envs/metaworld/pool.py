@@ -40,7 +40,7 @@ class Pool:
         others = [name for name in self._made if name not in needed]
         room = max(self._most - len(needed), 0)
         for name in others[: len(others) - room]:
-            self._made.pop(name).env.close()
+            self._made.pop(name).close()
 
 
 @cache

@@ -4,6 +4,7 @@ import dis
 import math
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import cached_property
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -100,14 +101,15 @@ class Simulation:
         self._starts: OrderedDict[bytes, Start] = OrderedDict()
         self._loaded: Start | None = None
 
+    @cached_property
     def some_rand_vec(self) -> Vector:
-        """Return the places of some task, always the same."""
-        self.env.data = self.data
-        self.env._freeze_rand_vec, self.env.seeded_rand_vec, self.env._set_task_called = False, True, True
-        self.env.seed(0)
-        self.env.reset()
-        self._loaded = None
-        return self.env._last_rand_vec.copy()
+        """The places of some task, always the same."""
+        env = self.env
+        self._loaded, env.data = None, self.data
+        env._freeze_rand_vec, env.seeded_rand_vec, env._set_task_called = False, True, True
+        env.seed(0)
+        env.reset()
+        return env._last_rand_vec.copy()
 
     def start(self, rand_vec: Vector) -> Start:
         """Return what a reset to the task leaves; the last ones are kept.
