@@ -24,8 +24,12 @@ def tasks_of(name: str, number: int) -> list[dict]:
     return Benchmark(f"ML1-{name}").draw(np.random.default_rng(0), number, "train")
 
 
-def compare(names: list[str], version: str, steps: int) -> None:
-    """Compare two tasks of each environment, with an episode of random and one of scripted actions each."""
+def compare(names: list[str], version: str, steps: int, times: int = 1) -> None:
+    """Compare two tasks of each environment, with an episode of random and one of scripted actions each.
+
+    Args:
+        times: that the batch plays them; from the second time on, its resets are kept ones.
+    """
     tasks = [task for name in names for task in tasks_of(name, 2)]
     actions = random_actions(steps, 2 * len(tasks))
     expected = []
@@ -37,14 +41,14 @@ def compare(names: list[str], version: str, steps: int) -> None:
         env.close()
     kwargs = {"reward_function_version": version}
     batch = make_task_vector_env("MetaWorld/ML45", kwargs, 2 * len(tasks))
-    for _ in range(2):  # The second time, resets are the kept ones.
+    for _ in range(times):
         for ours, packages in zip(play_batch(batch, tasks, actions), expected, strict=True):
             assert_same(packages, ours)
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_a_batch_of_several_environments_has_the_episodes_of_the_package(version: str) -> None:
-    compare(TRAPS, version, steps=25)
+    compare(TRAPS, version, steps=25, times=2)
 
 
 def test_where_success_asks_for_a_grasp_the_grasp_is_looked_for() -> None:
