@@ -118,7 +118,7 @@ class Train:
                 if resumed is None:
                     done = folder.start(layout, state, replaceable)
                 else:
-                    state, done = folder.resume(layout, state, run.learner.columns)
+                    state, done = folder.resume(layout, state, run.columns)
             self._train(run, folder, state, done, {**config.to_dict(), **execution})
         if not self.quiet:
             print(f"seed {seed}; config, policy, metrics and checkpoints are in {path}")

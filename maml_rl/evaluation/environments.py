@@ -1,16 +1,15 @@
-"""Rates of success of each environment, where tasks are of several and name theirs as ``env``."""
+"""Rates of success of each environment, where tasks name theirs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from maml_rl.envs.several import environment_names
 from maml_rl.evaluation.results import AdaptationResults
 
-ENVIRONMENT = "env"
-"""The entry of a task that names its environment."""
 FIRST = 3
 """Episodes that the biased rate is made of, see `first_three_rate`."""
 
@@ -21,12 +20,6 @@ def have_environments(results: Mapping[str, AdaptationResults]) -> bool:
         result.successes is not None and environment_names(result.tasks) is not None
         for result in results.values()
     )
-
-
-def environment_names(tasks: Sequence[Any]) -> list[str] | None:
-    """Return the name of each task's environment; None if there is a task that names none."""
-    names = [task.get(ENVIRONMENT) if isinstance(task, Mapping) else None for task in tasks]
-    return [str(name) for name in names] if all(isinstance(name, str) for name in names) else None
 
 
 def by_environment(result: AdaptationResults) -> dict[str, AdaptationResults]:

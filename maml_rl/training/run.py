@@ -17,6 +17,7 @@ from maml_rl.config import WORKER_TIMEOUT, Config, load_config
 from maml_rl.config.methods import method_named
 from maml_rl.envs import TaskVectorEnv, make_task_vector_env
 from maml_rl.envs.copies import EnvCopies
+from maml_rl.envs.several import environments_of
 from maml_rl.envs.task_space import ListTaskSpace
 from maml_rl.envs.tasks_file import checked_tasks
 from maml_rl.errors import UsageError, check_number
@@ -31,6 +32,7 @@ from maml_rl.samplers.backends.processes import ProcessBackend
 from maml_rl.samplers.jobs import Futures
 from maml_rl.samplers.worker import SamplerWorker
 from maml_rl.seeding import Purpose, integer_seed, seed_sequence
+from maml_rl.training.by_environment import success_columns
 from maml_rl.training.folder import CONFIG, POLICY
 from maml_rl.training.running_statistics import RunningStatistics
 from maml_rl.training.state import load_theta
@@ -122,6 +124,16 @@ class Run:
     def env(self) -> gym.Env[Any, Any]:
         """The environment that tasks are drawn from; it is made anew if it was closed."""
         return self.copies.single
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The names of the environments that training draws from, where they are several."""
+        return () if self.train_tasks else environments_of(self.env)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of metrics that not every run has: the method's, and rates of success by environment."""
+        return (*self.learner.columns, *success_columns(self.environments, self.config.num_steps))
 
     def init(self) -> MetaState:
         """Return the state before the first update."""

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from maml_rl._system.memory import hand_back_free_memory, keep_freed_memory
+from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes, get_returns, get_successes
 from maml_rl.metalearners import MetaState, MetaUpdate
 from maml_rl.samplers import Recipe
 from maml_rl.samplers.futures import EpisodesFuture
 from maml_rl.statistics import standard_error
+from maml_rl.training.by_environment import success_by_environment
 from maml_rl.training.checkpoints import Progress
 from maml_rl.training.hints import hints
 from maml_rl.training.metrics import Iteration, Metrics, check_finite_metrics
@@ -37,8 +39,9 @@ def train(run: Run, state: MetaState | None = None, done: Progress | None = None
     env_steps = done.env_steps
     for iteration in range(done.iteration, run.config.num_batches):
         try:
-            rounds, update, timings = _iterate(run, state, iteration)
-            numbers = {**_returns(rounds), **update.metrics}
+            tasks, rounds, update, timings = _iterate(run, state, iteration)
+            by_name = success_by_environment(rounds, tasks, run.environments)
+            numbers = {**_returns(rounds), **by_name, **update.metrics}
             check_finite_metrics(numbers)
         except FloatingPointError as error:
             raise FloatingPointError(f"meta-update {iteration + 1}: {error}") from None
@@ -59,8 +62,8 @@ def train(run: Run, state: MetaState | None = None, done: Progress | None = None
 
 def _iterate(
     run: Run, state: MetaState, iteration: int
-) -> tuple[list[list[BatchEpisodes]], MetaUpdate, Metrics]:
-    """Make one meta-update; return the episodes after 0, 1, … inner steps, what it did, and timings."""
+) -> tuple[list[Task], list[list[BatchEpisodes]], MetaUpdate, Metrics]:
+    """Make one meta-update; return tasks, episodes after 0, 1, … inner steps, what it did, and timings."""
     sampler = run.sampler
     adapting, restarts = sampler.seconds_adapting, sampler.restarts
     started = time.perf_counter()
@@ -76,7 +79,7 @@ def _iterate(
         "seconds_updating": updated - max(arrivals),
         "worker_restarts": sampler.restarts - restarts,
     }
-    return sampler.sample_wait(futures), update, timings
+    return tasks, sampler.sample_wait(futures), update, timings
 
 
 def _arrival_times(futures: list[EpisodesFuture]) -> list[float]:

@@ -47,6 +47,11 @@ class MetaWorldEnv(TaskEnv[Array, Array]):
         self._place: Place | None = None
         self._simulation: Simulation | None = None
 
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The names of the environments to train on."""
+        return self.settings.tasks.environments
+
     def sample_tasks(self, num_tasks: int) -> list[Task]:
         """Draw train tasks of the benchmark."""
         return self.settings.tasks.draw(self.np_random, num_tasks, "train")
@@ -81,7 +86,7 @@ class MetaWorldEnv(TaskEnv[Array, Array]):
             UsageError: the task's positions are not of its environment.
         """
         super().reset(seed=seed)
-        name = self._place.env if self._place else self.settings.tasks.first_environment
+        name = self._place.env if self._place else self.environments[0]
         if self._simulation is None or self._simulation.name != name:
             self.close()
             self._simulation = Simulation(name, self.settings.reward_function_version, **self._pictures)

@@ -85,13 +85,10 @@ class Benchmark:
         self.name, self.seed = name, seed
 
     @property
-    def first_environment(self) -> str:
-        """The name of the first environment to train on."""
+    def environments(self) -> tuple[str, ...]:
+        """The names of the environments to train on."""
         kind, _, env = self.name.partition("-")
-        if kind == ML1:
-            return env
-        first: str = next(iter(getattr(metaworld().env_dict, f"{kind}_V3")["train"]))
-        return first
+        return (env,) if kind == ML1 else tuple(getattr(metaworld().env_dict, f"{kind}_V3")["train"])
 
     def tasks(self, split: Split) -> tuple[Place, ...]:
         """Return all tasks of a set, in the package's order.
