@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from functools import cache
 
+from maml_rl._system.memory import hand_back_free_memory
 from maml_rl.envs.metaworld.simulation import Simulation
 
 MOST = 50
@@ -29,6 +30,7 @@ class Pool:
         """Return the simulation of an environment."""
         if name not in self._made:
             self._made[name] = Simulation(name, self._reward_version)
+            hand_back_free_memory()  # Compiling a model takes more than the model does.
         return self._made[name]
 
     def use(self, names: Iterable[str]) -> None:
