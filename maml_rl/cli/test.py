@@ -28,6 +28,8 @@ BATCHES_OF_SHIPPED = 1
 """Batches for a policy that ships: as many tasks as its published test had, within a minute."""
 BESIDE = (".csv", ".png", ".environments.png")
 """Endings of what is written beside the results; the last one only where tasks name their environments."""
+OF_PAPER = "paper"
+"""Part of the names of policies whose published returns are on tasks of the paper's."""
 OTHER_TASKS = "these tasks were drawn; the returns that maml_rl publishes are on the paper's own 40 tasks"
 
 
@@ -104,7 +106,7 @@ class Test:
         print_environments(results)
         if not self.step_size_schedule:
             print_advice(results)
-        if self.tasks is None and policy_folder(self.policy) is not None:
+        if self.tasks is None and policy_folder(self.policy) is not None and OF_PAPER in self.policy.parts:
             print(OTHER_TASKS)
         print(f"seed {seed}" + (f"; returns and tasks are in {self.output}" if self.output else ""))
 
