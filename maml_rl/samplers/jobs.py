@@ -38,6 +38,8 @@ class Job:
 
     def __init__(self, item: WorkItem, futures: Futures, device: torch.device | str, adapting: Stopwatch):
         self.item = item
+        self.deaths = 0
+        """Workers that have died on it so far."""
         self._futures, self._device, self._adapting = futures, device, adapting
 
     def deliver(self, sample: Sample) -> None:

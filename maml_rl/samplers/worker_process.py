@@ -2,33 +2,28 @@
 
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
-from typing import TypeAlias
 
 import cloudpickle
-import torch
 
 from maml_rl._system import forkserver
-from maml_rl._system.memory import keep_freed_memory
 from maml_rl._system.surroundings import Surroundings
-from maml_rl.errors import UsageError, WorkerError, out_of_memory
+from maml_rl.samplers.answers import (
+    Answer,
+    WorkerDiedError,
+    answers_of,
+    made_worker,
+    prepare_for_work,
+    samples_of,
+)
 from maml_rl.samplers.plan import Sample, WorkItem
 from maml_rl.samplers.worker import SamplerWorker
 
-Explained: TypeAlias = FloatingPointError | MemoryError | UsageError
-"""Numbers that are not finite, short memory, a mistake of the user's: their message says all."""
-Answer: TypeAlias = Sample | Explained | str | None
-"""A sample of the item, its end, or what went wrong: as it is, or the traceback of another exception."""
-
 FAREWELL = 2.0
 """Seconds that an idle worker has to close its environments."""
-
-
-class WorkerDiedError(Exception):
-    """The process ended without an answer (killed, or crashed outside Python), or hangs."""
 
 
 class WorkerProcess:
@@ -60,6 +55,10 @@ class WorkerProcess:
         with suppress(OSError):  # It has ended; the first item will tell.
             self._connection.send((Surroundings.of_this_process(), payload))
 
+    def ready(self, seconds: float) -> bool:
+        """Return True: the pipe takes an item before the process is there to read it."""
+        return True
+
     def run(self, item: WorkItem) -> Iterator[Sample]:
         """Yield the samples of ``item`` as they come.
 
@@ -76,20 +75,19 @@ class WorkerProcess:
             self._busy = True
         try:
             self._connection.send(cloudpickle.dumps(item))
-            while (answer := self._process.receive()) is not None:
-                self._busy = not isinstance(answer, Explained | str)
-                if isinstance(answer, Explained):
-                    raise answer
-                if isinstance(answer, str):
-                    raise WorkerError(f"a sampler worker failed; its traceback was:\n\n{answer.rstrip()}")
-                yield answer
-            self._busy = False
+            yield from samples_of(self._answers())
         except BlockingIOError:
             raise WorkerDiedError(f"no answer for {self._timeout:g} s") from None
         except (EOFError, OSError):
             self._process.join(timeout=1.0)
             code = self._process.exitcode
             raise WorkerDiedError(f"exit code {'unknown' if code is None else code}") from None
+
+    def _answers(self) -> Iterator[Answer]:
+        while True:
+            answer: Answer = self._process.receive()
+            self._busy = isinstance(answer, Sample)
+            yield answer
 
     @property
     def alive(self) -> bool:
@@ -133,41 +131,14 @@ class WorkerProcess:
 
 def serve(connection: Connection) -> None:
     """Answer work items until the caller is gone."""
-    torch.set_num_threads(1)
-    keep_freed_memory()
+    prepare_for_work()
     with suppress(EOFError, ConnectionError):  # The caller ended, perhaps at once by a second Ctrl-C.
-        surroundings, payload = connection.recv()
-        surroundings.enter()
-        worker: SamplerWorker | str
-        try:
-            worker = cloudpickle.loads(payload)()
-        except Exception:  # Whatever a user's environment raises is for the caller to see.
-            worker = traceback.format_exc()
+        worker = made_worker(*connection.recv())
         try:
             while True:
-                for answer in _answers(worker, connection.recv()):
+                for answer in answers_of(worker, partial(cloudpickle.loads, connection.recv())):
                     connection.send(answer)
         finally:
             if not isinstance(worker, str):
                 with suppress(Exception):  # Nobody is there to hear of it.
                     worker.close()
-
-
-def _answers(worker: SamplerWorker | str, item: bytes) -> Iterator[Answer]:
-    """Yield the samples of an item and None, or what went wrong: in making the worker if that failed.
-
-    Args:
-        item: a pickled `WorkItem`; its tasks may hold what is defined in the caller's script.
-    """
-    if isinstance(worker, str):
-        yield worker
-        return
-    try:
-        yield from worker.sample(cloudpickle.loads(item))
-        yield None
-    except FloatingPointError as error:
-        yield FloatingPointError(str(error))
-    except UsageError as error:  # One that an exception of the environment's caused comes with its traceback.
-        yield error if error.__cause__ is None else traceback.format_exc()
-    except Exception as error:  # As above; the worker goes on, for the caller decides what follows.
-        yield MemoryError(str(error)) if out_of_memory(error) else traceback.format_exc()

@@ -15,7 +15,7 @@ from maml_rl.episode import BatchEpisodes, EpisodeData
 from maml_rl.policies import Policy
 from maml_rl.policies.factory import get_input_size, get_policy_for_env
 from maml_rl.samplers import InProcessSampler, MultiTaskSampler
-from maml_rl.samplers.backends.processes import ProcessBackend, WorkerPool
+from maml_rl.samplers.backends.pool import PoolBackend, WorkerPool
 from tests.builders import same_bits
 
 Samples = tuple[list[list[BatchEpisodes]], list[BatchEpisodes]]
@@ -86,7 +86,7 @@ def workers_of(sampler: PolicySampler) -> list[psutil.Process]:
 def pool_of(sampler: PolicySampler) -> WorkerPool:
     """Its worker processes, and the threads that wait for them."""
     backend = sampler._sampler._backend
-    assert isinstance(backend, ProcessBackend)
+    assert isinstance(backend, PoolBackend)
     return backend._pool
 
 

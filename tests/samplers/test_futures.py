@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from maml_rl.episode import BatchEpisodes
-from maml_rl.samplers.backends.processes import HEARTBEAT
+from maml_rl.samplers.backends.pool import HEARTBEAT
 from maml_rl.samplers.futures import EpisodesFuture
 from maml_rl.samplers.worker_process import WorkerProcess
 from tests.samplers.helpers import (

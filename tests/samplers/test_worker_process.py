@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from maml_rl.advantages import Credit
+from maml_rl.samplers.answers import WorkerDiedError
 from maml_rl.samplers.plan import Recipe, Sample, WorkItem
-from maml_rl.samplers.worker_process import WorkerDiedError, WorkerProcess
+from maml_rl.samplers.worker_process import WorkerProcess
 from tests.samplers.helpers import assert_gone
 
 PATIENCE = 60

@@ -1,39 +1,16 @@
-"""Work items done in worker processes.
+"""Work items done in worker processes."""
 
-A task's way: `Sampler.sample_async` puts jobs on the task queue. One consumer thread per worker takes a job,
-sends its work item down the worker's pipe, and resolves the job's futures as the rounds' episodes
-come back. No queue or lock is shared between processes, so a worker that is killed takes none with it:
-its thread sees the pipe end, starts another worker, and has the same item done again.
-"""
-
-import logging
-import os
-import threading
-import weakref
 from collections.abc import Callable
 from functools import partial
-from queue import Empty, SimpleQueue
 
-from maml_rl._system.forkserver import cannot_start
 from maml_rl.config import WORKER_TIMEOUT
-from maml_rl.errors import WorkerError
-from maml_rl.samplers.jobs import Job
+from maml_rl.samplers.backends.pool import PoolBackend
 from maml_rl.samplers.worker import SamplerWorker
-from maml_rl.samplers.worker_process import WorkerDiedError, WorkerProcess
-
-MAX_DEATHS = 3
-"""Workers that may die on one work item before the item is blamed."""
-HEARTBEAT = 0.5
-"""Seconds between looks at an idle worker."""
-
-logger = logging.getLogger(__name__)
+from maml_rl.samplers.worker_process import WorkerProcess
 
 
-class ProcessBackend:
+class ProcessBackend(PoolBackend):
     """Does jobs in ``num_workers`` processes.
-
-    A worker that raises closes the backend: the error, with the worker's traceback, reaches every future
-    that is still waiting. A worker that dies is replaced, and its item done again.
 
     Args:
         make_worker: called in each process.
@@ -46,140 +23,4 @@ class ProcessBackend:
     def __init__(
         self, make_worker: Callable[[], SamplerWorker], num_workers: int, timeout: float = WORKER_TIMEOUT
     ):
-        if num_workers < 1:
-            raise ValueError(f"num_workers: expected at least 1, got {num_workers}")
-        if not timeout > 0:
-            raise ValueError(f"worker_timeout: expected more than 0 seconds, got {timeout}")
-        self._pool = WorkerPool(partial(WorkerProcess, make_worker, timeout), num_workers)
-        # Runs at garbage collection or at exit, should nobody call close().
-        self._finalizer = weakref.finalize(self, self._pool.close)
-
-    @property
-    def restarts(self) -> int:
-        """Number of workers that have been replaced so far."""
-        return self._pool.restarts
-
-    def submit(self, job: Job) -> None:
-        """Put a job on the task queue."""
-        self._pool.submit(job)
-
-    def close(self) -> None:
-        """End the processes."""
-        self._finalizer()
-
-
-class WorkerPool:
-    """Worker processes, the task queue, and a consumer thread for each worker.
-
-    Kept apart from the backend so that the threads do not keep the backend alive.
-
-    Args:
-        start_worker: starts one, unless the event that it is given is set meanwhile.
-    """
-
-    def __init__(self, start_worker: Callable[[threading.Event], WorkerProcess], num_workers: int):
-        self._closing = threading.Event()
-        self._start_worker = partial(start_worker, self._closing)
-        self._task_queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._lock = threading.Lock()
-        self._error: Exception | None = None
-        self._owner = os.getpid()
-        self.restarts = 0
-        self._workers: list[WorkerProcess] = []
-        self._threads: list[threading.Thread] = []
-        try:
-            for _ in range(num_workers):
-                self._workers.append(self._start_worker())
-            for index in range(num_workers):
-                self._threads.append(self._start_consumer(index))
-        except BaseException:
-            self.close()
-            raise
-
-    def submit(self, job: Job) -> None:
-        """Put a job on the task queue; it fails at once if the pool is closed."""
-        if os.getpid() != self._owner:
-            job.fail(RuntimeError("this sampler is that of the process that forked this one: make a new one"))
-            return
-        with self._lock:
-            if self._error is None:
-                self._task_queue.put(job)
-                return
-        job.fail(self._error)
-
-    def close(self, error: Exception | None = None) -> None:
-        """End the processes; jobs not done fail with ``error``. In a fork of the caller nothing happens."""
-        if os.getpid() != self._owner:
-            return
-        with self._lock:
-            if self._error is not None:
-                return
-            self._error = error or RuntimeError("the sampler was closed before these episodes came")
-        self._closing.set()
-        for _ in self._threads:  # First, so that none of them looks for an idle worker that is gone.
-            self._task_queue.put(None)
-        for worker in self._workers:
-            worker.stop()
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join()
-        for worker in self._workers:
-            worker.close()
-        while True:
-            try:
-                job = self._task_queue.get_nowait()
-            except Empty:
-                return
-            if job is not None:
-                job.fail(self._error)
-
-    def _start_consumer(self, index: int) -> threading.Thread:
-        thread = threading.Thread(target=self._consume, args=(index,), daemon=True, name=f"consumer-{index}")
-        try:
-            thread.start()
-        except RuntimeError as error:  # The system has no more of them.
-            raise cannot_start(error) from None
-        return thread
-
-    def _consume(self, index: int) -> None:
-        job = None
-        try:
-            while (job := self._next_job(index)) is not None:
-                self._do(job, index)
-        except Exception as error:  # Of the job, or of starting another worker while none was there.
-            if job is not None:
-                job.fail(self._error or error)
-            self.close(error)
-
-    def _next_job(self, index: int) -> Job | None:
-        """Wait for a job; a worker that dies meanwhile is replaced before it is needed."""
-        while True:
-            try:
-                return self._task_queue.get(timeout=HEARTBEAT)
-            except Empty:
-                if not self._workers[index].alive:
-                    self._replace(index, "while idle")
-
-    def _do(self, job: Job, index: int) -> None:
-        for _ in range(MAX_DEATHS):
-            try:
-                for sample in self._workers[index].run(job.item):
-                    job.deliver(sample)
-                return
-            except WorkerDiedError as death:
-                self._replace(index, str(death))
-        raise WorkerError(f"{MAX_DEATHS} workers died one after another on the same tasks: {job.item.tasks}")
-
-    def _replace(self, index: int, death: str) -> None:
-        """Start another worker in place of a dead one; raise why the pool is closed, if it is."""
-        if self._error is None:
-            logger.warning("sampler worker %d died (%s); starting another", index, death)
-            self._workers[index].close()
-            worker = self._start_worker()  # It may take long, and closing shall not wait for it.
-            with self._lock:
-                if self._error is None:
-                    self._workers[index] = worker
-                    self.restarts += 1
-                    return
-            worker.close()
-        raise self._error
+        super().__init__(partial(WorkerProcess, make_worker, timeout), num_workers, timeout)
