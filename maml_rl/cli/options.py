@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar, cast
 
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
@@ -14,11 +14,15 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 from maml_rl._system.yaml_file import parse_yaml
 from maml_rl.config import Config, config_class, load_config, parse_config
 from maml_rl.config.methods import DEFAULT_METHOD
-from maml_rl.errors import printable, shown
+from maml_rl.errors import UsageError, printable, shown
 from maml_rl.zoo import policy_folder
+
+if TYPE_CHECKING:
+    from maml_rl.samplers.backends.ray_cluster import RayCluster
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
+SamplerName = Literal["processes", "ray"]
 registry = ConstructorRegistry()
 """Rules for tyro to parse what is particular to configs."""
 
@@ -163,3 +167,18 @@ def run_and_place(name: Path) -> tuple[Path, Path]:
     """
     shipped = policy_folder(name)
     return (name, name) if shipped is None else (shipped, Path())
+
+
+def ray_cluster(sampler: SamplerName, address: str | None, verbose: bool = False) -> "RayCluster | None":
+    """Return the cluster that ``--sampler`` and ``--ray-address`` name; None for processes.
+
+    Raises:
+        UsageError: the options do not belong together, Ray is not installed, or the address is none.
+    """
+    if sampler == "ray":
+        from maml_rl.samplers.backends.ray_cluster import RayCluster
+
+        return RayCluster(address, verbose)
+    if address is not None:
+        raise UsageError("--ray-address needs --sampler ray")
+    return None

@@ -10,7 +10,7 @@ import tyro
 
 from maml_rl._system.processors import usable_processors
 from maml_rl.cli.interrupts import advising
-from maml_rl.cli.options import Origin, config_from, with_config
+from maml_rl.cli.options import Origin, SamplerName, config_from, ray_cluster, with_config
 from maml_rl.config import WORKER_TIMEOUT
 from maml_rl.errors import UsageError
 from maml_rl.zoo import policy_folder
@@ -65,7 +65,11 @@ class Test:
     seed: int | None = None
     """Seed of tasks and episodes, never those of training; drawn and recorded if not given."""
     num_workers: int = field(default_factory=usable_processors)
-    """Sampler processes; 0 samples in this one. The result is the same for any number."""
+    """Sampler processes, or Ray actors; 0 samples in this process. The result is the same for any number."""
+    sampler: SamplerName = "processes"
+    """Where workers are: processes of this machine, or actors of a Ray cluster. The result is the same."""
+    ray_address: str | None = None
+    """Ray cluster that is running, 'auto' or HOST:PORT; one is started on this machine if not given."""
     worker_timeout: float = WORKER_TIMEOUT
     """Seconds without an answer after which a sampler process counts as dead."""
     device: str = "cpu"
@@ -84,7 +88,7 @@ class Test:
     def run(self) -> None:
         """Evaluate; whatever ends it, finished batches are kept if there is an ``output``."""
         config = config_from(self.hyperparameters)
-        if self.num_workers:
+        if self.num_workers and self.sampler == "processes":
             from maml_rl._system import forkserver
 
             forkserver.start()
@@ -96,7 +100,8 @@ class Test:
         seed = self._seed()
         policies = {self.policy.stem: _file(self.policy), **self._others()}
         self._check_free()
-        settings = RunSettings(seed, self.num_workers, worker_timeout=self.worker_timeout)
+        cluster = ray_cluster(self.sampler, self.ray_address)
+        settings = RunSettings(seed, self.num_workers, worker_timeout=self.worker_timeout, ray=cluster)
         advice = "finished batches are lost without --output"
         if self.output is not None:
             advice = "finished batches are kept: go on with --resume"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from maml_rl._system.processors import usable_processors
 from maml_rl.cli.interrupts import advising, held_back, on_signal, signal_named, time_limit
-from maml_rl.cli.options import Origin, config_from, with_config
+from maml_rl.cli.options import Origin, SamplerName, config_from, ray_cluster, with_config
 from maml_rl.config import WORKER_TIMEOUT, Config, LoggerName, load_config
 from maml_rl.errors import UsageError
 
@@ -52,7 +52,11 @@ class Train:
     seed: int | None = None
     """Seed of the whole run; drawn and recorded if not given."""
     num_workers: int = field(default_factory=usable_processors)
-    """Sampler processes; 0 samples in this one. The result is the same for any number."""
+    """Sampler processes, or Ray actors; 0 samples in this process. The result is the same for any number."""
+    sampler: SamplerName = "processes"
+    """Where workers are: processes of this machine, or actors of a Ray cluster. The result is the same."""
+    ray_address: str | None = None
+    """Ray cluster that is running, 'auto' or HOST:PORT; one is started on this machine if not given."""
     device: str = "cpu"
     """Where meta-updates are computed: cpu or cuda."""
     use_cuda: bool = False
@@ -81,7 +85,7 @@ class Train:
             self._run(config_from(self.hyperparameters))
 
     def _run(self, config: Config) -> None:
-        if self.num_workers:
+        if self.num_workers and self.sampler == "processes":
             from maml_rl._system import forkserver
 
             forkserver.start()
@@ -97,7 +101,10 @@ class Train:
         resumed = self._resumed()
         seed, path, source = self._origin(config, resumed)
         device = "cuda" if self.use_cuda else self.device
-        settings = RunSettings(seed, self.num_workers, device, self.worker_timeout, self.rebuild_graphs)
+        cluster = ray_cluster(self.sampler, self.ray_address, self.verbose)
+        settings = RunSettings(
+            seed, self.num_workers, device, self.worker_timeout, self.rebuild_graphs, cluster
+        )
         execution = {
             "config": source,
             "output_folder": str(path),

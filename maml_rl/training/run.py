@@ -1,6 +1,6 @@
 """A run: what a config and the settings of this execution bring to life."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,7 @@ from maml_rl.samplers import Sampler
 from maml_rl.samplers.backends.base import Backend
 from maml_rl.samplers.backends.in_process import InProcessBackend
 from maml_rl.samplers.backends.processes import ProcessBackend
+from maml_rl.samplers.backends.ray_cluster import RayCluster
 from maml_rl.samplers.jobs import Futures
 from maml_rl.samplers.worker import SamplerWorker
 from maml_rl.seeding import Purpose, integer_seed, seed_sequence
@@ -53,6 +54,7 @@ class RunSettings:
         device: where meta-updates are computed.
         worker_timeout: seconds without an answer after which a sampler process counts as dead.
         rebuild_graphs: bound their memory, see `maml_rl.metalearners.base.GradientMetaLearner`.
+        ray: the cluster whose actors sample, in place of processes.
 
     Raises:
         UsageError: the seed, the number of workers or the timeout is out of range.
@@ -63,10 +65,11 @@ class RunSettings:
     device: str = "cpu"
     worker_timeout: float = WORKER_TIMEOUT
     rebuild_graphs: bool = False
+    ray: RayCluster | None = None
 
     def __post_init__(self) -> None:
         check_number("seed", self.seed, 0, LARGEST_SEED)
-        check_number("num-workers", self.num_workers, 0, MOST_WORKERS)
+        check_number("num-workers", self.num_workers, 0 if self.ray is None else 1, MOST_WORKERS)
         if not self.worker_timeout > 0:
             raise UsageError(f"worker-timeout: expected more than 0 seconds, got {self.worker_timeout}")
 
@@ -106,11 +109,7 @@ class Run:
             method.adapts(policy, config),
             make_baseline(config.baseline, get_input_size(self.env)),
         )
-        backend: Backend
-        if settings.num_workers:
-            backend = ProcessBackend(make_worker, settings.num_workers, settings.worker_timeout)
-        else:
-            backend = InProcessBackend(make_worker)
+        backend = make_backend(make_worker, settings)
         tasks = ListTaskSpace(self.train_tasks, self.copies) if self.train_tasks else self.copies
         self.sampler = Sampler(backend, tasks, settings.seed, config.tasks_per_item)
 
@@ -172,6 +171,21 @@ def trained_run(folder: Path, settings: RunSettings, **changes: Any) -> Iterator
     config, _ = load_config(folder / CONFIG)
     with Run(config.model_copy(update=changes), settings) as run:
         yield run, load_theta(folder / POLICY, run.learner.layout)
+
+
+def make_backend(make_worker: Callable[[], SamplerWorker], settings: RunSettings) -> Backend:
+    """Return what does the work items of a run.
+
+    Raises:
+        UsageError: processes cannot be started, or the Ray cluster not be reached.
+    """
+    if not settings.num_workers:
+        return InProcessBackend(make_worker)
+    if settings.ray is None:
+        return ProcessBackend(make_worker, settings.num_workers, settings.worker_timeout)
+    from maml_rl.samplers.backends.ray import RayBackend  # Ray is an extra, and takes long to import.
+
+    return RayBackend(make_worker, settings.num_workers, settings.worker_timeout, settings.ray)
 
 
 def initial_policy(config: Config, env: gym.Env[Any, Any], seed: int) -> Policy:

@@ -72,16 +72,23 @@ class PoolBackend:
     Args:
         start_worker: starts one of ``num_workers``.
         timeout: seconds without an answer after which a worker counts as dead.
+        afterwards: called when all workers have ended.
     """
 
-    def __init__(self, start_worker: StartWorker, num_workers: int, timeout: float):
+    def __init__(
+        self,
+        start_worker: StartWorker,
+        num_workers: int,
+        timeout: float,
+        afterwards: Callable[[], None] = lambda: None,
+    ):
         if num_workers < 1:
             raise ValueError(f"num_workers: expected at least 1, got {num_workers}")
         if not timeout > 0:
             raise ValueError(f"worker_timeout: expected more than 0 seconds, got {timeout}")
         self._pool = WorkerPool(start_worker, num_workers)
         # Runs at garbage collection or at exit, should nobody call close().
-        self._finalizer = weakref.finalize(self, self._pool.close)
+        self._finalizer = weakref.finalize(self, _end, self._pool, afterwards)
 
     @property
     def restarts(self) -> int:
@@ -95,6 +102,13 @@ class PoolBackend:
     def close(self) -> None:
         """End the workers."""
         self._finalizer()
+
+
+def _end(pool: "WorkerPool", afterwards: Callable[[], None]) -> None:
+    try:
+        pool.close()
+    finally:
+        afterwards()
 
 
 class WorkerPool:
@@ -182,11 +196,16 @@ class WorkerPool:
 
     def _next_job(self, index: int) -> Job | None:
         """Wait for a job; a worker that dies meanwhile is replaced before it is needed."""
+        deaths = 0
         while self._error is None:
             if self._workers[index].ready(HEARTBEAT):
+                deaths = 0
                 with suppress(Empty):
                     return self._task_queue.get(timeout=HEARTBEAT)
             if not self._workers[index].alive:
+                deaths += 1
+                if deaths == MAX_DEATHS:
+                    raise WorkerError(f"{MAX_DEATHS} workers died one after another as they started")
                 self._replace(index, "while idle")
         return None
 
