@@ -1,7 +1,9 @@
 """Samplers on small environments, and comparisons of what they return."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -11,11 +13,15 @@ import torch
 import maml_rl.envs  # noqa: F401
 from maml_rl.baseline import LinearFeatureBaseline
 from maml_rl.compat.samplers import PolicySampler
+from maml_rl.config import WORKER_TIMEOUT
 from maml_rl.episode import BatchEpisodes, EpisodeData
 from maml_rl.policies import Policy
 from maml_rl.policies.factory import get_input_size, get_policy_for_env
 from maml_rl.samplers import InProcessSampler, MultiTaskSampler
+from maml_rl.samplers.backends.base import Backend
 from maml_rl.samplers.backends.pool import PoolBackend, WorkerPool
+from maml_rl.samplers.worker import SamplerWorker
+from maml_rl.samplers.worker_process import WorkerProcess
 from tests.builders import same_bits
 
 Samples = tuple[list[list[BatchEpisodes]], list[BatchEpisodes]]
@@ -37,9 +43,14 @@ def make_sampler(
     seed: int | None = 0,
     env: gym.Env[Any, Any] | None = None,
     hidden_sizes: Sequence[int] = (8,),
+    backend: str = "processes",
     **kwargs: Any,
 ) -> PolicySampler:
-    """In this process where there are no workers; two tasks to a work item unless said otherwise."""
+    """In this process where there are no workers; two tasks to a work item unless said otherwise.
+
+    Args:
+        backend: where workers are, if there are any: "processes" or "ray".
+    """
     if env_kwargs is None:
         env_kwargs = NAVIGATION if env_name == "2DNavigation-v0" else {}
     if env is None:
@@ -48,9 +59,18 @@ def make_sampler(
     baseline = LinearFeatureBaseline(get_input_size(env))
     kwargs = {"tasks_per_item": 2, **kwargs}
     arguments = (env_name, env_kwargs, batch_size, policy, baseline, env, seed)
+    if num_workers and backend == "ray":
+        timeout = kwargs.pop("worker_timeout", WORKER_TIMEOUT)
+        return PolicySampler(partial(ray_backend, num_workers, timeout), *arguments, **kwargs)
     if num_workers:
         return MultiTaskSampler(*arguments, num_workers, **kwargs)
     return InProcessSampler(*arguments, **kwargs)
+
+
+def ray_backend(num_workers: int, timeout: float, make_worker: Callable[[], SamplerWorker]) -> Backend:
+    from maml_rl.samplers.backends.ray import RayBackend  # Ray may not be installed.
+
+    return RayBackend(make_worker, num_workers, timeout)
 
 
 def sample(sampler: PolicySampler, num_tasks: int = 5, **kwargs: Any) -> Samples:
@@ -79,8 +99,19 @@ def same_fields(a: EpisodeData, b: EpisodeData) -> bool:
 
 
 def workers_of(sampler: PolicySampler) -> list[psutil.Process]:
-    """The sampler's worker processes."""
-    return [psutil.Process(worker._process.pid) for worker in pool_of(sampler)._workers]
+    """The sampler's worker processes; those of actors, once they are there."""
+    return [psutil.Process(process_id(worker)) for worker in pool_of(sampler)._workers]
+
+
+def process_id(worker: Any) -> int:
+    if isinstance(worker, WorkerProcess):
+        assert worker._process.pid
+        return worker._process.pid
+    from ray._private.state import actors
+
+    while not (found := actors(worker._actor._actor_id.hex()).get("Pid")):
+        time.sleep(0.05)
+    return int(found)
 
 
 def pool_of(sampler: PolicySampler) -> WorkerPool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gymnasium as gym
+import psutil
 import pytest
 import torch
 
@@ -17,6 +18,7 @@ from tests.samplers.helpers import (
     identical,
     make_sampler,
     pool_of,
+    process_id,
     sample,
     workers_of,
 )
@@ -40,8 +42,10 @@ def good_env() -> gym.Env:
 
 @places
 @pytest.mark.parametrize("num_workers", [1, 2])
-def test_a_worker_that_raises_brings_its_traceback_and_leaves_no_process(place: str, num_workers: int):
-    sampler = make_sampler(num_workers, "Fragile-v0", {"fail_in": place}, env=good_env())
+def test_a_worker_that_raises_brings_its_traceback_and_leaves_no_process(
+    backend: str, place: str, num_workers: int
+):
+    sampler = make_sampler(num_workers, "Fragile-v0", {"fail_in": place}, env=good_env(), backend=backend)
     processes = workers_of(sampler)
     train, valid = sampler.sample_async(sampler.sample_tasks(5))
     for future in (*train[0], *valid):
@@ -56,17 +60,17 @@ def test_a_worker_that_raises_brings_its_traceback_and_leaves_no_process(place: 
 
 
 @places
-def test_a_sampler_whose_worker_raised_stays_failed(place: str):
-    with make_sampler(1, "Fragile-v0", {"fail_in": place}, env=good_env()) as sampler:
+def test_a_sampler_whose_worker_raised_stays_failed(backend: str, place: str):
+    with make_sampler(1, "Fragile-v0", {"fail_in": place}, env=good_env(), backend=backend) as sampler:
         with pytest.raises(WorkerError):
             sample(sampler)
         with pytest.raises(WorkerError, match=f"it broke in its {place}"):
             sampler.sample_async(sampler.sample_tasks(2))[1][0].result(timeout=PATIENCE)
 
 
-def test_an_error_in_the_second_item_leaves_the_first_ones_episodes(tmp_path: Path):
+def test_an_error_in_the_second_item_leaves_the_first_ones_episodes(backend: str, tmp_path: Path):
     """The first item's train episodes came; the failure is that of a later one."""
-    with make_sampler(1, "Fragile-v0", {}, env=good_env()) as sampler:
+    with make_sampler(1, "Fragile-v0", {}, env=good_env(), backend=backend) as sampler:
         tasks = sampler.sample_tasks(4)
         assert len(tasks) == 4
         tasks[2] = {"wrong": 1}
@@ -87,24 +91,26 @@ def test_in_this_process_errors_raise_as_they_are():
 @places
 @pytest.mark.parametrize("how", ["kill", "exit"])
 def test_a_worker_that_dies_is_replaced(
-    place: str, how: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    backend: str, place: str, how: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     kwargs = {"fail_in": place, "how": how, "marker": str(tmp_path / "died"), "safe_pid": os.getpid()}
-    with make_sampler(1, "Fragile-v0", kwargs) as sampler:
+    with make_sampler(1, "Fragile-v0", kwargs, backend=backend) as sampler:
         first = workers_of(sampler)
         disturbed = sample(sampler)
         assert (tmp_path / "died").exists()
         assert workers_of(sampler) != first
         assert_gone(first)
         calm = sampler.sample(sampler.sample_tasks(5), gamma=0.95, gae_lambda=0.9, fast_lr=0.3)
-    assert f"died (exit code {-signal.SIGKILL if how == 'kill' else 7}); starting another" in caplog.text
+    exit_code = f"exit code {-signal.SIGKILL if how == 'kill' else 7}"
+    reason = exit_code if backend == "processes" else "The actor is dead because its worker process has died"
+    assert f"died ({reason}" in caplog.text
     with make_sampler(0, "Fragile-v0", kwargs) as sampler:
         assert identical(disturbed, sample(sampler))
         assert identical(calm, sample(sampler))
 
 
-def test_workers_killed_from_outside_while_they_work_are_replaced():
-    with make_sampler(2, "Fragile-v0", {"step_seconds": 0.01}, tasks_per_item=1) as sampler:
+def test_workers_killed_from_outside_while_they_work_are_replaced(backend: str):
+    with make_sampler(2, "Fragile-v0", {"step_seconds": 0.01}, tasks_per_item=1, backend=backend) as sampler:
         tasks = sampler.sample_tasks(6)
         futures = sampler.sample_async(tasks, fast_lr=0.3, num_steps=2)
         futures[0][0][0].result(timeout=PATIENCE)  # They are at it.
@@ -118,8 +124,8 @@ def test_workers_killed_from_outside_while_they_work_are_replaced():
         assert identical(disturbed, sampler.sample(tasks, fast_lr=0.3, num_steps=2))
 
 
-def test_an_idle_worker_that_was_killed_is_replaced():
-    with make_sampler(1) as sampler:
+def test_an_idle_worker_that_was_killed_is_replaced(backend: str):
+    with make_sampler(1, backend=backend) as sampler:
         sample(sampler)
         (victim,) = workers_of(sampler)
         victim.kill()
@@ -130,8 +136,10 @@ def test_an_idle_worker_that_was_killed_is_replaced():
         assert identical(second, sample(sampler))
 
 
-def test_the_death_of_an_idle_worker_is_noticed_within_a_second(caplog: pytest.LogCaptureFixture):
-    with make_sampler(2) as sampler:
+def test_the_death_of_an_idle_worker_is_noticed_within_a_second(
+    backend: str, caplog: pytest.LogCaptureFixture
+):
+    with make_sampler(2, backend=backend) as sampler:
         sample(sampler)
         time.sleep(0.2)  # The item's last message may still be on its way.
         victim = workers_of(sampler)[0]
@@ -143,26 +151,27 @@ def test_the_death_of_an_idle_worker_is_noticed_within_a_second(caplog: pytest.L
         assert "died (while idle)" in caplog.text
 
 
-def test_a_worker_that_hangs_counts_as_dead(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+def test_a_worker_that_hangs_counts_as_dead(backend: str, tmp_path: Path, caplog: pytest.LogCaptureFixture):
     kwargs = {
         "fail_in": "step",
         "how": "hang",
         "marker": str(tmp_path / "hung"),
         "safe_pid": os.getpid(),
     }
-    with make_sampler(1, "Fragile-v0", kwargs, worker_timeout=3.0) as sampler:
+    timeout = 3.0 if backend == "processes" else 20.0  # The start of an actor takes seconds.
+    with make_sampler(1, "Fragile-v0", kwargs, worker_timeout=timeout, backend=backend) as sampler:
         first = workers_of(sampler)
         disturbed = sample(sampler)
         assert_gone(first)
-    assert "died (no answer for 3 s); starting another" in caplog.text
+    assert f"died (no answer for {timeout:g} s); starting another" in caplog.text
     with make_sampler(0, "Fragile-v0", kwargs) as sampler:
         assert identical(disturbed, sample(sampler))
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
 @pytest.mark.parametrize("quantity", ["rewards", "observations"])
-def test_numbers_that_are_not_finite_name_quantity_and_tasks(num_workers: int, quantity: str):
-    with make_sampler(num_workers, "Fragile-v0", {"broken": quantity}) as sampler:
+def test_numbers_that_are_not_finite_name_quantity_and_tasks(backend: str, num_workers: int, quantity: str):
+    with make_sampler(num_workers, "Fragile-v0", {"broken": quantity}, backend=backend) as sampler:
         tasks = sampler.sample_tasks(4)
         tasks[2] = {"goal": tasks[2]["goal"], "breaks": True}
         message = rf"{quantity} are NaN or infinite in tasks \[2\] after 0 inner steps"
@@ -170,17 +179,19 @@ def test_numbers_that_are_not_finite_name_quantity_and_tasks(num_workers: int, q
             sampler.sample(tasks, fast_lr=0.3)
 
 
-def test_tasks_that_kill_every_worker_are_blamed():
+def test_tasks_that_kill_every_worker_are_blamed(backend: str):
     kwargs = {"fail_in": "step", "how": "kill", "safe_pid": os.getpid()}
-    with make_sampler(1, "Fragile-v0", kwargs) as sampler:
+    with make_sampler(1, "Fragile-v0", kwargs, backend=backend) as sampler:
         with pytest.raises(
             WorkerError, match=r"3 workers died one after another on the same tasks: \[{'goal'"
         ):
             sample(sampler, num_tasks=1)
         # The pool ends its last worker by itself, before or after this line.
+        (thread,) = pool_of(sampler)._threads
+        thread.join(PATIENCE)
+        assert not thread.is_alive()
         (worker,) = pool_of(sampler)._workers
-        worker._process.join(PATIENCE)
-        assert worker._process.exitcode is not None
+        assert not psutil.pid_exists(process_id(worker))
 
 
 def test_a_missing_environment_is_noticed_before_any_worker_starts():
@@ -201,6 +212,8 @@ def test_a_worker_that_cannot_be_replaced_ends_the_waiting(monkeypatch: pytest.M
         (thread,) = pool_of(sampler)._threads
         thread.join(PATIENCE)
         assert not thread.is_alive()
+        (worker,) = pool_of(sampler)._workers
+        assert not psutil.pid_exists(process_id(worker))
         with pytest.raises(OSError, match="too many open files"):
             sample(sampler)
 

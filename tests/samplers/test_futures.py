@@ -33,8 +33,8 @@ def fragile() -> Iterator[str]:
 
 
 @with_or_without_workers
-def test_two_calls_before_waiting(num_workers: int):
-    with make_sampler(num_workers) as sampler:
+def test_two_calls_before_waiting(backend: str, num_workers: int):
+    with make_sampler(num_workers, backend=backend) as sampler:
         tasks = [sampler.sample_tasks(5), sampler.sample_tasks(3)]
         futures = [sampler.sample_async(each) for each in tasks]
         second, first = sampler.sample_wait(futures[1]), sampler.sample_wait(futures[0])
@@ -52,8 +52,8 @@ def test_waiting_twice_gives_the_same_episodes(num_workers: int):
     assert all(a is b for a, b in zip(first, second, strict=True))
 
 
-def test_sampling_goes_on_while_the_caller_does_something_else(fragile: str):
-    with make_sampler(1, fragile, {"step_seconds": 0.02}) as sampler:
+def test_sampling_goes_on_while_the_caller_does_something_else(backend: str, fragile: str):
+    with make_sampler(1, fragile, {"step_seconds": 0.02}, backend=backend) as sampler:
         train, valid = sampler.sample_async(sampler.sample_tasks(1))
         assert not valid[0].done()
         deadline = time.monotonic() + 60
@@ -63,9 +63,9 @@ def test_sampling_goes_on_while_the_caller_does_something_else(fragile: str):
         assert train[0][0].done()
 
 
-def test_train_episodes_come_before_valid_ones(fragile: str):
+def test_train_episodes_come_before_valid_ones(backend: str, fragile: str):
     arrived = []
-    with make_sampler(1, fragile, {"step_seconds": 0.01}) as sampler:
+    with make_sampler(1, fragile, {"step_seconds": 0.01}, backend=backend) as sampler:
         train, valid = sampler.sample_async(sampler.sample_tasks(2), num_steps=2)
         for name, futures in {"valid": valid, "step 1": train[1], "step 0": train[0]}.items():
             for future in futures:
@@ -75,13 +75,13 @@ def test_train_episodes_come_before_valid_ones(fragile: str):
 
 
 @with_or_without_workers
-def test_futures_can_be_awaited_in_any_event_loop(num_workers: int):
+def test_futures_can_be_awaited_in_any_event_loop(backend: str, num_workers: int):
     async def waits() -> tuple[list[BatchEpisodes], list[BatchEpisodes]]:
         train, valid = sampler.sample_async(tasks)
         first = [await future for future in train[0]]
         return first, list(await asyncio.gather(*valid))
 
-    with make_sampler(num_workers) as sampler:
+    with make_sampler(num_workers, backend=backend) as sampler:
         tasks = sampler.sample_tasks(3)
         train, valid = asyncio.run(waits())
         again, _ = asyncio.run(waits())
@@ -125,8 +125,8 @@ def test_futures_work_with_concurrent_futures(num_workers: int):
         assert {id(f) for f in concurrent.futures.as_completed(valid, timeout=60)} == {id(f) for f in valid}
 
 
-def test_a_cancelled_future_does_not_hinder_the_others(fragile: str):
-    with make_sampler(1, fragile, {"step_seconds": 0.01}) as sampler:
+def test_a_cancelled_future_does_not_hinder_the_others(backend: str, fragile: str):
+    with make_sampler(1, fragile, {"step_seconds": 0.01}, backend=backend) as sampler:
         train, valid = sampler.sample_async(sampler.sample_tasks(2))
         assert valid[0].cancel()
         assert valid[1].result(timeout=60).lengths == [8] * 3
@@ -154,8 +154,8 @@ def test_closing_twice_does_nothing(num_workers: int):
         pass
 
 
-def test_closing_ends_the_processes():
-    with make_sampler(2) as sampler:
+def test_closing_ends_the_processes(backend: str):
+    with make_sampler(2, backend=backend) as sampler:
         processes = workers_of(sampler)
         assert len({process.pid for process in processes}) == 2
         sample(sampler)
@@ -185,9 +185,9 @@ def test_closing_leaves_nothing_to_the_garbage_collector(monkeypatch: pytest.Mon
         gc.enable()
 
 
-def test_an_exception_in_a_with_block_ends_the_processes():
+def test_an_exception_in_a_with_block_ends_the_processes(backend: str):
     def fail_inside() -> None:
-        with make_sampler(1) as sampler:
+        with make_sampler(1, backend=backend) as sampler:
             processes.extend(workers_of(sampler))
             raise KeyError("mine")
 
@@ -197,8 +197,8 @@ def test_an_exception_in_a_with_block_ends_the_processes():
     assert_gone(processes)
 
 
-def test_closing_while_workers_work_fails_what_is_not_done(fragile: str):
-    sampler = make_sampler(2, fragile, {"step_seconds": 0.2}, tasks_per_item=1)
+def test_closing_while_workers_work_fails_what_is_not_done(backend: str, fragile: str):
+    sampler = make_sampler(2, fragile, {"step_seconds": 0.2}, tasks_per_item=1, backend=backend)
     processes = workers_of(sampler)
     train, valid = sampler.sample_async(sampler.sample_tasks(5))
     sampler.close()
@@ -208,8 +208,8 @@ def test_closing_while_workers_work_fails_what_is_not_done(fragile: str):
     assert_gone(processes)
 
 
-def test_a_sampler_that_nobody_refers_to_any_more_ends_its_processes():
-    sampler = make_sampler(1)
+def test_a_sampler_that_nobody_refers_to_any_more_ends_its_processes(backend: str):
+    sampler = make_sampler(1, backend=backend)
     sample(sampler)
     processes = workers_of(sampler)
     del sampler

@@ -22,9 +22,9 @@ each_kind = pytest.mark.parametrize("env_name", KINDS)
 
 
 @each_kind
-def test_workers_sample_what_the_own_process_samples(env_name: str):
+def test_workers_sample_what_the_own_process_samples(backend: str, env_name: str):
     def episodes(num_workers: int):
-        with make_sampler(num_workers, env_name, KINDS[env_name]) as sampler:
+        with make_sampler(num_workers, env_name, KINDS[env_name], backend=backend) as sampler:
             return sample(sampler, num_tasks=5, num_steps=2)
 
     reference = episodes(0)
@@ -43,12 +43,14 @@ def torch_threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def test_the_number_of_torch_threads_changes_nothing():
+def test_the_number_of_torch_threads_changes_nothing(backend: str):
     """Wide observations: linear algebra that would use several threads."""
     kwargs = {"max_episode_steps": 8}
 
     def episodes(num_workers: int):
-        with make_sampler(num_workers, "AntVel-v2", kwargs, 10, hidden_sizes=(64, 64)) as sampler:
+        with make_sampler(
+            num_workers, "AntVel-v2", kwargs, 10, hidden_sizes=(64, 64), backend=backend
+        ) as sampler:
             return sample(sampler, num_tasks=4)
 
     reference = episodes(1)
@@ -133,8 +135,8 @@ def test_a_seed_that_is_not_given_is_drawn_and_told():
     assert seed_and_tasks(seed) == (seed, tasks)
 
 
-def test_the_policys_parameters_at_the_call_are_used():
-    with make_sampler(1) as sampler:
+def test_the_policys_parameters_at_the_call_are_used(backend: str):
+    with make_sampler(1, backend=backend) as sampler:
         tasks = sampler.sample_tasks(2)
         before = sampler.sample(tasks, iteration=0)
         futures = sampler.sample_async(tasks, iteration=0)

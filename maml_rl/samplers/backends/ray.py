@@ -136,7 +136,8 @@ class RayWorker:
                 waited = time.monotonic() - max(self._actors.heard, self._started)
                 if waited > self._actors.timeout:
                     raise UsageError(
-                        f"no CPU of the Ray cluster became free in {waited:.0f} s: see 'ray status'"
+                        f"no worker could start on the Ray cluster in {waited:.0f} s: see the free CPUs in "
+                        "'ray status', or raise --worker-timeout"
                     ) from None
                 return False
             except RayTaskError as error:

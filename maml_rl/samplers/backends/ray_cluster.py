@@ -55,7 +55,7 @@ class RayCluster:
             UsageError: the cluster cannot be reached or started.
         """
         if not self.verbose:  # Ray reads it when it is imported, and prints of worker processes without it.
-            os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
+            os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^")
         import ray
 
         if ray.is_initialized():
