@@ -70,7 +70,7 @@ class RayCluster:
         level = logging.INFO if self.verbose else logging.CRITICAL
         logging.getLogger("ray").setLevel(level)
         options: dict[str, Any] = {"log_to_driver": self.verbose, "logging_level": level}
-        with tempfile.TemporaryDirectory(prefix="ray-", dir=_short_folder()) as folder:
+        with tempfile.TemporaryDirectory("", "ray-", _short_folder(), ignore_cleanup_errors=True) as folder:
             if self.address is None:
                 options |= {"num_cpus": cpus, "include_dashboard": False, "_temp_dir": folder}
             else:

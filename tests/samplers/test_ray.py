@@ -1,0 +1,67 @@
+"""What the Ray backend does besides the promises of all: theta once an iteration, nodes that come and go."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from maml_rl.errors import UsageError
+from tests.samplers.helpers import flat, identical, make_sampler, sample
+
+ray = pytest.importorskip("ray")
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+
+
+def test_theta_goes_to_the_store_once_an_iteration(monkeypatch: pytest.MonkeyPatch, ray_here: None):
+    with make_sampler(2, backend="ray", tasks_per_item=1) as sampler:
+        stored = []
+        put = ray.put
+        monkeypatch.setattr(ray, "put", lambda value: stored.append(value) or put(value))
+        tasks = sampler.sample_tasks(6)
+        for _ in range(3):
+            sampler.sample(tasks)
+    theta = sampler.policy.get_vector()
+    assert len(stored) == 3
+    for value in stored:
+        assert torch.equal(torch.from_numpy(value), theta.detach())
+
+
+def test_episodes_may_be_written_to(ray_here: None):
+    """What lies in Ray's store may not: a write there ends the process."""
+    with make_sampler(1, backend="ray", batch_size=2000) as sampler:  # Large enough for the store.
+        episodes = flat(sample(sampler, num_tasks=2))
+    for batch in episodes:
+        batch.observations.zero_()
+        batch.advantages.zero_()
+        assert not batch.observations.any()
+
+
+def test_workers_beyond_the_cpus_wait_and_that_is_said(ray_here: None, caplog: pytest.LogCaptureFixture):
+    with caplog.at_level(logging.WARNING), make_sampler(6, backend="ray") as sampler:
+        samples = sample(sampler)
+    assert "free CPUs, one for each worker: 2 of 6 workers wait" in caplog.text
+    with make_sampler() as sampler:
+        assert identical(samples, sample(sampler))
+
+
+def test_other_versions_on_a_node_are_named():
+    from maml_rl.samplers.backends.ray import _check_versions, _versions
+
+    _check_versions(_versions())
+    with pytest.raises(
+        UsageError, match=r"a node of the Ray cluster has torch 1\.0, not .*: install the same"
+    ):
+        _check_versions(_versions() | {"torch": "1.0"})
+
+
+def test_an_actor_is_killed_a_node_goes_and_another_comes():
+    command = [sys.executable, "-m", "tests.samplers.two_nodes"]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"PYTHONPATH": path}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=280)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["same"]), done.stderr
