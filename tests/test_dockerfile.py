@@ -24,7 +24,7 @@ def values(instruction: str) -> list[str]:
 
 
 def is_in_context(path: str) -> bool:
-    """Apply .dockerignore as Docker does: the last pattern that matches the path or a folder above decides."""
+    """Apply .dockerignore: the last pattern that matches the path, or a folder above it, decides."""
     ignored = False
     parts = PurePosixPath(path).parts
     for line in (ROOT / ".dockerignore").read_text().splitlines():

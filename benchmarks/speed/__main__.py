@@ -63,6 +63,7 @@ def main() -> None:
         "11": lambda: policies.generic_over_closed_form("11", bar=2.5),
         "12": lambda: proximal.against_double_backward("12", bar=1.38),
         "13": lambda: remembering.recurrent_over_feed_forward("13", bar=0.2),
+        "14": lambda: iterating.ray_over_processes("14", bar=1.10),
     }
     if unknown := set(numbers) - set(measurements):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; expected some of {', '.join(measurements)}")

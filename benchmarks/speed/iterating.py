@@ -4,6 +4,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
+from importlib.util import find_spec
 from statistics import median
 
 import numpy as np
@@ -13,6 +15,7 @@ from benchmarks.speed.measure import REPETITIONS, Row, take_turns
 from benchmarks.speed.physics import OpenLoop
 from benchmarks.speed.sampling import WORKERS, Sampling, shipped
 from benchmarks.speed.updating import meta_update
+from maml_rl.samplers.backends.ray_cluster import RayCluster
 from maml_rl.training import Run, RunSettings, train
 
 
@@ -38,6 +41,22 @@ def against_parts(number: str, bar: float) -> Row:
         at_least=False,
         detail=f"{median(whole):.2f} of {median(floors):.2f} s",
     )
+
+
+def ray_over_processes(number: str, bar: float) -> list[Row]:
+    """Compare iterations of the same run on Ray actors and in worker processes, in turn."""
+    if find_spec("ray") is None:
+        print(f"{number}: left out, for Ray is not installed: pip install 'maml-rl[ray]'", flush=True)
+        return []
+    config = shipped("maml/halfcheetah-vel").model_copy(update={"num_batches": 100})
+    settings = RunSettings(seed=1, num_workers=WORKERS)
+    with Run(config, settings) as here, Run(config, replace(settings, ray=RayCluster())) as there:
+        by_processes, by_actors = train(here), train(there)
+        actors, processes = take_turns(lambda: next(by_actors), lambda: next(by_processes))
+    ratios = tuple(a / p for a, p in zip(actors, processes, strict=True))
+    what = "HalfCheetahVel-v2: iteration with Ray actors over one with worker processes, seconds"
+    detail = f"{median(actors):.2f} and {median(processes):.2f} s"
+    return [Row(number, what, "ratio", ratios, bar, at_least=False, detail=detail)]
 
 
 def help_time(number: str, bar: float) -> Row:
