@@ -9,7 +9,9 @@ FROM python:3.12-slim
 ARG PIP_EXTRA_INDEX_URL
 COPY constraints.txt /
 COPY --from=build /wheels /wheels
-RUN pip install --no-cache-dir --constraint /constraints.txt "$(echo /wheels/*.whl)[ray,video]" && rm -r /wheels
+# Ray's default extra and wget are for KubeRay, which submits jobs and asks for a node's health.
+RUN apt-get update && apt-get install --yes --no-install-recommends wget && rm -r /var/lib/apt/lists/*
+RUN pip install --no-cache-dir --constraint /constraints.txt "$(echo /wheels/*.whl)[ray,video]" "ray[default]"
 RUN useradd --uid 1000 --create-home maml && install --directory --owner maml /runs
 USER maml
 WORKDIR /runs

@@ -104,8 +104,8 @@ class RayCluster:
 class _Connection:
     """Connects this process to a cluster from a thread that lives as long as the connection.
 
-    In the main thread Ray would replace the handler of SIGTERM. What it starts inherits the thread's signal
-    mask, and is ended by the kernel when the thread is over.
+    In the main thread Ray would set a handler of SIGTERM in Python. What it starts inherits the thread's
+    signal mask, and is ended by the kernel when the thread is over.
     """
 
     def __init__(self, cluster: RayCluster, cpus: int):
@@ -118,6 +118,7 @@ class _Connection:
         except BaseException:  # It may be an interruption, while Ray is still starting.
             self.close()
             raise
+        _install_handlers_again()
 
     def close(self) -> None:
         """End the connection, and the cluster if it was started here."""
@@ -137,6 +138,14 @@ class _Connection:
             if self._up.done():
                 raise
             self._up.set_exception(error)
+
+
+def _install_handlers_again() -> None:
+    """Have Python hear SIGTERM, for which Ray has put a handler of its own beneath Python's."""
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.getsignal(signal.SIGTERM)
+        if handler is not None:
+            signal.signal(signal.SIGTERM, handler)
 
 
 def _short_folder() -> str | None:
