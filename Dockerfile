@@ -5,7 +5,7 @@ COPY . .
 RUN pip wheel --no-deps --wheel-dir /wheels .
 
 FROM python:3.12-slim
-# pip reads it: another index for PyTorch, say that of its CPU wheels, which are a tenth of the size.
+# pip reads it: another index for PyTorch, say that of its CPU wheels.
 ARG PIP_EXTRA_INDEX_URL
 COPY constraints.txt /
 COPY --from=build /wheels /wheels
