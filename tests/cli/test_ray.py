@@ -103,13 +103,13 @@ def test_every_method_has_the_same_bits(command: Command, tmp_path: Path):
         "for words in sys.stdin.read().splitlines():\n    main(words.split('|'))\n"
         "disconnect()\n"
     )
-    commands = []
-    for method in METHODS:
-        words = (*options(method, 2), "--sampler", "ray", "--output-folder", tmp_path / f"{method}-ray")
-        commands.append("|".join(map(str, words)))
+    commands = [
+        (*options(method, 2), "--sampler", "ray", "--output-folder", tmp_path / f"{method}-ray")
+        for method in METHODS
+    ]
     subprocess.run(
         [sys.executable, "-c", script],
-        input="\n".join(commands),
+        input="\n".join("|".join(map(str, words)) for words in commands),
         text=True,
         cwd=ROOT,
         check=True,
@@ -118,6 +118,17 @@ def test_every_method_has_the_same_bits(command: Command, tmp_path: Path):
     for method in METHODS:
         command.succeeds(*options(method, 0), "--output-folder", tmp_path / method)
         assert results(tmp_path / f"{method}-ray") == results(tmp_path / method)
+
+
+@pytest.mark.slow
+def test_a_test_has_the_same_results(tmp_path: Path, tabular_run: Path, command: Command, ray_folder: Path):
+    places = ("--config", tabular_run / "config.json", "--policy", tabular_run / "policy.th", "--seed", 3)
+    words = ("test", *places, "--num-batches", 1, "--meta-batch-size", 5, "--tasks-per-item", 2)
+    process = started(*words, *RAY, "--output", tmp_path / "ray.npz", lines=1)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (0, "")
+    command.succeeds(*words, "--num-workers", 0, "--output", tmp_path / "here.npz")
+    assert (tmp_path / "ray.npz").read_bytes() == (tmp_path / "here.npz").read_bytes()
 
 
 @pytest.mark.parametrize(

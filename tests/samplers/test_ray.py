@@ -49,6 +49,12 @@ def test_workers_beyond_the_cpus_wait_and_that_is_said(ray_here: None, caplog: p
         assert identical(samples, sample(sampler))
 
 
+def test_nothing_is_reported_to_those_who_make_ray(ray_here: None):
+    from ray._common.usage.usage_lib import usage_stats_enabled
+
+    assert not usage_stats_enabled()
+
+
 def test_other_versions_on_a_node_are_named():
     from maml_rl.samplers.backends.ray import _check_versions, _versions
 
