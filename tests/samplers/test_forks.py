@@ -12,7 +12,15 @@ from typing import Any
 import gymnasium as gym
 import pytest
 
-from tests.samplers.helpers import Samples, identical, make_sampler, pool_of, sample
+from tests.samplers.helpers import (
+    Samples,
+    assert_gone,
+    identical,
+    make_sampler,
+    pool_of,
+    sample,
+    workers_of,
+)
 
 PATIENCE = 60
 """Seconds to wait for what takes one or two on a quiet machine, and never comes if it hangs."""
@@ -153,8 +161,22 @@ def starts_process() -> Iterator[str]:
     del gym.registry["StartsProcess-v0"]
 
 
-def test_environments_may_start_processes(starts_process: str):
-    with make_sampler(1, starts_process) as sampler:
+def test_environments_may_start_processes(backend: str, starts_process: str):
+    with make_sampler(1, starts_process, backend=backend) as sampler:
         sampled = sample(sampler)
+        (worker,) = workers_of(sampler)
+        processes = [worker, *worker.children()]
+        assert len(processes) > 1
+    assert_gone(processes)
     with make_sampler(0, starts_process) as sampler:
         assert identical(sampled, sample(sampler))
+
+
+def test_what_environments_started_ends_with_their_worker(starts_process: str):
+    with make_sampler(1, starts_process) as sampler:
+        sample(sampler)
+        (worker,) = workers_of(sampler)
+        processes = [worker, *worker.children()]
+        assert len(processes) > 1
+        worker.kill()
+        assert_gone(processes)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import torch
 
 from maml_rl.errors import UsageError
-from tests.samplers.helpers import flat, identical, make_sampler, sample
+from tests.samplers.helpers import flat, identical, make_sampler, sample, workers_of
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -47,6 +48,16 @@ def test_workers_beyond_the_cpus_wait_and_that_is_said(ray_here: None, caplog: p
     assert "free CPUs, one for each worker: 2 of 6 workers wait" in caplog.text
     with make_sampler() as sampler:
         assert identical(samples, sample(sampler))
+
+
+def test_environments_can_end_by_signals_what_they_start(ray_here: None):
+    """The cluster's own processes hear none, and an actor would inherit that, and so would its children."""
+    with make_sampler(1, backend="ray") as sampler:
+        sample(sampler)
+        (worker,) = workers_of(sampler)
+        status = Path(f"/proc/{worker.pid}/status").read_text()
+    (blocked,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigBlk"))
+    assert not int(blocked, 16) & 1 << (signal.SIGTERM - 1)
 
 
 def test_nothing_is_reported_to_those_who_make_ray(ray_here: None):

@@ -31,7 +31,7 @@ from maml_rl.samplers.answers import (
     samples_of,
 )
 from maml_rl.samplers.backends.pool import PoolBackend
-from maml_rl.samplers.backends.ray_cluster import RayCluster
+from maml_rl.samplers.backends.ray_cluster import RayCluster, hear_signals
 from maml_rl.samplers.plan import Sample, WorkItem
 from maml_rl.samplers.worker import SamplerWorker
 from maml_rl.samplers.worker_process import FAREWELL
@@ -225,6 +225,7 @@ class Actor:
 
     def make(self, surroundings: Surroundings, payload: bytes) -> None:
         """Make the worker; what goes wrong is the answer to the first item."""
+        hear_signals()
         prepare_for_work()
         self._worker = made_worker(surroundings, payload)
 

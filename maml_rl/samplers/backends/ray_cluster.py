@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -127,9 +128,8 @@ class _Connection:
             self._thread.join()
 
     def _live(self, cluster: RayCluster, cpus: int) -> None:
-        if hasattr(signal, "pthread_sigmask"):
-            numbers = {getattr(signal, name) for name in ENDING}
-            signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_BLOCK, ending_signals())
         try:
             with cluster.connected(cpus):
                 self._up.set_result(None)
@@ -138,6 +138,17 @@ class _Connection:
             if self._up.done():
                 raise
             self._up.set_exception(error)
+
+
+def hear_signals() -> None:
+    """Undo in an actor what `_Connection` has blocked, so that environments can end what they start."""
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ending_signals())
+
+
+def ending_signals() -> set[signal.Signals]:
+    """Return the signals of `ENDING`."""
+    return {getattr(signal, name) for name in ENDING}
 
 
 def _install_handlers_again() -> None:
