@@ -1,14 +1,17 @@
 """``--sampler ray``: the same results, and the same promises, on a cluster that the command starts."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from maml_rl.config.methods import METHODS
@@ -70,6 +73,23 @@ def test_a_signal_to_all_processes_is_the_main_ones_alone(tmp_path: Path, ray_fo
     process.terminate()
     _, err = process.communicate(timeout=PATIENCE)
     assert is_one_quiet_line(err, signal.SIGTERM, tmp_path)
+
+
+@pytest.mark.slow
+def test_an_actor_that_is_killed_costs_one_line(tmp_path: Path, ray_folder: Path):
+    process = training(tmp_path, *RAY)
+    while len(actors := actors_of(process)) < 2:  # One of them may begin while the other is still coming.
+        assert process.poll() is None
+        time.sleep(0.05)
+    actors[0].kill()
+    assert process.stdout is not None
+    for _ in range(20):
+        assert process.stdout.readline()
+    process.terminate()
+    _, err = process.communicate(timeout=PATIENCE)
+    died, ended = err.splitlines()
+    assert re.fullmatch(r"sampler worker [01] died \(The actor is dead.*\); starting another", died)
+    assert is_one_quiet_line(ended + "\n", signal.SIGTERM, tmp_path)
 
 
 @pytest.mark.slow
@@ -172,6 +192,11 @@ def test_no_cluster_at_the_address(command: Command, tmp_path: Path, address: st
     said = command.fails(*words, *RAY, "--ray-address", address)
     assert f"cannot connect to the Ray cluster at '{address}'" in said
     assert not (tmp_path / "run").exists()
+
+
+def actors_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in children if child.name().startswith("ray::Actor")]
 
 
 def beginning(name: str, tmp_path: Path, tabular_run: Path) -> tuple[object, ...]:

@@ -50,6 +50,17 @@ def test_workers_beyond_the_cpus_wait_and_that_is_said(ray_here: None, caplog: p
         assert identical(samples, sample(sampler))
 
 
+def test_a_cluster_without_a_free_cpu_is_one_line(ray_here: None):
+    with make_sampler(4, backend="ray") as first:
+        sample(first)
+        workers_of(first)  # All of them have their CPUs.
+        with (
+            make_sampler(1, backend="ray", worker_timeout=3.0) as second,
+            pytest.raises(UsageError, match="no worker could start on the Ray cluster in 3 s: see the free"),
+        ):
+            sample(second)
+
+
 def test_environments_can_end_by_signals_what_they_start(ray_here: None):
     """The cluster's own processes hear none, and an actor would inherit that, and so would its children."""
     with make_sampler(1, backend="ray") as sampler:

@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -19,7 +19,6 @@ from maml_rl.errors import UsageError, shown
 
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM")
 """Signals that are for the process itself to hear, and not for a cluster that it started."""
-
 LONGEST_KNOCK = 10.0
 """Seconds for a cluster to take a connection."""
 
@@ -71,8 +70,9 @@ class RayCluster:
         level = logging.INFO if self.verbose else logging.CRITICAL
         logging.getLogger("ray").setLevel(level)
         options: dict[str, Any] = {"log_to_driver": self.verbose, "logging_level": level}
-        with tempfile.TemporaryDirectory("", "ray-", _short_folder(), ignore_cleanup_errors=True) as folder:
+        with ExitStack() as stack:
             if self.address is None:
+                folder = stack.enter_context(_folder_for_ray())
                 options |= {"num_cpus": cpus, "include_dashboard": False, "_temp_dir": folder}
             else:
                 self._check_reachable()
@@ -159,6 +159,8 @@ def _install_handlers_again() -> None:
             signal.signal(signal.SIGTERM, handler)
 
 
-def _short_folder() -> str | None:
-    """Return where Ray's files go: the path of a socket among them may have 107 letters."""
-    return os.environ.get("RAY_TMPDIR", "/tmp")
+def _folder_for_ray() -> tempfile.TemporaryDirectory[str]:
+    """Make a folder for Ray's files. The path of a socket among them may have 107 letters."""
+    short = None if sys.platform == "win32" else "/tmp"
+    place = os.environ.get("RAY_TMPDIR", short)
+    return tempfile.TemporaryDirectory(prefix="ray-", dir=place, ignore_cleanup_errors=True)
