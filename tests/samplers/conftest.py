@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def ray_here() -> Iterator[None]:
-    """A Ray cluster that the backends of this process use, as they do with any that it is connected to."""
+    """A Ray cluster that the backends of this process use while a module of tests runs."""
     pytest.importorskip("ray")
     from maml_rl.samplers.backends.ray_cluster import RayCluster
 
