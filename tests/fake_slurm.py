@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 COMMANDS = ("sbatch", "srun", "scontrol", "scancel", "sacct")
@@ -57,12 +57,14 @@ def sbatch(arguments: list[str]) -> None:
     number = 100 + len(list(state().iterdir()))
     for task in _array(options.get("array")):
         name = f"{number}" if task is None else f"{number}_{task}"
-        (state() / name).write_text("PENDING")
+        _set_state(name, "PENDING")
         if os.fork() == 0:
             os.setsid()
             with Path(os.devnull).open("r+b") as nowhere:
                 for descriptor in (0, 1, 2):
                     os.dup2(nowhere.fileno(), descriptor)
+            while _queue().exists():
+                time.sleep(POLL)
             _control(name, options, arguments[script:])
             os._exit(0)
     print(f"Submitted batch job {number}")
@@ -83,7 +85,7 @@ def srun(arguments: list[str]) -> None:
 def scontrol(arguments: list[str]) -> None:
     """Do what ``requeue JOB`` and ``show hostnames NODES`` do."""
     if arguments[0] == "requeue":
-        (state() / _name(arguments[1])).write_text("REQUEUED")
+        _set_state(_name(arguments[1]), "REQUEUED")
     elif arguments[:2] == ["show", "hostnames"]:
         print("\n".join(arguments[2].split(",")))
     else:
@@ -98,7 +100,7 @@ def scancel(arguments: list[str]) -> None:
         number = getattr(signal, f"SIG{named[0].partition('=')[2].removeprefix('SIG')}")
         _send(name, number, "batch" if "--batch" in arguments else "steps")
     else:
-        (state() / name).write_text("CANCELLED")
+        _set_state(name, "CANCELLED")
 
 
 def sacct(_: list[str]) -> None:
@@ -118,6 +120,16 @@ def end(job: str) -> None:
     (state().parent / "asked" / f"{job}.end").touch()
 
 
+@contextmanager
+def full_queue() -> Iterator[None]:
+    """Have jobs that are submitted meanwhile wait, as where others come first."""
+    _queue().touch()
+    try:
+        yield
+    finally:
+        _queue().unlink()
+
+
 def state() -> Path:
     """Return the folder with one file per job, which holds its state."""
     return Path(os.environ[STATE])
@@ -130,6 +142,17 @@ def _array(text: str | None) -> Iterator[int | None]:
     for part in text.partition("%")[0].split(","):
         first, _, last = part.partition("-")
         yield from range(int(first), int(last or first) + 1)
+
+
+def _set_state(name: str, text: str) -> None:
+    """Write a job's state at once: no reader finds half of it."""
+    new = state().parent / f"{name}.{os.getpid()}"
+    new.write_text(text)
+    new.replace(state() / name)
+
+
+def _queue() -> Path:
+    return state().parent / "full"
 
 
 def _name(job: str) -> str:
@@ -167,7 +190,7 @@ def _control(name: str, options: Mapping[str, str], command: list[str]) -> None:
     """Run a job to its end, and again if it is requeued."""
     restarts = 0
     while True:
-        (state() / name).write_text("RUNNING")
+        _set_state(name, "RUNNING")
         environment = _environment(name, restarts)
         number, _, task = name.partition("_")
         output = options.get("output", "slurm-%j.out").replace("%A", number).replace("%a", task)
@@ -183,7 +206,7 @@ def _control(name: str, options: Mapping[str, str], command: list[str]) -> None:
             break
         restarts += 1
     if (state() / name).read_text() == "RUNNING":
-        (state() / name).write_text("FAILED" if process.returncode else "COMPLETED")
+        _set_state(name, "FAILED" if process.returncode else "COMPLETED")
 
 
 def _watch(name: str, process: "subprocess.Popen[bytes]", warning: str) -> None:
@@ -195,7 +218,7 @@ def _watch(name: str, process: "subprocess.Popen[bytes]", warning: str) -> None:
             number = getattr(signal, f"SIG{rest.partition('@')[0].removeprefix('SIG')}")
             _send(name, number, "batch" if batch == "B" else "steps")
         if _was_asked(name, "end"):
-            (state() / name).write_text("TIMEOUT")
+            _set_state(name, "TIMEOUT")
         asked = (state() / name).read_text()
         if ended is None and asked != "RUNNING":
             ended = time.monotonic()
@@ -223,10 +246,12 @@ def _send(name: str, number: signal.Signals, part: str = "all") -> None:
 def processes(job: str, part: str = "all") -> list[int]:
     """Return the processes of a job: all, those of its steps, or its batch shell."""
     found = []
+    # Another test's Slurm, at the same time, has jobs of the same number.
+    own = {f"SLURM_JOB_ID={job}".encode(), f"{STATE}={state()}".encode()}
     for folder in Path("/proc").iterdir():
         try:
             entries = (folder / "environ").read_bytes().split(b"\0") if folder.name.isdecimal() else []
-            if f"SLURM_JOB_ID={job}".encode() not in entries:
+            if not own <= set(entries):
                 continue
             pid = int(folder.name)
             parts = {"all", "batch" if os.getsid(pid) == pid else ""}

@@ -16,6 +16,7 @@ from maml_rl.policies.categorical_mlp import CategoricalMLPPolicy
 from maml_rl.policies.normal_mlp import NormalMLPPolicy
 from maml_rl.policies.normalized import no_statistics
 from maml_rl.policies.recurrent import Architecture, RecurrentPolicy
+from maml_rl.stacked import StackedEpisodes
 
 CELLS = ["gru", "lstm"]
 SEEN, H = 3, 5
@@ -117,8 +118,10 @@ def test_the_memory_goes_on_within_a_trial_and_begins_anew_with_the_next():
     first = adaptation.actor(params, 2)
     assert adaptation.actor(params, 2, first) is first
     assert adaptation.actor(params, 2) is not first
+    batch = StackedEpisodes(torch.zeros(3, 1, SEEN), *torch.zeros(3, 3, 1))
+    assert adaptation.step(params, batch) is params
     with pytest.raises(UsageError, match="no gradient steps"):
-        adaptation.step(params, None, 0.5)  # type: ignore[arg-type]
+        adaptation.step(params, batch, 0.5)
 
 
 @pytest.mark.parametrize("cell", CELLS)
