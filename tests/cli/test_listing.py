@@ -12,6 +12,7 @@ from maml_rl.config.methods import METHODS
 from maml_rl.policies.registry import MODULES
 from maml_rl.zoo import shipped_configs, shipped_policies
 from tests.cli.helpers import ROOT, Command
+from tests.config.test_methods import OTHER_DEFAULTS
 from tests.envs.ids import ALL_IDS
 
 
@@ -56,6 +57,7 @@ def test_every_method_is_listed_with_the_keys_that_are_its_own(command: Command)
     for name, sentence, *keys in paragraphs:
         assert sentence.strip().endswith(".")
         own = set(Config(env_name="a", metalearner=name).to_dict()) - {*map(kebab, Config.model_fields)}
+        own |= {*map(kebab, OTHER_DEFAULTS.get(name, ()))}
         assert {line.split()[0] for line in keys} == own
         for line in keys:
             key, default, text = line.split(maxsplit=2)
