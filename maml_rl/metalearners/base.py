@@ -106,6 +106,21 @@ class MetaLearner(ABC):
         """The parts of theta."""
         return self.adaptation.layout
 
+    def theta_of(self, state: MetaState) -> Float[Tensor, "P"]:
+        """Return a state's theta where updates are computed.
+
+        Raises:
+            FloatingPointError: it is NaN or infinite.
+        """
+        theta = state.theta.to(self.device)
+        if not bool(theta.isfinite().all()):
+            raise FloatingPointError("the policy's parameters are NaN or infinite: start from others")
+        return theta
+
+    def memory_of(self, state: MetaState) -> Mapping[str, Tensor]:
+        """Return what a state's optimiser remembers, where updates are computed."""
+        return {name: tensor.to(self.device) for name, tensor in state.memory.items()}
+
     @abstractmethod
     def init(self) -> MetaState:
         """Return the state before the first update."""
@@ -152,9 +167,7 @@ class GradientMetaLearner(MetaLearner):
         Raises:
             FloatingPointError: parameters, losses, gradients or products are NaN or infinite.
         """
-        theta = state.theta.to(self.device)
-        if not bool(theta.isfinite().all()):
-            raise FloatingPointError("the policy's parameters are NaN or infinite: start from others")
+        theta = self.theta_of(state)
         asked = time.perf_counter()
         objective = self.objective(state, rounds)
         seconds_waiting = time.perf_counter() - asked
@@ -166,8 +179,7 @@ class GradientMetaLearner(MetaLearner):
         chunks = Chunks(rounds, self.device)
         with chunk_threads() as parallel_map:
             problem = MetaProblem(map(chunk, chunks), parallel_map)
-            memory = {name: tensor.to(self.device) for name, tensor in state.memory.items()}
-            step = self.optimizer.step(problem, theta, memory)
+            step = self.optimizer.step(problem, theta, self.memory_of(state))
         known = {**numbers_of(step), **step.details, **self.report(state, step)}
         known["inner_grad_norm"] = problem.inner_grad_norms.mean().item()
         known["entropy"] = problem.entropies.mean().item()

@@ -46,7 +46,7 @@ class Reptile(MetaLearner):
         Raises:
             FloatingPointError: the adapted parameters, or what they do, are NaN or infinite.
         """
-        theta = state.theta.to(self.device)
+        theta = self.theta_of(state)
         chunks = Chunks(rounds, self.device)
         with chunk_threads() as parallel_map:
             adapted = parallel_map(lambda batches: (batches, self.adapted(theta, batches)), chunks)

@@ -13,7 +13,7 @@ from maml_rl.errors import UsageError
 from maml_rl.losses import clipped_surrogate, likelihood_ratio
 from maml_rl.metalearners.base import MetaLearner, MetaState, MetaUpdate, numbers_of, per_task_of
 from maml_rl.metalearners.chunks import Rounds, chunk_threads, wait_for
-from maml_rl.metalearners.columns import ACCEPTED, OBJECTIVE, STATISTICS, Column
+from maml_rl.metalearners.columns import ACCEPTED, OBJECTIVE, Column
 from maml_rl.metalearners.parts import trust_region
 from maml_rl.metalearners.trial_credit import TrialCredit
 from maml_rl.metalearners.trial_problem import SequenceLoss, TrialProblem
@@ -36,7 +36,7 @@ class RL2(MetaLearner):
         **OBJECTIVE,
         ACCEPTED: Column("0 or 1", "whether the trust region found a step; 1 with Adam"),
         "adam_steps": Column("", "steps that Adam took; 0 with the trust region"),
-        "grad_norm": STATISTICS["grad_norm"],
+        "grad_norm": Column("", "norm of the gradient at θ; of Adam's, that of the first minibatch"),
         "explained_variance": Column("", "part of the targets' variance that the values explain"),
         "entropy": Column("nats", "entropy of the actions, mean over steps and tasks"),
     }
@@ -109,9 +109,7 @@ class RL2(MetaLearner):
         Raises:
             FloatingPointError: parameters, losses, gradients or products are NaN or infinite.
         """
-        theta = state.theta.to(self.device)
-        if not bool(theta.isfinite().all()):
-            raise FloatingPointError("the policy's parameters are NaN or infinite: start from others")
+        theta = self.theta_of(state)
         episodes, seconds_waiting = wait_for(rounds)
         trials = Trials(episodes)
         policy = self.adaptation.policy
@@ -120,8 +118,7 @@ class RL2(MetaLearner):
         with chunk_threads() as parallel_map:
             sequences, explained = credit.sequences(theta, trials, parallel_map)
             problem = TrialProblem(policy, theta, sequences, self.loss, parallel_map, not self.rebuild)
-            memory = {name: tensor.to(self.device) for name, tensor in state.memory.items()}
-            step = self.optimizer.step(problem, theta, memory)
+            step = self.optimizer.step(problem, theta, self.memory_of(state))
         known = {"adam_steps": 0, **numbers_of(step), **step.details, "explained_variance": explained}
         known["trial_return"] = trials.rewards.sum(1).mean().item()
         known["entropy"] = problem.entropies.mean().item()

@@ -148,7 +148,7 @@ class Sequences(NamedTuple):
     tasks: Int[Tensor, "B"]
     """Number of the task."""
 
-    def take(self, rows: Tensor | slice) -> "Sequences":
+    def take(self, rows: Tensor) -> "Sequences":
         """Return some of the sequences."""
         return Sequences(*(x[rows] for x in self))
 

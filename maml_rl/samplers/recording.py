@@ -34,16 +34,18 @@ class Recording:
 
     def observe(self, observation: Array) -> Array:
         """Keep what comes before the next action; return that of all episodes, ``[N, K, ...]``."""
-        # Copies, of actions too: what an environment is given or returns it may write to later.
+        # Copies here, and for the environment of actions: what it is given or returns it may write to later.
         everywhere = observation.reshape(*self.shape, *observation.shape[1:])
         seen = np.array(everywhere[self.turn], np.float32)
         self._observations.append(seen)
         return seen if seen.size == everywhere.size else np.asarray(everywhere, np.float32)
 
     def act(self, action: Array) -> Array:
-        """Keep the actions, of ``[N, K, ...]``, and return them as the environment takes them."""
-        self._actions.append(action[self.turn].copy())
-        return action.reshape(-1, *action.shape[2:])
+        """Keep the actions, of ``[N, K, ...]``, and return a copy as the environment takes them."""
+        kept = action[self.turn]
+        # A part would keep the whole alive.
+        self._actions.append(kept if kept.size == action.size else kept.copy())
+        return action.reshape(-1, *action.shape[2:]).copy()
 
     def receive(self, reward: Array, truncated: Array, info: Mapping[str, Any]) -> None:
         """Keep what follows the actions."""

@@ -106,9 +106,8 @@ def _run(
         if not np.isfinite(action[recording.turn]).all():
             broken = ("actions", action) if np.isfinite(seen).all() else ("observations", seen)
             raise NotFiniteError(broken[0], recording.only(broken[1]))
-        taken = action.copy()  # The environment may write to what it is given.
         observation, reward, _, truncated, info = env.step(recording.act(action))
         recording.receive(reward, truncated, info)
         ended = ran & ~env.running.reshape(recording.shape)
-        actor.receive(taken, np.reshape(reward, recording.shape), ran, ended)
+        actor.receive(action, np.reshape(reward, recording.shape), ran, ended)
     recording.observe(observation)
