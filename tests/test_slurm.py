@@ -120,7 +120,7 @@ def test_slurms_warning_saves_a_checkpoint_and_its_last_word_another(
     assert (slurm / f"{job}_7").read_text() == ("TIMEOUT" if limit else "CANCELLED")
 
 
-@pytest.mark.slow  # One time in three it hangs: the stand-in for Slurm begins the job again and again.
+@pytest.mark.slow  # It hangs half the time, for a reason not found yet.
 def test_a_ray_cluster_inside_a_job(slurm: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """With commands in place of Ray and of the run that tell what they were called with."""
     monkeypatch.setenv(fake_slurm.NODES, "localhost,n2,n3")
@@ -163,7 +163,7 @@ def test_a_ray_cluster_inside_a_job(slurm: Path, tmp_path: Path, monkeypatch: py
     fake_slurm.warn(job)
     wait_for(lambda: told.read_text().count("saved") == 2)
     fake_slurm.scancel(["--batch", "--signal=TERM", job])
-    wait_for(lambda: told.read_text().count("ready") >= 2)  # Exit code 75: it is begun again.
+    wait_for(lambda: told.read_text().count("ready") == 2)  # Exit code 75: it is begun again.
     fake_slurm.scancel([job])
     wait_for(lambda: not fake_slurm.processes(job))
     server.close()
