@@ -158,7 +158,7 @@ def make_chunk(family: str, loss: Loss, repeats: int, keep: bool = True) -> tupl
     rounds = [[random_episodes(policy, (4, 2), rng) * repeats for _ in range(2)] for _ in range(3)]
     theta = policy.get_vector().double()
     adaptation = GradientStep(policy, loss, 0.3)
-    chunk = TaskChunk(adaptation, surrogate, theta, [with_order(tasks) for tasks in rounds], keep)
+    chunk = TaskChunk(adaptation, theta, [with_order(tasks) for tasks in rounds], surrogate, keep)
     return chunk, torch.from_numpy(rng.standard_normal(theta.shape))
 
 

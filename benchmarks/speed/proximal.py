@@ -32,7 +32,7 @@ def against_double_backward(number: str, bar: float) -> Row:
     state = learner.init()
     rounds = [[_episodes(policy) for _ in range(2)] for _ in range(TASKS // CHUNK)]
     objective = learner.objective(state, [])
-    chunks = [TaskChunk(learner.adaptation, objective, state.theta, batches, False) for batches in rounds]
+    chunks = [TaskChunk(learner.adaptation, state.theta, batches, objective, False) for batches in rounds]
     for chunk in chunks:
         chunk.at_old()
     moved = state.theta + 0.01 * torch.randn_like(state.theta)

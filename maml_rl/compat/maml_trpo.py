@@ -100,6 +100,7 @@ class MAMLTRPO:
             ls_max_steps=ls_max_steps,
             ls_backtrack_ratio=ls_backtrack_ratio,
             fisher_fraction=1.0,
+            tasks_per_item=10,
         )
         learner = TrustRegionMAML(self.policy, settings, self.device, rebuild=self.rebuild)
         state = MetaState(self.policy.get_vector(), {})

@@ -4,6 +4,8 @@ import copy
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
@@ -16,15 +18,15 @@ from torch import Tensor
 from maml_rl.adaptation import Adaptation, DifferentiableAdaptation
 from maml_rl.lazy import lazy_names
 from maml_rl.losses import Objective
-from maml_rl.metalearners.chunks import Chunks, Rounds, chunk_threads
+from maml_rl.metalearners.chunks import Rounds
 from maml_rl.metalearners.columns import ACCEPTED, Column
 from maml_rl.metalearners.parts import gradient_steps
 from maml_rl.metalearners.problem import MetaProblem, TaskChunk
+from maml_rl.metalearners.tasks import MakeChunk, Place, Tasks, Work, here
 from maml_rl.optim.base import OuterOptimizer, Step
 from maml_rl.parameters import Layout
 from maml_rl.policies.base import Policy
 from maml_rl.policies.registry import policy_for
-from maml_rl.stacked import StackedEpisodes
 
 Metrics = Mapping[str, float | int | bool]
 
@@ -61,6 +63,7 @@ class MetaLearner(ABC):
         rebuild: linearise a chunk of tasks anew for each question put to it, and forget it after the answer.
             Memory then holds as many chunks as there are threads, whatever the number of tasks; an update
             takes longer and gives the same bits.
+        place: where the tasks of an update are.
     """
 
     columns: ClassVar[Mapping[str, Column]]
@@ -69,11 +72,19 @@ class MetaLearner(ABC):
     """The columns that the line of progress shows."""
     rejection_hint: ClassVar[str] = ""
     """Advice for when update after update is not accepted."""
+    asks_tasks: ClassVar[bool] = False
+    """Whether `update` looks at episodes through `tasks` alone, so that these can be elsewhere."""
 
     def __init__(
-        self, policy: Policy, settings: Any, device: torch.device | str = "cpu", *, rebuild: bool = False
+        self,
+        policy: Policy,
+        settings: Any,
+        device: torch.device | str = "cpu",
+        *,
+        rebuild: bool = False,
+        place: Place = here,
     ):
-        self.settings, self.device, self.rebuild = settings, torch.device(device), rebuild
+        self.settings, self.device, self.rebuild, self._place = settings, torch.device(device), rebuild, place
         self.adaptation = self.adapts(copy.deepcopy(policy).to(self.device), settings)
 
     @classmethod
@@ -121,6 +132,16 @@ class MetaLearner(ABC):
         """Return what a state's optimiser remembers, where updates are computed."""
         return {name: tensor.to(self.device) for name, tensor in state.memory.items()}
 
+    def tasks(
+        self, make_chunk: MakeChunk, theta: Float[Tensor, "P"], rounds: Rounds
+    ) -> AbstractContextManager[Tasks]:
+        """Return the tasks of an update, for questions to them.
+
+        Args:
+            make_chunk: travels to where they are.
+        """
+        return self._place(Work(make_chunk, self.adaptation, theta, rounds, self.settings.tasks_per_item))
+
     @abstractmethod
     def init(self) -> MetaState:
         """Return the state before the first update."""
@@ -141,6 +162,7 @@ class GradientMetaLearner(MetaLearner):
     """A method whose objective is differentiated through adaptation."""
 
     adaptation: DifferentiableAdaptation
+    asks_tasks = True
 
     @staticmethod
     def adapts(policy: Policy, settings: Any) -> DifferentiableAdaptation:
@@ -154,7 +176,10 @@ class GradientMetaLearner(MetaLearner):
 
     @abstractmethod
     def objective(self, state: MetaState, rounds: Rounds) -> Objective:
-        """Return what this update minimises. Looking into ``rounds`` waits for their episodes."""
+        """Return what this update minimises. Looking into ``rounds`` waits for their episodes.
+
+        It travels to where the tasks are, and so should not hold the method itself.
+        """
 
     def init(self) -> MetaState:
         """Return the template's parameters as theta, and a fresh memory."""
@@ -172,13 +197,9 @@ class GradientMetaLearner(MetaLearner):
         objective = self.objective(state, rounds)
         seconds_waiting = time.perf_counter() - asked
         keep = self.optimizer.repeats_products and not self.rebuild
-
-        def chunk(batches: list[StackedEpisodes]) -> TaskChunk:
-            return TaskChunk(self.adaptation, objective, theta, batches, keep)
-
-        chunks = Chunks(rounds, self.device)
-        with chunk_threads() as parallel_map:
-            problem = MetaProblem(map(chunk, chunks), parallel_map)
+        make_chunk = partial(TaskChunk, objective=objective, keep=keep)
+        with self.tasks(make_chunk, theta, rounds) as tasks:
+            problem = MetaProblem(tasks)
             step = self.optimizer.step(problem, theta, self.memory_of(state))
         known = {**numbers_of(step), **step.details, **self.report(state, step)}
         known["inner_grad_norm"] = problem.inner_grad_norms.mean().item()
@@ -187,7 +208,7 @@ class GradientMetaLearner(MetaLearner):
             MetaState(step.theta, self.remember(state, step)),
             {name: known[name] for name in self.columns},
             per_task_of(step),
-            seconds_waiting + chunks.seconds_waiting,
+            seconds_waiting + tasks.seconds_waiting,
         )
 
     def remember(self, state: MetaState, step: Step) -> Mapping[str, Tensor]:

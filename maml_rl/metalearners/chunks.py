@@ -1,10 +1,11 @@
 """Episodes as they come, cut into chunks of tasks, and the threads that compute with them."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import torch
 
@@ -29,21 +30,32 @@ class EpisodesFuture(Protocol):
 Episodes = EpisodesFuture | BatchEpisodes
 Rounds = Sequence[Sequence[Episodes]]
 """``[round][task]``: a round before each inner step, and the valid one."""
+ParallelMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
+
+
+class Chunk(NamedTuple):
+    """The episodes of a few tasks."""
+
+    item: int
+    """The number of the work item whose tasks they are."""
+    rounds: list[StackedEpisodes]
 
 
 class Chunks:
     """The tasks of a meta-batch in order, a chunk as soon as its episodes are there.
 
-    On a CPU a chunk has at most `CPU_CHUNK_STEPS` steps (or one task); elsewhere it is the whole meta-batch.
+    On a CPU a chunk is of one work item, and has at most `CPU_CHUNK_STEPS` steps (or one task); elsewhere it
+    is the whole meta-batch.
 
     Args:
         device: where the chunks go.
+        tasks_per_item: tasks of a work item.
 
     Raises:
         ValueError: there are no tasks, or a round has episodes of another number of them than the last one.
     """
 
-    def __init__(self, rounds: Rounds, device: torch.device):
+    def __init__(self, rounds: Rounds, device: torch.device, tasks_per_item: int):
         *train, valid = rounds
         if not valid:
             raise ValueError("no tasks: an update needs episodes of at least one")
@@ -53,24 +65,29 @@ class Chunks:
                     f"train episodes of step {step} are of {len(episodes)} tasks, valid ones of {len(valid)}"
                 )
         self._rounds, self._device = rounds, device
+        on_cpu = device.type == "cpu"
+        self._most_tasks = tasks_per_item if on_cpu else len(valid)
+        self._most_steps = CPU_CHUNK_STEPS if on_cpu else math.inf
         self.seconds_waiting = 0.0
         """Seconds that episodes were waited for."""
 
-    def __iter__(self) -> Iterator[list[StackedEpisodes]]:
-        limit = CPU_CHUNK_STEPS if self._device.type == "cpu" else None
+    def __iter__(self) -> Iterator[Chunk]:
         pending: list[list[BatchEpisodes]] = []
         steps = 0
-        for of_task in zip(*self._rounds, strict=True):
+        for number, of_task in enumerate(zip(*self._rounds, strict=True)):
             asked = time.perf_counter()
             episodes = [resolved(future) for future in of_task]
             self.seconds_waiting += time.perf_counter() - asked
+            item = number // self._most_tasks
             size = max(batch.num_steps for batch in episodes)
-            if pending and limit is not None and steps + size > limit:
-                yield self._stack(pending)
+            if pending and steps + size > self._most_steps:
+                yield Chunk(item, self._stack(pending))
                 pending, steps = [], 0
             pending.append(episodes)
             steps += size
-        yield self._stack(pending)
+            if number + 1 in (len(self._rounds[-1]), (item + 1) * self._most_tasks):
+                yield Chunk(item, self._stack(pending))
+                pending, steps = [], 0
 
     def _stack(self, tasks: list[list[BatchEpisodes]]) -> list[StackedEpisodes]:
         return [stack_episodes(batches, self._device) for batches in zip(*tasks, strict=True)]

@@ -41,11 +41,11 @@ class EMAML(GradientMetaLearner):
         average, deviation = returns.mean().item(), returns.std(unbiased=False).item()
         differ = deviation > ROUNDING * returns.abs().max().item()
         scale = self.settings.sampling_coefficient / deviation if differ else 0.0
+        clip = self.settings.clip if self.settings.outer == "adam" else None
 
         def value(of_tasks: Sequence[Round]) -> Float[Tensor, "N"]:
             *train, valid = of_tasks
-            clips = self.settings.outer == "adam"
-            loss = clipped_surrogate(*valid, self.settings.clip) if clips else likelihood_ratio(*valid)
+            loss = likelihood_ratio(*valid) if clip is None else clipped_surrogate(*valid, clip)
             return loss + sampling_term(train, scale * (mean_return(valid) - average))
 
         return Objective(value)

@@ -27,8 +27,9 @@ class ClippedMAML(GradientMetaLearner):
 
     def objective(self, state: MetaState, rounds: Rounds) -> Objective:
         """Return the clipped surrogate of the valid round."""
+        clip = self.settings.clip
 
         def value(of_tasks: Sequence[Round]) -> Float[Tensor, "N"]:
-            return clipped_surrogate(*of_tasks[-1], self.settings.clip)
+            return clipped_surrogate(*of_tasks[-1], clip)
 
         return Objective(value, of_valid_alone=True)

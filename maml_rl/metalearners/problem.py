@@ -1,7 +1,6 @@
 """The outer problem of one update: the objective after adaptation, as a function of theta."""
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -10,10 +9,10 @@ from torch import Tensor
 from maml_rl.adaptation import DifferentiableAdaptation, Unrolled
 from maml_rl.errors import check_finite
 from maml_rl.losses import Objective, Round, mean_entropy, mean_kl
+from maml_rl.metalearners.tasks import Answer, Tasks
 from maml_rl.optim.base import Comparison, Evaluation
 from maml_rl.stacked import StackedEpisodes
 
-ParallelMap = Callable[[Callable[[Any], Any], Iterable[Any]], list[Any]]
 HINT = ": look for non-finite rewards or observations, or lower fast-lr"
 
 
@@ -30,9 +29,9 @@ class TaskChunk:
     def __init__(
         self,
         adaptation: DifferentiableAdaptation,
-        objective: Objective,
         theta: Float[Tensor, "P"],
         batches: Sequence[StackedEpisodes],
+        objective: Objective,
         keep: bool,
     ):
         self._adaptation, self._objective = adaptation, objective
@@ -131,21 +130,17 @@ class TaskChunk:
 
 
 class MetaProblem:
-    """`maml_rl.optim.base.Problem` of a meta-batch: chunks of tasks, a thread for each.
-
-    Everything is gathered in task order, and means over tasks are float64.
+    """`maml_rl.optim.base.Problem` of a meta-batch.
 
     Args:
-        chunks: come as their episodes do.
-        parallel_map: see `chunk_threads`.
+        tasks: answer as a `TaskChunk` does.
     """
 
-    def __init__(self, chunks: Iterable[TaskChunk], parallel_map: ParallelMap):
-        self._map = parallel_map
-        prepared = parallel_map(lambda chunk: (chunk, chunk.at_old()), chunks)
-        self._chunks = [chunk for chunk, _ in prepared]
-        losses, gradients, self.entropies, self.inner_grad_norms = _gather([first for _, first in prepared])
-        self._at_old = _checked(losses, gradients)
+    def __init__(self, tasks: Tasks):
+        self._tasks = tasks
+        answer = tasks.ask("at_old")
+        losses, self.entropies, self.inner_grad_norms = answer.numbers
+        self._at_old = _evaluation(losses, answer)
 
     def at_old(self) -> Evaluation:
         """Return losses and gradient at the old theta.
@@ -157,26 +152,19 @@ class MetaProblem:
 
     def fisher_product(self, vector: Float[Tensor, "P"], fraction: float = 1.0) -> Float[Tensor, "P"]:
         """Return the Hessian of the valid round's mean KL(old || new) at the old theta, times ``vector``."""
-        products = torch.cat(self._map(lambda chunk: chunk.fisher_product(vector, fraction), self._chunks))
-        check_finite("Fisher-vector products", products, hint=HINT)
-        return products.double().mean(0)
+        return self._tasks.ask("fisher_product", vector, fraction).mean("Fisher-vector products", HINT)
 
     def at(self, theta: Float[Tensor, "P"]) -> Evaluation:
         """Return losses and gradient at another theta."""
-        losses, gradients = _gather(self._map(lambda chunk: chunk.at(theta), self._chunks))
-        return _checked(losses, gradients)
+        answer = self._tasks.ask("at", theta)
+        return _evaluation(answer.numbers[0], answer)
 
     def evaluate(self, theta: Float[Tensor, "P"]) -> Comparison:
         """Return each task's losses and KLs at another theta."""
-        losses, *inner, kls = _gather(self._map(lambda chunk: chunk.evaluate(theta), self._chunks))
+        losses, *inner, kls = self._tasks.ask("evaluate", theta).numbers
         return Comparison(losses, kls, tuple(inner))
 
 
-def _checked(losses: Float[Tensor, "N"], gradients: Float[Tensor, "N P"]) -> Evaluation:
+def _evaluation(losses: Float[Tensor, "N"], answer: Answer) -> Evaluation:
     check_finite("surrogate losses", losses, hint=HINT)
-    check_finite("meta-gradients", gradients, hint=HINT)
-    return Evaluation(losses, gradients.double().mean(0))
-
-
-def _gather(answers: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-    return tuple(torch.cat(parts) for parts in zip(*answers, strict=True))
+    return Evaluation(losses, answer.mean("meta-gradients", HINT))

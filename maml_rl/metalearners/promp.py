@@ -39,11 +39,11 @@ class ProMP(ClippedMAML):
 
     def objective(self, state: MetaState, rounds: Rounds) -> Objective:
         """Return the clipped surrogate of the valid round plus the penalties."""
-        coefficients = state.memory[COEFFICIENTS].tolist()
+        clip, coefficients = self.settings.clip, state.memory[COEFFICIENTS].tolist()
 
         def value(of_tasks: Sequence[Round]) -> Float[Tensor, "N"]:
             *train, valid = of_tasks
-            loss = clipped_surrogate(*valid, self.settings.clip)
+            loss = clipped_surrogate(*valid, clip)
             for coefficient, each in zip(coefficients, train, strict=True):
                 loss = loss + coefficient / len(train) * mean_kl(*each)
             return loss

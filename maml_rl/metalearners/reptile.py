@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -11,7 +10,7 @@ from maml_rl.adaptation import Adaptation, GradientStep
 from maml_rl.errors import check_finite
 from maml_rl.losses import Round, mean_entropy, mean_kl
 from maml_rl.metalearners.base import MetaLearner, MetaState, MetaUpdate
-from maml_rl.metalearners.chunks import Chunks, Rounds, chunk_threads
+from maml_rl.metalearners.chunks import Rounds
 from maml_rl.metalearners.columns import OBJECTIVE, STATISTICS, Column
 from maml_rl.metalearners.parts import loss_of
 from maml_rl.policies.base import Policy
@@ -30,6 +29,7 @@ class Reptile(MetaLearner):
         "entropy": STATISTICS["entropy"],
     }
     headline = ("kl", "distance")
+    asks_tasks = True
 
     @staticmethod
     def adapts(policy: Policy, settings: Any) -> Adaptation:
@@ -47,39 +47,51 @@ class Reptile(MetaLearner):
             FloatingPointError: the adapted parameters, or what they do, are NaN or infinite.
         """
         theta = self.theta_of(state)
-        chunks = Chunks(rounds, self.device)
-        with chunk_threads() as parallel_map:
-            adapted = parallel_map(lambda batches: (batches, self.adapted(theta, batches)), chunks)
-            moves = torch.cat([phi - theta for _, phi in adapted])
-            check_finite("adapted parameters", moves, hint=": lower fast-lr")
-            step = self.settings.meta_step_size * moves.double().mean(0)
+        with self.tasks(AdaptedChunk, theta, rounds) as tasks:
+            moved = tasks.ask("moves")
+            step = self.settings.meta_step_size * moved.mean("adapted parameters", ": lower fast-lr")
             new = (theta.double() + step).to(theta.dtype)
-            told = parallel_map(lambda both: self.change(new, *both), adapted)
-        kls, entropies = (torch.cat(parts) for parts in zip(*told, strict=True))
+            kls, entropies = tasks.ask("change", new).numbers
         check_finite("KLs", kls, hint=": lower meta-step-size")
-        distances = moves.norm(dim=-1)
+        (distances,) = moved.numbers
         metrics = {
             "kl": kls.mean().item(),
             "distance": distances.mean().item(),
             "entropy": entropies.mean().item(),
         }
         per_task = {"kl_after": kls.cpu().numpy(), "distance": distances.cpu().numpy()}
-        return MetaUpdate(MetaState(new, {}), metrics, per_task, chunks.seconds_waiting)
+        return MetaUpdate(MetaState(new, {}), metrics, per_task, tasks.seconds_waiting)
 
-    def adapted(self, theta: Float[Tensor, "P"], batches: Sequence[StackedEpisodes]) -> Float[Tensor, "N P"]:
-        """Return tasks' parameters after a step on each round but the last."""
-        *train, valid = batches
-        params = self.adaptation.start(theta, valid.weights.shape[0])
-        for batch in train:
-            params = self.adaptation.step(params, batch)
-        return params
 
-    def change(
-        self, theta: Float[Tensor, "P"], batches: Sequence[StackedEpisodes], phi: Float[Tensor, "N P"]
-    ) -> tuple[Float[Tensor, "N"], Float[Tensor, "N"]]:
+class AdaptedChunk:
+    """N tasks of a meta-batch that adapt, and say what came of it.
+
+    Args:
+        theta: the old meta-parameters, which sampled the episodes.
+        batches: the rounds' episodes.
+    """
+
+    def __init__(self, adaptation: Adaptation, theta: Float[Tensor, "P"], batches: Sequence[StackedEpisodes]):
+        self._adaptation, self._theta, self._batches = adaptation, theta, batches
+        self._phi = self._adapted(theta)
+
+    def moves(self) -> tuple[Float[Tensor, "N P"], Float[Tensor, "N"]]:
+        """Return ``phi - theta``, and its norm."""
+        moves = self._phi - self._theta
+        return moves, moves.norm(dim=-1)
+
+    def change(self, theta: Float[Tensor, "P"]) -> tuple[Float[Tensor, "N"], Float[Tensor, "N"]]:
         """Return KL(old || new) of the adapted policies where ``theta`` is new, and the old ones' entropy."""
-        policy, valid = self.adaptation.policy, batches[-1]
-        old = policy.outputs(valid.observations, policy.unflatten(phi))
-        params = policy.unflatten(self.adapted(theta, batches))
+        policy, valid = self._adaptation.policy, self._batches[-1]
+        old = policy.outputs(valid.observations, policy.unflatten(self._phi))
+        params = policy.unflatten(self._adapted(theta))
         new = Round(policy.outputs(valid.observations, params), valid._replace(old=old))
         return mean_kl(*new), mean_entropy(old, valid)
+
+    def _adapted(self, theta: Float[Tensor, "P"]) -> Float[Tensor, "N P"]:
+        """Return the tasks' parameters after a step on each round but the last."""
+        *train, valid = self._batches
+        params = self._adaptation.start(theta, valid.weights.shape[0])
+        for batch in train:
+            params = self._adaptation.step(params, batch)
+        return params

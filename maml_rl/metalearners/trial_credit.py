@@ -9,7 +9,7 @@ from torch import Tensor
 
 from maml_rl.advantages import EPSILON, rewards_differ
 from maml_rl.baseline import Baseline
-from maml_rl.metalearners.problem import ParallelMap
+from maml_rl.metalearners.chunks import ParallelMap
 from maml_rl.metalearners.trial_problem import row_chunks
 from maml_rl.metalearners.trials import Scopes, Sequences, Trials, trial_advantages
 from maml_rl.metalearners.windows import cut, run_through, window_starts

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from maml_rl.errors import check_finite
 from maml_rl.losses import mean, mean_entropy, mean_kl
-from maml_rl.metalearners.problem import ParallelMap
+from maml_rl.metalearners.chunks import ParallelMap
 from maml_rl.metalearners.trials import Sequences
 from maml_rl.optim.base import Comparison, Evaluation
 from maml_rl.policies.autograd import AutogradLinearisation

@@ -60,9 +60,9 @@ def test_credit_is_the_valid_return_normalised_over_tasks(outer: str):
             rounds = run.sampler.sample(tasks, theta, Recipe.of(config), 0)
             chunk = TaskChunk(
                 run.learner.adaptation,
-                run.learner.objective(run.init(), rounds),
                 theta,
                 [stack_episodes(episodes) for episodes in rounds],
+                run.learner.objective(run.init(), rounds),
                 keep=False,
             )
             losses[name] = chunk.at_old()[0]
@@ -84,6 +84,6 @@ def test_tasks_of_equal_returns_have_no_credit():
         rounds = run.sampler.sample([task], state.theta, Recipe.of(config), 0)
         objective = run.learner.objective(state, [[*of_round, *of_round] for of_round in rounds])
         batches = [stack_episodes(of_round) for of_round in rounds]
-        chunk = TaskChunk(run.learner.adaptation, objective, state.theta, batches, keep=False)
-        plain = TaskChunk(run.learner.adaptation, surrogate, state.theta, batches, keep=False)
+        chunk = TaskChunk(run.learner.adaptation, state.theta, batches, objective, keep=False)
+        plain = TaskChunk(run.learner.adaptation, state.theta, batches, surrogate, keep=False)
         assert torch.equal(chunk.at_old()[0], plain.at_old()[0])

@@ -50,7 +50,7 @@ class Case(NamedTuple):
 
     def chunk(self) -> TaskChunk:
         objective = self.learner.objective(self.state, self.rounds)
-        chunk = TaskChunk(self.learner.adaptation, objective, self.theta, self.batches, keep=True)
+        chunk = TaskChunk(self.learner.adaptation, self.theta, self.batches, objective, keep=True)
         chunk.at_old()
         return chunk
 

@@ -1,5 +1,4 @@
-from collections.abc import Callable, Iterable
-from typing import Any
+from functools import partial
 
 import pytest
 import torch
@@ -7,6 +6,7 @@ import torch
 from maml_rl.adaptation import GradientStep
 from maml_rl.losses import reinforce, surrogate
 from maml_rl.metalearners.problem import MetaProblem, TaskChunk
+from maml_rl.metalearners.tasks import HeldTasks
 from tests.builders import (
     Problem,
     both_families,
@@ -24,7 +24,7 @@ one_or_two_inner_steps = pytest.mark.parametrize("inner_steps", [1, 2])
 
 
 def make_chunk(problem: Problem, keep: bool = True) -> TaskChunk:
-    return TaskChunk(problem.adaptation, surrogate, problem.theta, problem.batches, keep)
+    return TaskChunk(problem.adaptation, problem.theta, problem.batches, surrogate, keep)
 
 
 @both_families
@@ -169,7 +169,7 @@ def test_tasks_do_not_depend_on_their_neighbours(family: str):
     together = make_chunk(problem)
     for n, task in enumerate(problem.tasks):
         batches = [stacked([task.train[0]]), stacked([task.valid])]
-        alone = TaskChunk(problem.adaptation, surrogate, problem.theta, batches, keep=True)
+        alone = TaskChunk(problem.adaptation, problem.theta, batches, surrogate, keep=True)
         for answers, own in [
             (together.at_old(), alone.at_old()),
             (together.at(vector), alone.at(vector)),
@@ -188,7 +188,7 @@ def test_a_clamped_log_std_does_not_move():
     tasks = random_tasks(policy, inner_steps=1)
     batches = [stacked([task.train[0] for task in tasks]), stacked([task.valid for task in tasks])]
     policy.min_log_std = -0.5
-    chunk = TaskChunk(GradientStep(policy, reinforce, 0.1), surrogate, theta, batches, keep=True)
+    chunk = TaskChunk(GradientStep(policy, reinforce, 0.1), theta, batches, surrogate, keep=True)
     _, gradients, *_ = chunk.at_old()
     products = chunk.fisher_product(torch.ones_like(theta))
     assert not gradients[:, :2].any()
@@ -205,17 +205,11 @@ def test_no_inner_steps_is_plain_trpo():
     torch.testing.assert_close(gradients, torch.stack(expected), rtol=1e-9, atol=1e-10)
 
 
-def sequential(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    return [function(item) for item in items]
-
-
 def make_meta_problem(problem: Problem) -> MetaProblem:
     """A chunk for each task."""
     of_task = zip(*(batch.split(1) for batch in problem.batches), strict=True)
-    return MetaProblem(
-        [TaskChunk(problem.adaptation, surrogate, problem.theta, batches, keep=True) for batches in of_task],
-        sequential,
-    )
+    make = partial(TaskChunk, problem.adaptation, problem.theta, objective=surrogate, keep=True)
+    return MetaProblem(HeldTasks(make(batches) for batches in of_task))
 
 
 @both_families
@@ -252,8 +246,8 @@ def test_means_over_tasks_are_float64_whatever_the_episodes_are():
         )
         for batch in problem.batches
     ]
-    chunk = TaskChunk(problem.adaptation, surrogate, problem.theta, batches, keep=True)
-    whole = MetaProblem([chunk], sequential)
+    chunk = TaskChunk(problem.adaptation, problem.theta, batches, surrogate, keep=True)
+    whole = MetaProblem(HeldTasks([chunk]))
     assert chunk.at_old()[1].dtype == whole.at_old().losses.dtype == torch.float32
     for found in (whole.at_old().gradient, whole.at(problem.theta).gradient):
         assert found.dtype == torch.float64

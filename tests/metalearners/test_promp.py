@@ -56,7 +56,7 @@ class Case(NamedTuple):
     def chunk(self, keep: bool = False, batches: list[StackedEpisodes] | None = None) -> TaskChunk:
         objective = self.learner.objective(self.state(), [])
         theta, own = self.problem.theta, self.problem.batches
-        return TaskChunk(self.learner.adaptation, objective, theta, own if batches is None else batches, keep)
+        return TaskChunk(self.learner.adaptation, theta, own if batches is None else batches, objective, keep)
 
     def theta(self, moved: bool) -> Tensor:
         distance = DISTANCES[self.family] if moved else 0.0
@@ -224,7 +224,7 @@ def test_old_policies_that_the_episodes_name_are_the_ones_that_count(
         for batch, params in zip(case.problem.batches, paths, strict=True)
     ]
     objective = case.learner.objective(case.state(), [])
-    chunk = TaskChunk(case.learner.adaptation, objective, theta, batches, keep=False)
+    chunk = TaskChunk(case.learner.adaptation, theta, batches, objective, keep=False)
     expected = case.chunk().at(theta)
     for answers in (chunk.at(theta), chunk.at_old()[:2]):
         for answer, other in zip(answers, expected, strict=True):

@@ -56,7 +56,7 @@ def chunk(
     objective: Objective = surrogate,
     first_order: bool = False,
 ) -> TaskChunk:
-    return TaskChunk(GradientStep(policy, loss, FAST_LR, first_order), objective, theta, batches, keep=True)
+    return TaskChunk(GradientStep(policy, loss, FAST_LR, first_order), theta, batches, objective, keep=True)
 
 
 def rounds(policy: Policy, theta: Tensor, inner_steps: int = 1) -> list[StackedEpisodes]:
