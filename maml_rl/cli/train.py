@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from maml_rl._system.processors import usable_processors
 from maml_rl.cli.interrupts import advising, held_back, on_signal, signal_named, time_limit
 from maml_rl.cli.options import Origin, SamplerName, config_from, ray_cluster, with_config
-from maml_rl.config import WORKER_TIMEOUT, Config, LoggerName, load_config
+from maml_rl.config import WORKER_TIMEOUT, Config, LearnerName, LoggerName, load_config
 from maml_rl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,8 +57,11 @@ class Train:
     """Where workers are: processes of this machine, or actors of a Ray cluster. The result is the same."""
     ray_address: str | None = None
     """Ray cluster that is running, 'auto' or HOST:PORT; one is started on this machine if not given."""
+    learner: LearnerName = "local"
+    """Where meta-updates are computed: in this process, or remote, by the workers that hold the episodes.
+    The result is the same."""
     device: str = "cpu"
-    """Where meta-updates are computed: cpu or cuda."""
+    """What meta-updates of this process are computed on: cpu or cuda."""
     use_cuda: bool = False
     """The 2020 spelling of --device cuda."""
     worker_timeout: float = WORKER_TIMEOUT
@@ -103,7 +106,7 @@ class Train:
         device = "cuda" if self.use_cuda else self.device
         cluster = ray_cluster(self.sampler, self.ray_address, self.verbose)
         settings = RunSettings(
-            seed, self.num_workers, device, self.worker_timeout, self.rebuild_graphs, cluster
+            seed, self.num_workers, device, self.worker_timeout, self.rebuild_graphs, cluster, self.learner
         )
         execution = {
             "config": source,

@@ -21,6 +21,7 @@ MeanOver = Literal["episodes", "steps"]
 """The steps that a loss is a mean over: each episode's own and then episodes, or all alike."""
 
 LoggerName = Literal["tensorboard", "wandb", "none"]
+LearnerName = Literal["local", "remote"]
 """Loggers: places for a run's numbers besides its CSV files."""
 
 

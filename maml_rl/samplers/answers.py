@@ -1,4 +1,4 @@
-"""What a worker somewhere else answers to a work item, and what its caller makes of that."""
+"""What a worker somewhere else answers to its work, and what its caller makes of that."""
 
 import traceback
 from collections.abc import Callable, Iterable, Iterator
@@ -10,13 +10,14 @@ import torch
 from maml_rl._system.memory import keep_freed_memory
 from maml_rl._system.surroundings import Surroundings
 from maml_rl.errors import UsageError, WorkerError, out_of_memory
-from maml_rl.samplers.plan import Sample, WorkItem
+from maml_rl.samplers.plan import Reply, Sample, Work
 from maml_rl.samplers.worker import SamplerWorker
 
 Explained: TypeAlias = FloatingPointError | MemoryError | UsageError
 """Numbers that are not finite, short memory, a mistake of the user's: their message says all."""
-Answer: TypeAlias = Sample | Explained | str | None
-"""A sample of the item, its end, or what went wrong: as it is, or the traceback of another exception."""
+Answer: TypeAlias = Sample | Reply | Explained | str | None
+"""A sample of an item, the reply to a question, the end of either,
+or what went wrong: as it is, or the traceback of another exception."""
 
 
 class WorkerDiedError(Exception):
@@ -44,17 +45,17 @@ def made_worker(surroundings: Surroundings, payload: bytes) -> SamplerWorker | s
         return traceback.format_exc()
 
 
-def answers_of(worker: SamplerWorker | str, load: Callable[[], WorkItem]) -> Iterator[Answer]:
-    """Yield the samples of an item and None, or what went wrong: in making the worker if that failed.
+def answers_of(worker: SamplerWorker | str, load: Callable[[], Work]) -> Iterator[Answer]:
+    """Yield the answers to some work and None, or what went wrong: in making the worker if that failed.
 
     Args:
-        load: returns the item; it may fail, for tasks may hold what is defined in the caller's script.
+        load: returns the work; it may fail, for tasks may hold what is defined in the caller's script.
     """
     if isinstance(worker, str):
         yield worker
         return
     try:
-        yield from worker.sample(load())
+        yield from worker.do(load())
         yield None
     except FloatingPointError as error:
         yield FloatingPointError(str(error))
@@ -64,8 +65,8 @@ def answers_of(worker: SamplerWorker | str, load: Callable[[], WorkItem]) -> Ite
         yield MemoryError(str(error)) if out_of_memory(error) else traceback.format_exc()
 
 
-def samples_of(answers: Iterable[Answer]) -> Iterator[Sample]:
-    """Yield the samples among the answers to an item.
+def good(answers: Iterable[Answer]) -> Iterator[Sample | Reply]:
+    """Yield the good ones among the answers to some work.
 
     Raises:
         WorkerError: the worker raised; the message holds its traceback.

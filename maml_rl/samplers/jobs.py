@@ -1,14 +1,13 @@
-"""Work items with the futures that wait for them."""
+"""Work with the futures that wait for it."""
 
 import threading
-from typing import Any
+from abc import ABC, abstractmethod
+from concurrent.futures import Future
 
 import torch
-from numpy.typing import NDArray
 
-from maml_rl.episode import BatchEpisodes, EpisodeData
 from maml_rl.samplers.futures import EpisodesFuture
-from maml_rl.samplers.plan import Sample, WorkItem
+from maml_rl.samplers.plan import Arrays, Question, Reply, Sample, Work, WorkItem
 
 Futures = list[list[EpisodesFuture]]
 """``[round][task]``: a round before each adaptation step, and the valid one after the last."""
@@ -27,8 +26,33 @@ class Stopwatch:
             self.total += seconds
 
 
-class Job:
-    """A work item and the futures that wait for it.
+class Job(ABC):
+    """Work for a worker, and what waits for its answers."""
+
+    work: Work
+    deaths = 0
+    """Workers that have died on it so far."""
+
+    @property
+    def wanted(self) -> object | None:
+        """The worker that should do it, as long as it is there; None for any."""
+        return None
+
+    @abstractmethod
+    def taken(self, worker: object) -> None:
+        """Take note of the worker that does it."""
+
+    @abstractmethod
+    def deliver(self, answer: Sample | Reply) -> None:
+        """Resolve what waits for the answer."""
+
+    @abstractmethod
+    def fail(self, error: Exception) -> None:
+        """Give ``error`` to what is still waiting."""
+
+
+class ItemJob(Job):
+    """A work item and the futures that wait for its episodes.
 
     Args:
         futures: of the item's tasks.
@@ -36,36 +60,66 @@ class Job:
         adapting: what the worker's adaptation took is added to it.
     """
 
+    work: WorkItem
+
     def __init__(self, item: WorkItem, futures: Futures, device: torch.device | str, adapting: Stopwatch):
-        self.item = item
-        self.deaths = 0
-        """Workers that have died on it so far."""
+        self.work = item
+        self.worker: object | None = None
+        """The last one that took it."""
         self._futures, self._device, self._adapting = futures, device, adapting
 
-    def deliver(self, sample: Sample) -> None:
-        """Resolve the futures of ``sample``. One that is resolved already keeps its (equal) episodes."""
-        self._adapting.add(sample.seconds_adapting)
-        credit = self.item.recipe.credit
+    def taken(self, worker: object) -> None:
+        """Take note of the worker, which may hold the episodes."""
+        self.worker = worker
 
-        def by_task(array: NDArray[Any]) -> tuple[torch.Tensor, ...]:
-            return torch.from_numpy(array).to(self._device).unbind()
+    def wait(self) -> None:
+        """Wait until all episodes are sampled; raise what failed."""
+        for futures in self._futures:
+            for future in futures:
+                future.result()
 
-        fields = {name: by_task(array) for name, array in sample.arrays.items()}
-        extras = {name: by_task(array) for name, array in sample.extras.items()}
-        advantages = by_task(sample.advantages)
-        for n, future in enumerate(self._futures[sample.round]):
+    def deliver(self, answer: Sample | Reply) -> None:
+        """Resolve the futures of a sample. One that is resolved already keeps its (equal) episodes."""
+        assert isinstance(answer, Sample)
+        self._adapting.add(answer.seconds_adapting)
+        episodes = answer.episodes(self.work.recipe.credit, self._device)
+        for future, of_task in zip(self._futures[answer.round], episodes, strict=True):
             if not future.done():
-                data = EpisodeData(
-                    **{name: tensors[n] for name, tensors in fields.items()},
-                    extras={name: tensors[n] for name, tensors in extras.items()},
-                )
-                episodes = BatchEpisodes.from_data(
-                    data, credit.gamma, advantages[n], mean_over=credit.mean_over
-                )
-                future.set_result(episodes)
+                future.set_result(of_task)
 
     def fail(self, error: Exception) -> None:
         """Give ``error`` to the futures that are still waiting."""
         for future in (future for futures in self._futures for future in futures):
             if not future.done():
                 future.set_exception(error)
+
+
+class QuestionJob(Job):
+    """A question, and the future of its answer.
+
+    Args:
+        sampled: the item's, whose worker holds the episodes.
+    """
+
+    def __init__(self, question: Question, sampled: ItemJob):
+        self.work, self._sampled = question, sampled
+        self.future: Future[tuple[Arrays, ...]] = Future()
+
+    @property
+    def wanted(self) -> object | None:
+        """The worker that holds the episodes."""
+        return self._sampled.worker
+
+    def taken(self, worker: object) -> None:
+        """Take note of the worker, which holds them from now on."""
+        self._sampled.taken(worker)
+
+    def deliver(self, answer: Sample | Reply) -> None:
+        """Resolve the future."""
+        assert isinstance(answer, Reply)
+        self.future.set_result(answer.value)
+
+    def fail(self, error: Exception) -> None:
+        """Give ``error`` to the future."""
+        if not self.future.done():
+            self.future.set_exception(error)

@@ -1,15 +1,23 @@
-"""Work items and samples: the plain data that travels between sampler and workers."""
+"""Work items, questions and samples: the plain data that travels between sampler and workers."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from maml_rl.adaptation import Adaptation
 from maml_rl.advantages import Credit
 from maml_rl.config import Config
 from maml_rl.envs import Task
+from maml_rl.episode import SUCCESS, BatchEpisodes, EpisodeData
+
+STAY = ("observations", "actions", "last_observations", "advantages")
+"""The arrays of a sample that do not travel where the worker holds the episodes."""
+Arrays: TypeAlias = tuple[NDArray[Any], ...]
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class WorkItem:
     Args:
         seed, iteration, first_task: the path of the random streams; tasks count from ``first_task``.
         theta: the meta-parameters, ``[P]`` float32.
+        held: whether the episodes stay with the worker, which then tells what came of them.
     """
 
     seed: int
@@ -59,6 +68,84 @@ class WorkItem:
     tasks: Sequence[Task]
     theta: NDArray[np.float32]
     recipe: Recipe
+    held: bool = False
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """What is large, and the same in many items."""
+        return [self.theta]
+
+    def with_arrays(self, arrays: Sequence[NDArray[Any]]) -> "WorkItem":
+        """Return the item with these in their place."""
+        (theta,) = arrays
+        return replace(self, theta=theta)
+
+
+class Holder(Protocol):
+    """Answers questions to the episodes of an item."""
+
+    def answer(self, question: str, arguments: Sequence[Any]) -> tuple[Arrays, ...]:
+        """Return the answer; arguments are arrays and numbers."""
+        ...
+
+
+Hold: TypeAlias = Callable[[Adaptation, NDArray[np.float32], list[list[BatchEpisodes]]], Holder]
+"""Makes what answers, of how tasks adapt, theta, and the rounds' episodes."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to the episodes that the worker of an item holds.
+
+    Args:
+        item: a worker that does not hold it samples it again, to the same bits.
+        update: a number for all questions that the same ``hold`` answers.
+    """
+
+    item: WorkItem
+    update: int
+    hold: Hold
+    name: str
+    arguments: tuple[Any, ...]
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        """Those of the item."""
+        return self.item.tasks
+
+    @property
+    def arrays(self) -> list[NDArray[Any]]:
+        """What is large, and the same in many questions."""
+        own = [argument for argument in self.arguments if isinstance(argument, np.ndarray)]
+        return [*self.item.arrays, *own]
+
+    def with_arrays(self, arrays: Sequence[NDArray[Any]]) -> "Question":
+        """Return the question with these in their place."""
+        theta, *own = arrays
+        coming = iter(own)
+        arguments = tuple(next(coming) if isinstance(x, np.ndarray) else x for x in self.arguments)
+        return replace(self, item=self.item.with_arrays([theta]), arguments=arguments)
+
+
+Work: TypeAlias = WorkItem | Question
+"""What a worker does."""
+
+
+class Reply(NamedTuple):
+    """The answer to a question: vectors, and numbers of each task."""
+
+    value: tuple[Arrays, ...]
+
+    def owned(self) -> "Reply":
+        """Return the reply with arrays of its own."""
+        return Reply(tuple(tuple(array.copy() for array in arrays) for arrays in self.value))
+
+
+class Elsewhere(NamedTuple):
+    """Stands for an array that stays with the worker."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
 
 
 class Sample(NamedTuple):
@@ -66,10 +153,45 @@ class Sample(NamedTuple):
 
     round: int
     """Number of adaptation steps that came before."""
-    arrays: Mapping[str, NDArray[Any]]
-    """The fields of `EpisodeData` that are known, ``[N, ...]`` each."""
+    arrays: Mapping[str, NDArray[Any] | Elsewhere]
+    """The fields of `EpisodeData` that are known, and ``advantages``; ``[N, ...]`` each."""
     extras: Mapping[str, NDArray[Any]]
     """The arrays of `EpisodeData.extras`."""
-    advantages: NDArray[np.float32]
     seconds_adapting: float
     """Spent on the adaptation step that came before these episodes."""
+
+    def told(self) -> "Sample":
+        """Return what came of the episodes, without what happened in them."""
+        arrays = {name: Elsewhere(x.shape, x.dtype) if name in STAY else x for name, x in self.arrays.items()}
+        extras = {name: x for name, x in self.extras.items() if name == SUCCESS}
+        return self._replace(arrays=arrays, extras=extras)
+
+    def owned(self) -> "Sample":
+        """Return the sample with arrays of its own."""
+        arrays = {name: x if isinstance(x, Elsewhere) else x.copy() for name, x in self.arrays.items()}
+        return self._replace(arrays=arrays, extras={name: x.copy() for name, x in self.extras.items()})
+
+    def episodes(self, credit: Credit, device: torch.device | str = "cpu") -> list[BatchEpisodes]:
+        """Return each task's episodes. Tensors of what is elsewhere are on the device ``meta``: all shape."""
+        fields = {name: _tensor(x, device).unbind() for name, x in self.arrays.items()}
+        extras = {name: _tensor(x, device).unbind() for name, x in self.extras.items()}
+        advantages = fields.pop("advantages")
+        return [
+            BatchEpisodes.from_data(
+                EpisodeData(
+                    **{name: tensors[n] for name, tensors in fields.items()},
+                    extras={name: tensors[n] for name, tensors in extras.items()},
+                ),
+                credit.gamma,
+                advantages[n],
+                mean_over=credit.mean_over,
+            )
+            for n in range(len(advantages))
+        ]
+
+
+def _tensor(array: NDArray[Any] | Elsewhere, device: torch.device | str) -> Tensor:
+    if isinstance(array, Elsewhere):
+        like = torch.from_numpy(np.empty(0, array.dtype))
+        return like.new_empty(array.shape, device="meta")
+    return torch.from_numpy(array).to(device)

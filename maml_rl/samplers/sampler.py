@@ -1,7 +1,9 @@
 """Sampling episodes of tasks: draw tasks, cut them into work items, hand out futures."""
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from types import TracebackType
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -14,8 +16,8 @@ from maml_rl.errors import UsageError
 from maml_rl.lazy import lazy_names
 from maml_rl.samplers.backends.base import Backend
 from maml_rl.samplers.futures import EpisodesFuture
-from maml_rl.samplers.jobs import Futures, Job, Stopwatch
-from maml_rl.samplers.plan import Recipe, WorkItem
+from maml_rl.samplers.jobs import Futures, ItemJob, QuestionJob, Stopwatch
+from maml_rl.samplers.plan import Arrays, Hold, Question, Recipe, WorkItem
 from maml_rl.seeding import Purpose, integer_seed, seed_sequence
 
 
@@ -27,11 +29,21 @@ class Sampler:
         task_space: what tasks are drawn from.
         seed: of all random numbers.
         tasks_per_item: tasks that are rolled out together, as one batch of environments.
+        held: whether episodes stay with the workers, for `ask`. What is told of them has no observations,
+            actions and advantages.
     """
 
-    def __init__(self, backend: Backend, task_space: TaskSpace, seed: int, tasks_per_item: int = 10):
+    def __init__(
+        self,
+        backend: Backend,
+        task_space: TaskSpace,
+        seed: int,
+        tasks_per_item: int = 10,
+        held: bool = False,
+    ):
         self.seed = seed
         self._backend, self._task_space, self._tasks_per_item = backend, task_space, tasks_per_item
+        self._held, self._jobs = held, list[ItemJob]()
         self._closed = False
         self._adapting = Stopwatch()
 
@@ -70,13 +82,37 @@ class Sampler:
                 "the policy is made"
             )
         numbers = theta.detach().cpu().numpy().copy()
+        self._jobs = []
         rounds = [[EpisodesFuture() for _ in tasks] for _ in (*recipe.scales, None)]
         for first in range(0, len(tasks), self._tasks_per_item):
             part = slice(first, first + self._tasks_per_item)
-            item = WorkItem(self.seed, iteration, first, tasks[part], numbers, recipe)
+            item = WorkItem(self.seed, iteration, first, tasks[part], numbers, recipe, self._held)
             futures = [futures[part] for futures in rounds]
-            self._backend.submit(Job(item, futures, device, self._adapting))
+            self._jobs.append(ItemJob(item, futures, device, self._adapting))
+            self._backend.submit(self._jobs[-1])
         return rounds
+
+    def ask(
+        self, update: int, hold: Hold, question: str, arguments: tuple[Any, ...]
+    ) -> list[Future[tuple[Arrays, ...]]]:
+        """Put a question to the episodes that were sampled last; return each item's answer to come.
+
+        Waits for the episodes.
+
+        Args:
+            update: a number for all questions that the same ``hold`` answers.
+            hold: makes what answers, where the episodes are.
+            arguments: arrays and numbers.
+
+        Raises:
+            WorkerError: a worker failed; the message holds its traceback.
+        """
+        asked = []
+        for job in self._jobs:
+            job.wait()
+            asked.append(QuestionJob(Question(job.work, update, hold, question, arguments), job))
+            self._backend.submit(asked[-1])
+        return [job.future for job in asked]
 
     def sample_wait(self, futures: Futures) -> list[list[BatchEpisodes]]:
         """Wait for the episodes of `sample_async`, ``[round][task]``.

@@ -1,4 +1,7 @@
-"""The work of sampling: a work item in, one round of episodes after another out; nothing is remembered."""
+"""The work of sampling: a work item in, one round of episodes after another out.
+
+What a worker holds for questions, another one would sample again to the same bits.
+"""
 
 import time
 from collections.abc import Iterator
@@ -15,7 +18,8 @@ from maml_rl.episode import EpisodeData, scaled_advantages
 from maml_rl.errors import check_finite
 from maml_rl.policies.actor import Actor
 from maml_rl.policies.normalized import REWARD_SCALE
-from maml_rl.samplers.plan import Sample, WorkItem
+from maml_rl.samplers.held import HeldItems
+from maml_rl.samplers.plan import Question, Reply, Sample, Work, WorkItem
 from maml_rl.samplers.rollout import ActionNoise, NotFiniteError, rollout
 from maml_rl.seeding import Purpose, integer_seed, seed_global_generators, seed_sequence
 from maml_rl.stacked import stack_data
@@ -32,6 +36,31 @@ class SamplerWorker:
 
     def __init__(self, copies: EnvCopies, adaptation: Adaptation, baseline: Baseline):
         self._copies, self._adaptation, self._baseline = copies, adaptation, baseline
+        self._held = HeldItems()
+
+    def do(self, work: Work) -> Iterator[Sample | Reply]:
+        """Yield the samples of a work item, or the reply to a question."""
+        if isinstance(work, Question):
+            yield self.answer(work)
+        elif work.held:
+            yield from self.hold(work)
+        else:
+            yield from self.sample(work)
+
+    def hold(self, item: WorkItem) -> Iterator[Sample]:
+        """Yield what came of the episodes of each round, and hold them for questions."""
+        rounds = []
+        for sample in self.sample(item):
+            rounds.append(sample.episodes(item.recipe.credit))
+            yield sample.told()
+        self._held.keep(item, rounds)
+
+    def answer(self, question: Question) -> Reply:
+        """Answer a question to the episodes of an item, sampling them again if need be."""
+        if question.item not in self._held:
+            for _ in self.hold(question.item):
+                pass
+        return Reply(self._held.holder(question, self._adaptation).answer(question.name, question.arguments))
 
     def sample(self, item: WorkItem) -> Iterator[Sample]:
         """Yield the episodes of each round: before each adaptation step, and after the last."""
@@ -113,5 +142,6 @@ def _to_sample(
 ) -> Sample:
     fields = data._asdict()
     extras = {name: tensor.numpy() for name, tensor in fields.pop("extras").items()}
+    fields["advantages"] = advantages
     arrays = {name: tensor.numpy() for name, tensor in fields.items() if tensor is not None}
-    return Sample(step, arrays, extras, advantages.numpy(), seconds_adapting)
+    return Sample(step, arrays, extras, seconds_adapting)

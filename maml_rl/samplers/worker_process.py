@@ -15,11 +15,11 @@ from maml_rl.samplers.answers import (
     Answer,
     WorkerDiedError,
     answers_of,
+    good,
     made_worker,
     prepare_for_work,
-    samples_of,
 )
-from maml_rl.samplers.plan import Sample, WorkItem
+from maml_rl.samplers.plan import Reply, Sample, Work
 from maml_rl.samplers.worker import SamplerWorker
 
 FAREWELL = 2.0
@@ -27,7 +27,7 @@ FAREWELL = 2.0
 
 
 class WorkerProcess:
-    """Starts a worker and does work items with it, one at a time.
+    """Starts a worker and has it do its work, one piece at a time.
 
     Args:
         make_worker: called in the process. It travels by value, and so may refer to classes that are
@@ -56,11 +56,11 @@ class WorkerProcess:
             self._connection.send((Surroundings.of_this_process(), payload))
 
     def ready(self, seconds: float) -> bool:
-        """Return True: the pipe takes an item before the process is there to read it."""
+        """Return True: the pipe takes work before the process is there to read it."""
         return True
 
-    def run(self, item: WorkItem) -> Iterator[Sample]:
-        """Yield the samples of ``item`` as they come.
+    def run(self, work: Work) -> Iterator[Sample | Reply]:
+        """Yield the answers to ``work`` as they come.
 
         Raises:
             WorkerError: the worker raised; the message holds its traceback.
@@ -74,8 +74,8 @@ class WorkerProcess:
                 raise WorkerDiedError("stopped")
             self._busy = True
         try:
-            self._connection.send(cloudpickle.dumps(item))
-            yield from samples_of(self._answers())
+            self._connection.send(cloudpickle.dumps(work))
+            yield from good(self._answers())
         except BlockingIOError:
             raise WorkerDiedError(f"no answer for {self._timeout:g} s") from None
         except (EOFError, OSError):
@@ -86,7 +86,7 @@ class WorkerProcess:
     def _answers(self) -> Iterator[Answer]:
         while True:
             answer: Answer = self._process.receive()
-            self._busy = isinstance(answer, Sample)
+            self._busy = isinstance(answer, Sample | Reply)
             yield answer
 
     @property
@@ -130,7 +130,7 @@ class WorkerProcess:
 
 
 def serve(connection: Connection) -> None:
-    """Answer work items until the caller is gone."""
+    """Answer until the caller is gone."""
     prepare_for_work()
     with suppress(EOFError, ConnectionError):  # The caller ended, perhaps at once by a second Ctrl-C.
         worker = made_worker(*connection.recv())

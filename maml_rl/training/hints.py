@@ -19,7 +19,9 @@ Of thirteen environments of Gymnasium's, only humanoids have a root mean square 
 
 
 def hints(run: Run, episodes: Sequence[BatchEpisodes]) -> Iterator[str]:
-    """Yield what deserves a word about the first round's episodes, in a line each."""
+    """Yield what deserves a word about the first round's episodes, in a line each, if they are here."""
+    if episodes[0].observations.is_meta:
+        return
     yield from filter(None, (scale_hint(run, episodes), baseline_hint(run, episodes)))
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from maml_rl.baseline import make_baseline
-from maml_rl.config import WORKER_TIMEOUT, Config, load_config
+from maml_rl.config import WORKER_TIMEOUT, Config, LearnerName, load_config
 from maml_rl.config.methods import method_named
 from maml_rl.envs import TaskVectorEnv, make_task_vector_env
 from maml_rl.envs.copies import EnvCopies
@@ -35,6 +35,7 @@ from maml_rl.samplers.worker import SamplerWorker
 from maml_rl.seeding import Purpose, integer_seed, seed_sequence
 from maml_rl.training.by_environment import success_columns
 from maml_rl.training.folder import CONFIG, POLICY
+from maml_rl.training.remote import WithWorkers, check_remote
 from maml_rl.training.running_statistics import RunningStatistics
 from maml_rl.training.state import load_theta
 
@@ -55,6 +56,7 @@ class RunSettings:
         worker_timeout: seconds without an answer after which a sampler process counts as dead.
         rebuild_graphs: bound their memory, see `maml_rl.metalearners.base.GradientMetaLearner`.
         ray: the cluster whose actors sample, in place of processes.
+        learner: ``remote`` leaves episodes with the workers, who answer what the update asks of them.
 
     Raises:
         UsageError: the seed, the number of workers or the timeout is out of range.
@@ -66,12 +68,17 @@ class RunSettings:
     worker_timeout: float = WORKER_TIMEOUT
     rebuild_graphs: bool = False
     ray: RayCluster | None = None
+    learner: LearnerName = "local"
 
     def __post_init__(self) -> None:
         check_number("seed", self.seed, 0, LARGEST_SEED)
         check_number("num-workers", self.num_workers, 0 if self.ray is None else 1, MOST_WORKERS)
         if not self.worker_timeout > 0:
             raise UsageError(f"worker-timeout: expected more than 0 seconds, got {self.worker_timeout}")
+        if self.learner == "remote" and self.device != "cpu":
+            raise UsageError(
+                f"--learner remote computes with workers, on CPUs: leave out --device {self.device}"
+            )
 
 
 class Run:
@@ -101,8 +108,8 @@ class Run:
         _check_batches(config.env_name, self.copies)
         policy = initial_policy(config, self.env, settings.seed)
         method = method_named(config.metalearner).load()
-        self.learner: MetaLearner = method(policy, config, device, rebuild=settings.rebuild_graphs)
-        self.statistics = RunningStatistics(self.learner.layout)
+        if settings.learner == "remote":
+            check_remote(config, method)
         make_worker = partial(
             SamplerWorker,
             self.copies,
@@ -111,7 +118,11 @@ class Run:
         )
         backend = make_backend(make_worker, settings)
         tasks = ListTaskSpace(self.train_tasks, self.copies) if self.train_tasks else self.copies
-        self.sampler = Sampler(backend, tasks, settings.seed, config.tasks_per_item)
+        remote = settings.learner == "remote"
+        self.sampler = Sampler(backend, tasks, settings.seed, config.tasks_per_item, remote)
+        where: dict[str, Any] = {"place": WithWorkers(self.sampler)} if remote else {}
+        self.learner: MetaLearner = method(policy, config, device, rebuild=settings.rebuild_graphs, **where)
+        self.statistics = RunningStatistics(self.learner.layout)
 
     def __enter__(self) -> "Run":
         return self

@@ -1,4 +1,4 @@
-"""The contract of what does work items."""
+"""The contract of what does the work."""
 
 from typing import Protocol, runtime_checkable
 

@@ -1,4 +1,4 @@
-"""Work items done in the caller's own process and thread: for debugging and small jobs."""
+"""Work done in the caller's own process and thread: for debugging and small jobs."""
 
 from collections.abc import Callable
 
@@ -19,8 +19,8 @@ class InProcessBackend:
     def submit(self, job: Job) -> None:
         """Do the job."""
         with one_intra_op_thread(), global_generators_kept():  # One thread, as in a worker process.
-            for sample in self._worker.sample(job.item):
-                job.deliver(sample)
+            for answer in self._worker.do(job.work):
+                job.deliver(answer)
 
     def close(self) -> None:
         """Close the environments."""

@@ -1,7 +1,8 @@
-"""A pool of workers, each of which does one work item at a time.
+"""A pool of workers, each of which does one job at a time.
 
 A task's way: `Sampler.sample_async` puts jobs on the task queue. One consumer thread per worker takes a job,
-hands its work item to the worker, and resolves the job's futures as the rounds' episodes come back. No queue
+hands its work to the worker, and resolves the job's futures as the answers come back. A question goes to the
+worker that holds the episodes it asks about. No queue
 or lock is shared with a worker, so one that is killed takes none with it: its thread sees it end, puts the
 job on the queue again, and starts another worker.
 """
@@ -11,19 +12,18 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import partial
-from queue import Empty, SimpleQueue
 from typing import Protocol, TypeAlias
 
 from maml_rl._system.forkserver import cannot_start
 from maml_rl.errors import WorkerError
 from maml_rl.samplers.answers import WorkerDiedError
+from maml_rl.samplers.backends.task_queue import TaskQueue
 from maml_rl.samplers.jobs import Job
-from maml_rl.samplers.plan import Sample, WorkItem
+from maml_rl.samplers.plan import Reply, Sample, Work
 
 MAX_DEATHS = 3
-"""Workers that may die on one work item before the item is blamed."""
+"""Workers that may die on one job before its tasks are blamed."""
 HEARTBEAT = 0.5
 """Seconds between looks at an idle worker."""
 
@@ -31,14 +31,14 @@ logger = logging.getLogger(__name__)
 
 
 class Worker(Protocol):
-    """Does work items somewhere, one at a time."""
+    """Does its work somewhere, one piece at a time."""
 
     def ready(self, seconds: float) -> bool:
-        """Return whether it can take an item; wait for that, but no longer than ``seconds``."""
+        """Return whether it can take work; wait for that, but no longer than ``seconds``."""
         ...
 
-    def run(self, item: WorkItem) -> Iterator[Sample]:
-        """Yield the samples of ``item`` as they come; raise what the worker raised.
+    def run(self, work: Work) -> Iterator[Sample | Reply]:
+        """Yield the answers to ``work`` as they come; raise what the worker raised.
 
         Raises:
             WorkerDiedError: the worker ended, or has not answered for too long.
@@ -123,7 +123,7 @@ class WorkerPool:
     def __init__(self, start_worker: StartWorker, num_workers: int):
         self._closing = threading.Event()
         self._start_worker = partial(start_worker, self._closing)
-        self._task_queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._task_queue = TaskQueue(lambda worker: worker in self._workers)
         self._lock = threading.Lock()
         self._error: Exception | None = None
         self._owner = os.getpid()
@@ -159,8 +159,7 @@ class WorkerPool:
                 return
             self._error = error or RuntimeError("the sampler was closed before these episodes came")
         self._closing.set()
-        for _ in self._threads:  # First, so that none of them looks for an idle worker that is gone.
-            self._task_queue.put(None)
+        left = self._task_queue.close()  # First, so that no thread looks for an idle worker that is gone.
         for worker in self._workers:
             worker.stop()
         for thread in self._threads:
@@ -168,13 +167,8 @@ class WorkerPool:
                 thread.join()
         for worker in self._workers:
             worker.close()
-        while True:
-            try:
-                job = self._task_queue.get_nowait()
-            except Empty:
-                return
-            if job is not None:
-                job.fail(self._error)
+        for job in left:
+            job.fail(self._error)
 
     def _start_consumer(self, index: int) -> threading.Thread:
         thread = threading.Thread(target=self._consume, args=(index,), daemon=True, name=f"consumer-{index}")
@@ -198,11 +192,12 @@ class WorkerPool:
         """Wait for a job; a worker that dies meanwhile is replaced before it is needed."""
         deaths = 0
         while self._error is None:
-            if self._workers[index].ready(HEARTBEAT):
+            worker = self._workers[index]
+            if worker.ready(HEARTBEAT):
                 deaths = 0
-                with suppress(Empty):
-                    return self._task_queue.get(timeout=HEARTBEAT)
-            if not self._workers[index].alive:
+                if (job := self._task_queue.get(worker, HEARTBEAT)) is not None:
+                    return job
+            if self._error is None and not worker.alive:
                 deaths += 1
                 if deaths == MAX_DEATHS:
                     raise WorkerError(f"{MAX_DEATHS} workers died one after another as they started")
@@ -211,13 +206,14 @@ class WorkerPool:
 
     def _do(self, job: Job, index: int) -> None:
         try:
-            for sample in self._workers[index].run(job.item):
-                job.deliver(sample)
+            for answer in self._workers[index].run(job.work):
+                job.taken(self._workers[index])
+                job.deliver(answer)
         except WorkerDiedError as death:
             job.deaths += 1
             if job.deaths == MAX_DEATHS:
                 raise WorkerError(
-                    f"{MAX_DEATHS} workers died one after another on the same tasks: {job.item.tasks}"
+                    f"{MAX_DEATHS} workers died one after another on the same tasks: {job.work.tasks}"
                 ) from None
             self._task_queue.put(job)  # For any worker: another in this one's place may be long in coming.
             self._replace(index, str(death))

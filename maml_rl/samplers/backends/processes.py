@@ -1,4 +1,4 @@
-"""Work items done in worker processes."""
+"""Work done in worker processes."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,13 +1,13 @@
-"""Work items done in Ray actors, on one machine or on many."""
+"""Work done in Ray actors, on one machine or on many."""
 
 import atexit
 import logging
 import platform
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -26,18 +26,20 @@ from maml_rl.samplers.answers import (
     Answer,
     WorkerDiedError,
     answers_of,
+    good,
     made_worker,
     prepare_for_work,
-    samples_of,
 )
 from maml_rl.samplers.backends.pool import PoolBackend
 from maml_rl.samplers.backends.ray_cluster import RayCluster, hear_signals
-from maml_rl.samplers.plan import Sample, WorkItem
+from maml_rl.samplers.plan import Reply, Sample, Work
 from maml_rl.samplers.worker import SamplerWorker
 from maml_rl.samplers.worker_process import FAREWELL
 
-NO_THETA = np.empty(0, np.float32)
-"""Stands for the meta-parameters in an item that travels; they lie in Ray's object store."""
+NOTHING = np.empty(0, np.float32)
+"""Stands for an array in work that travels; the array itself lies in Ray's object store."""
+KEPT = 2
+"""Arrays that are at hand in the store: theta, and what is asked of it. Others go when nobody needs them."""
 LONGEST_PING = 1.0
 """Seconds for an idle actor to say that it is there; one that is still making its worker may not."""
 
@@ -95,7 +97,7 @@ class Actors:
         )
         self._making = Surroundings.of_this_process(), ray.put(cloudpickle.dumps(make_worker))
         self._lock = threading.Lock()
-        self._theta: tuple[NDArray[np.float32], Any] = (NO_THETA, None)
+        self._stored: deque[tuple[NDArray[Any], Any]] = deque(maxlen=KEPT)
 
     def start(self) -> Any:
         """Start an actor, which waits for a CPU."""
@@ -103,16 +105,18 @@ class Actors:
         actor.make.remote(*self._making)
         return actor
 
-    def stored(self, theta: NDArray[np.float32]) -> Any:
-        """Return the reference of an array in the store; the items of an iteration hold the same one."""
+    def stored(self, array: NDArray[Any]) -> Any:
+        """Return the reference of an array in the store, where what many pieces of work share lies once."""
         with self._lock:
-            if self._theta[0] is not theta:
-                self._theta = theta, ray.put(theta)
-            return self._theta[1]
+            for known, reference in self._stored:
+                if known is array:
+                    return reference
+            self._stored.append((array, ray.put(array)))
+            return self._stored[-1][1]
 
 
 class RayWorker:
-    """Does work items with an actor, one at a time."""
+    """Has an actor do its work, one piece at a time."""
 
     def __init__(self, actors: Actors):
         self._actors, self._actor = actors, actors.start()
@@ -148,8 +152,8 @@ class RayWorker:
         self._actors.heard = time.monotonic()
         return True
 
-    def run(self, item: WorkItem) -> Iterator[Sample]:
-        """Yield the samples of ``item`` as they come.
+    def run(self, work: Work) -> Iterator[Sample | Reply]:
+        """Yield the answers to ``work`` as they come.
 
         Raises:
             WorkerError: the worker raised; the message holds its traceback.
@@ -163,7 +167,8 @@ class RayWorker:
                 raise WorkerDiedError("stopped")
             self._busy = True
         try:
-            yield from map(_owned, samples_of(self._answers(item)))
+            for answer in good(self._answers(work)):
+                yield answer.owned()  # What comes from the store is read-only, and fills it.
         except RayTaskError as error:
             raise WorkerError(f"a sampler worker failed; its traceback was:\n\n{error}") from None
         except GetTimeoutError:
@@ -171,14 +176,15 @@ class RayWorker:
         except RayError as error:
             raise WorkerDiedError(_reason(error)) from None
 
-    def _answers(self, item: WorkItem) -> Iterator[Answer]:
-        payload = cloudpickle.dumps(replace(item, theta=NO_THETA))
-        references = self._actor.answer.remote(payload, self._actors.stored(item.theta))
+    def _answers(self, work: Work) -> Iterator[Answer]:
+        arrays = work.arrays
+        payload = cloudpickle.dumps(work.with_arrays([NOTHING for _ in arrays]))
+        references = self._actor.answer.remote(payload, *map(self._actors.stored, arrays))
         while True:
             if not ray.wait([references], timeout=self._actors.timeout)[0]:
                 raise GetTimeoutError
             answer: Answer = ray.get(next(references), timeout=self._actors.timeout)
-            self._busy = isinstance(answer, Sample)
+            self._busy = isinstance(answer, Sample | Reply)
             self._actors.heard = time.monotonic()
             yield answer
 
@@ -217,7 +223,7 @@ class RayWorker:
 
 
 class Actor:
-    """Answers work items in a process that Ray gives it."""
+    """Does its work in a process that Ray gives it."""
 
     def greet(self) -> dict[str, str]:
         """Return the versions here of what results depend on."""
@@ -230,28 +236,20 @@ class Actor:
         self._worker = made_worker(surroundings, payload)
 
     @ray.method(num_returns="streaming")  # type: ignore[untyped-decorator]
-    def answer(self, payload: bytes, theta: NDArray[np.float32]) -> Iterator[Answer]:
-        """Yield the answers to an item.
+    def answer(self, payload: bytes, *arrays: NDArray[Any]) -> Iterator[Answer]:
+        """Yield the answers to some work.
 
         Args:
-            payload: the pickled item.
-            theta: its meta-parameters; what comes from the store is read-only.
+            payload: the pickled work, without its arrays.
+            arrays: those; what comes from the store is read-only.
         """
-        yield from answers_of(self._worker, lambda: replace(cloudpickle.loads(payload), theta=theta.copy()))
+        own = [array.copy() for array in arrays]
+        yield from answers_of(self._worker, lambda: cloudpickle.loads(payload).with_arrays(own))
 
     def close(self) -> None:
         """Close the environments."""
         if not isinstance(self._worker, str):
             self._worker.close()
-
-
-def _owned(sample: Sample) -> Sample:
-    """Return the sample in memory of its own; what comes from the store is read-only, and fills it."""
-    return sample._replace(
-        arrays={name: array.copy() for name, array in sample.arrays.items()},
-        extras={name: array.copy() for name, array in sample.extras.items()},
-        advantages=sample.advantages.copy(),
-    )
 
 
 def _versions() -> dict[str, str]:
