@@ -21,10 +21,10 @@ FLOOR = re.compile(r"([\w-]+)(?:\[.*\])?[>=]=([\w.]+)")
 
 def constraints(end: str, project: dict[str, Any], pins: Sequence[str] = ()) -> list[str]:
     """Return the lines for ``end``, lowest or newest, of pyproject.toml's table ``project``."""
-    versions = {}
+    versions: dict[str, str] = {}
     if end == "lowest":
         requirements = chain(project["dependencies"], *project["optional-dependencies"].values())
-        versions = dict(match.groups() for match in map(FLOOR.fullmatch, requirements) if match)
+        versions = {match[1]: match[2] for match in map(FLOOR.fullmatch, requirements) if match}
     versions |= dict(pin.split("==") for pin in pins)
     return [f"{name}=={version}" for name, version in versions.items()]
 

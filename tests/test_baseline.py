@@ -123,8 +123,9 @@ def test_bootstrapping_needs_last_observations():
 def test_fitting_tasks_together_equals_fitting_each(size: int, num_tasks: int):
     tasks = [random_data([20, 11, 6], size, seed) for seed in range(num_tasks)]
     last = torch.randn(num_tasks, 3, size, generator=torch.Generator().manual_seed(0))
-    together = EpisodeData(*(torch.stack(parts) for parts in zip(*(t[:4] for t in tasks), strict=True)))
-    together = together._replace(last_observations=last)
+    columns = zip(*(task[:4] for task in tasks), strict=True)
+    observations, actions, rewards, lengths = map(torch.stack, columns)
+    together = EpisodeData(observations, actions, rewards, lengths, last_observations=last)
     baseline = LinearFeatureBaseline(size)
     baseline.fit_data(together, GAMMA)
     weights, values = baseline.weight, baseline.values(together)

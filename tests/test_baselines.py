@@ -26,7 +26,9 @@ def fitted(name: str, data: EpisodeData) -> Baseline:
 
 
 def side_by_side(tasks: list[EpisodeData]) -> EpisodeData:
-    return EpisodeData(*(torch.stack(parts) for parts in zip(*(t[:4] for t in tasks), strict=True)))
+    columns = zip(*(task[:4] for task in tasks), strict=True)
+    observations, actions, rewards, lengths = map(torch.stack, columns)
+    return EpisodeData(observations, actions, rewards, lengths)
 
 
 def informative(episodes: int, seed: int, size: int = 100) -> EpisodeData:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,7 +104,7 @@ def test_the_best_policy_is_found_by_enumeration_too(seed: int):
 def test_an_oracle_keeps_the_tasks_own_arguments():
     options = paper.config_options("navigation", "oracle")
     assert options[:2] == ["--config", Path("configs/paper/navigation.yaml")]
-    given = {options[i]: options[i + 1] for i in range(2, len(options), 2)}
+    given: dict[Any, Any] = {options[i]: options[i + 1] for i in range(2, len(options), 2)}
     assert json.loads(given.pop("--env-kwargs")) == {"normalization_scale": 1.0, "observe_task": True}
     assert given == {"--num-steps": 0}
     assert paper.config_options("navigation", "maml")[2:] == []

@@ -233,7 +233,9 @@ def test_stacked_episodes_hold_real_steps_with_weights_that_sum_to_one():
 def test_data_side_by_side_weighs_as_separate_tasks_do(mean_over: MeanOver):
     first, second = batch_pair()
     first.mean_over = second.mean_over = mean_over
-    together = EpisodeData(*(torch.stack(pair) for pair in zip(first.data[:4], second.data[:4], strict=True)))
+    pairs = zip(first.data[:4], second.data[:4], strict=True)
+    observations, actions, rewards, lengths = map(torch.stack, pairs)
+    together = EpisodeData(observations, actions, rewards, lengths)
     side_by_side = stack_data(together, torch.stack([first.advantages, second.advantages]), mean_over)
     separate = stack_episodes([first, second])
     assert side_by_side.weights.sum(-1).tolist() == pytest.approx([1, 1])

@@ -77,8 +77,12 @@ class Listener:
         page.on("request", self.requested)
         page.on("requestfailed", self.failed)
         page.on("response", self.responded)
-        page.on("console", lambda message: message.type == "error" and self.note(message.text))
+        page.on("console", self.told)
         page.on("pageerror", lambda error: self.note(f"script error: {error}"))
+
+    def told(self, message: Any) -> None:
+        if message.type == "error":
+            self.note(message.text)
 
     def note(self, what: str) -> None:
         self.problems.append(f"{self.where}: {what}")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -101,15 +102,22 @@ def test_slurms_warning_saves_a_checkpoint_and_its_last_word_another(
 ):
     job = submit("seeds.sh", config, "runs", *QUICK, *ENDLESS, options=("--array=7",))
     folder = tmp_path / "runs" / "seed-7"
+
+    def more_rows(than: int) -> bool:
+        return rows(folder) > than
+
+    def newer(than: int) -> bool:
+        return newest(folder) > than
+
     for ask in (
         lambda: fake_slurm.warn(f"{job}_7"),
         lambda: fake_slurm.scancel(["--signal=USR1", f"{job}_7"]),
     ):
         saved, seen = newest(folder), rows(folder)
-        wait_for(lambda seen=seen: rows(folder) > seen + 2)
+        wait_for(partial(more_rows, seen + 2))
         assert newest(folder) <= max(saved, 0)  # None is due.
         ask()
-        wait_for(lambda saved=saved: newest(folder) > max(saved, 0))
+        wait_for(partial(newer, max(saved, 0)))
     fake_slurm.end(f"{job}_7") if limit else fake_slurm.scancel([f"{job}_7"])
     log = tmp_path / f"maml-rl-{job}_7.out"
     wait_for(

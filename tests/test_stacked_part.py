@@ -17,7 +17,8 @@ from maml_rl.policies.distributions import CategoricalLogits
 from maml_rl.samplers import Recipe
 from maml_rl.stacked import StackedEpisodes, StepOrder, stack_episodes
 from maml_rl.training import Run, RunSettings
-from tests.builders import Episode, both_families, make_policy, random_episodes, same_bits, stacked
+from tests.builders import both_families, make_policy, random_episodes, same_bits, stacked
+from tests.oracles.maml import Episode
 
 LENGTHS = ((4, 2, 1, 3, 2), (3, 5, 2, 1, 6), (1, 1, 1, 1, 1))
 """Of the K = 5 episodes of three tasks."""

@@ -62,8 +62,8 @@ def wide_batches() -> Batches:
         observations = rng.standard_normal((20, episodes, 300))
         noise = 0.3 * rng.standard_normal((20, episodes))
         rewards = observations[..., 0] - 0.5 * observations[..., 1] ** 2 + noise
-        numbers = (torch.from_numpy(x).float() for x in (observations, noise, rewards))
-        return EpisodeData(*numbers, torch.full((episodes,), 20))
+        states, actions, gains = (torch.from_numpy(x).float() for x in (observations, noise, rewards))
+        return EpisodeData(states, actions, gains, torch.full((episodes,), 20))
 
     yield from ((sample(10 * MANY), [sample(episodes) for episodes in FEW]) for _ in range(TASKS))
 

@@ -10,8 +10,10 @@ config and metrics and ``totals.csv``.
 """
 
 import csv
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +62,8 @@ def maml(setting: Setting, seed: int, run: Path) -> dict[str, Array]:
     n = setting.episodes
     # A gradient on a single episode is 0.
     numbers = [steps for steps in GRADIENT_STEPS if n % (steps + 1) == 0 and n > steps + 1]
-    trained = load_config(run / "config.json")[0].fast_lr
+    config: Any = load_config(run / "config.json")[0]
+    trained = config.fast_lr
     choices = [(steps, factor * trained) for steps in numbers for factor in FACTORS]
 
     def counted(choice: tuple[int, float], test_seed: int) -> Array:
@@ -77,15 +80,15 @@ def maml(setting: Setting, seed: int, run: Path) -> dict[str, Array]:
 
 def totals(folder: Path, episodes: int, steps: int, size: float, seed: int) -> Array:
     """Return the total reward of ``episodes`` before and after each gradient step, ``[steps + 1, TASKS]``."""
-    changes = {"num_batches": 10, "meta_batch_size": TASKS // 10, "fast_batch_size": episodes}
-    changes |= {"num_steps": steps, "fast_lr": size}
+    changes: dict[str, Any] = {"num_batches": 10, "meta_batch_size": TASKS // 10}
+    changes |= {"fast_batch_size": episodes, "num_steps": steps, "fast_lr": size}
     with trained_run(folder, RunSettings(seed, num_workers=2), **changes) as (run, theta):
         return evaluate(run, theta).returns.sum(2).astype(np.float64)
 
 
 def write_totals(path: Path, gained: dict[str, Array]) -> None:
     """Write mean and standard error over tasks, a row per strategy, beside those that are there already."""
-    rows: dict[str, tuple[object, ...]] = {}
+    rows: dict[str, Sequence[object]] = {}
     if path.exists():
         with path.open(newline="", encoding="utf-8") as file:
             _, *known = csv.reader(file)

@@ -20,6 +20,7 @@ import torch
 from maml_rl.config import Config
 from maml_rl.envs import Task, make_task_vector_env
 from maml_rl.envs.metaworld.tasks import Benchmark
+from maml_rl.policies.actor import FeedForwardActor
 from maml_rl.samplers.rollout import ActionNoise, rollout
 from maml_rl.training.run import Run, RunSettings
 
@@ -73,14 +74,13 @@ def sampling() -> Iterator[Callable[[], None]]:
     with Run(config, RunSettings(seed=0)) as run:
         env, adaptation = run.copies.batch(len(NAMES) * EPISODES), run.learner.adaptation
         params = adaptation.start(run.learner.init().theta, len(NAMES)).clone()
+        actor = FeedForwardActor(adaptation.policy, params)
         streams = [np.random.SeedSequence(number) for number in range(len(NAMES))]
         tasks = [task_of(name) for name in NAMES]
 
         def sample() -> None:
             env.reset_task(tasks)
-            rollout(
-                env, adaptation.policy, params, ActionNoise(adaptation.policy, streams, EPISODES), [0] * 10
-            )
+            rollout(env, actor, ActionNoise(adaptation.policy, streams, EPISODES), [0] * 10)
 
         yield sample
 

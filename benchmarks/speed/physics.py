@@ -1,5 +1,7 @@
 """The open-loop rate of the physics: no policy, no rewards, no Python between the steps."""
 
+from typing import Any
+
 import mujoco
 import numpy as np
 from mujoco.rollout import Rollout
@@ -21,7 +23,7 @@ class OpenLoop:
 
     def __init__(self, config: Config, threads: int, steps: int | None = None):
         episodes = min(200, 2 * config.meta_batch_size * config.fast_batch_size)
-        env = make_task_vector_env(config.env_name, config.env_kwargs, episodes)
+        env: Any = make_task_vector_env(config.env_name, config.env_kwargs, episodes)
         rng = np.random.default_rng(0)
         env.reset_task(env.locomotion.sample_tasks(rng, max(1, episodes // config.fast_batch_size)))
         env.reset(seed=0)

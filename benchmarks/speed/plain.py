@@ -79,7 +79,9 @@ class PlainProblem:
         losses = torch.stack([task.loss.detach() for task in self._tasks])
         return Evaluation(losses, torch.stack([task.gradient for task in self._tasks]).mean(0))
 
-    def fisher_product(self, vector: Float[Tensor, "P"]) -> Float[Tensor, "P"]:
+    def fisher_product(self, vector: Float[Tensor, "P"], fraction: float = 1.0) -> Float[Tensor, "P"]:
+        if fraction != 1:
+            raise NotImplementedError("the plain reference knows no part of the samples")
         dtype = self._tasks[0].theta.dtype
         return torch.stack([task.fisher_product(vector.to(dtype)) for task in self._tasks]).mean(0)
 

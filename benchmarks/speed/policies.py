@@ -23,7 +23,7 @@ class Perceptron(nn.Module):
         self.names, sizes = like.layer_names, [like.input_size]
         for name in self.names:
             sizes.append(like.get_parameter(f"{name}.bias").numel())
-            self.add_module(name, nn.Linear(*sizes[-2:]))
+            self.add_module(name, nn.Linear(sizes[-2], sizes[-1]))
         self.sigma = nn.Parameter(torch.zeros(like.output_size))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from statistics import median
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -73,7 +74,7 @@ def _episodes(policy: Policy) -> StackedEpisodes:
     )
 
 
-def _old(policy: Policy, batches: Sequence[StackedEpisodes], config: Config) -> list[object]:
+def _old(policy: Policy, batches: Sequence[StackedEpisodes], config: Any) -> list[object]:
     """Return the policies that sampled both rounds."""
     train, valid = batches
     params = policy.get_vector().expand(CHUNK, -1).clone().requires_grad_()
@@ -86,7 +87,7 @@ def _old(policy: Policy, batches: Sequence[StackedEpisodes], config: Config) -> 
         return [old, policy.outputs(valid.observations, policy.layout.view(adapted))]
 
 
-def _plain(policy: Policy, theta: Tensor, batches: Sequence[StackedEpisodes], config: Config) -> Tensor:
+def _plain(policy: Policy, theta: Tensor, batches: Sequence[StackedEpisodes], config: Any) -> Tensor:
     """Return the sum of the tasks' gradients, as one writes it first."""
     train, valid = batches
     theta = theta.clone().requires_grad_()

@@ -37,10 +37,11 @@ def write(rows: Sequence[Row], growth: Sequence[dict[str, float]]) -> None:
         with table.open(newline="", encoding="utf-8") as file:
             lines = {line[0]: line for line in list(csv.reader(file))[1:]}
     lines |= {row.number: _line(row) for row in rows}
+    ordered = sorted(lines.values(), key=place)
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(HEADER)
-        writer.writerows(sorted(lines.values(), key=place))
+        writer.writerows(ordered)
     if growth:
         with (RESULTS / "growth.csv").open("w", newline="", encoding="utf-8") as file:
             points = csv.DictWriter(file, list(growth[0]))

@@ -1,7 +1,7 @@
 """The one description of a training run: the keys that all methods share."""
 
 from functools import cache, partial
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -30,6 +30,10 @@ class Config(Block):
 
     ``Config(metalearner="promp", …)`` has that method's keys beside those here, and is validated as one.
     """
+
+    if TYPE_CHECKING:  # Which keys there are depends on the method; pydantic checks them.
+
+        def __init__(self, **values: Any): ...
 
     def __new__(cls, *args: Any, metalearner: str = DEFAULT_METHOD, **values: Any) -> "Config":
         """Return a config with the method's keys; pydantic's ``__init__`` fills it."""

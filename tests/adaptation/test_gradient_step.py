@@ -36,6 +36,7 @@ def loop_of_update_params(problem: Problem, task: Task, first_order: bool) -> Te
         means = [(lp * e.advantages).mean() for lp, e in zip(log_probs, episodes, strict=True)]
         loss = -torch.stack(means).mean()
         params = policy.update_params(loss, params, problem.fast_lr, first_order)
+    assert params is not None
     return torch.cat([param.flatten() for param in params.values()]).detach()
 
 
@@ -141,8 +142,8 @@ def test_steps_on_the_ratio_equal_the_oracle_where_the_old_policy_is_given(
     theta, (batch,) = problem.theta, problem.train
     if moved:
         theta = theta + 0.1 * random_vectors(problem)[0]
-        params = problem.policy.unflatten(problem.repeated(problem.theta))
-        batch = batch._replace(old=problem.policy.outputs(batch.observations, params))
+        old_params = problem.policy.unflatten(problem.repeated(problem.theta))
+        batch = batch._replace(old=problem.policy.outputs(batch.observations, old_params))
     params = problem.repeated(theta)
     expected = [reference.adapted(theta, task).detach() for task in problem.tasks]
     for found in (adaptation.step(params, batch), adaptation.linearise(params, batch).params):

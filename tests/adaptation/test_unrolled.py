@@ -121,7 +121,7 @@ def test_vjp_without_steps_is_the_policys_transposed_jacobian(family: str):
     for n, observations in enumerate(problem.valid.observations):
         theta = problem.theta.clone().requires_grad_()
         outputs = problem.policy.outputs(observations, problem.policy.unflatten(theta))
-        total = sum((x * u[n]).sum() for x, u in zip(outputs, cotangents, strict=True))
+        total = torch.stack([(x * u[n]).sum() for x, u in zip(outputs, cotangents, strict=True)]).sum()
         (expected,) = torch.autograd.grad(total, theta)
         torch.testing.assert_close(products[n], expected, rtol=1e-10, atol=1e-12)
 

@@ -128,7 +128,8 @@ def test_the_settings_name_themselves_where_little_differs_and_their_folder_wher
     command: Command, tabular_run: Path, tmp_path: Path
 ):
     kept_test(tmp_path / "a", tabular_run)
-    kept_test(tmp_path / "b", tabular_run, **{"fast-lr": 0.7, "gamma": 0.5, "gae-lambda": 0.3, "max-kl": 0.2})
+    others: dict[str, Any] = {"fast-lr": 0.7, "gamma": 0.5, "gae-lambda": 0.3, "max-kl": 0.2}
+    kept_test(tmp_path / "b", tabular_run, **others)
     command.succeeds("compare", tmp_path / "a", tmp_path / "b", "--output", tmp_path / "out")
     table = (tmp_path / "out" / "comparison.csv").read_text()
     assert f"maml-trpo ({tmp_path / 'a'})" in table

@@ -268,8 +268,8 @@ def test_policies_are_compared_on_the_same_tasks(command: Command, navigation_ru
     }
     assert sum(map(len, policies.values())) == len(rows) == 8
     assert policies["same"] == policies["policy"] != policies["first"] != policies["random"]
-    arguments = ("--config", navigation_run / "config.json", "--policy", "random")
-    command.succeeds("test", *arguments, *SMALL, "--output", tmp_path / "untrained.npz")
+    untrained = ("--config", navigation_run / "config.json", "--policy", "random")
+    command.succeeds("test", *untrained, *SMALL, "--output", tmp_path / "untrained.npz")
     with (tmp_path / "untrained.csv").open(newline="") as file:
         assert [tuple(row.values())[1:] for row in csv.DictReader(file)] == policies["random"]
 

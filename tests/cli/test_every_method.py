@@ -9,6 +9,7 @@ from maml_rl.cli import main
 from maml_rl.config.methods import METHODS
 from maml_rl.samplers.backends.processes import ProcessBackend
 from tests.cli.helpers import Command, contents, power_cut, read_metrics, results
+from tests.samplers.helpers import process_id
 from tests.viz.files import assert_picture
 
 SIZES = ("--num-batches", 3, "--meta-batch-size", 4, "--fast-batch-size", 3, "--tasks-per-item", 2)
@@ -61,7 +62,7 @@ def test_neither_workers_nor_their_deaths_nor_rebuilt_graphs_change_a_byte(
         submit(self, job)  # type: ignore[arg-type]
         if len(killed) < 2:
             for worker in self._pool._workers:
-                psutil.Process(worker._process.pid).kill()
+                psutil.Process(process_id(worker)).kill()
                 killed.append(1)
 
     monkeypatch.setattr(ProcessBackend, "submit", deadly)

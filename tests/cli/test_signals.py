@@ -114,7 +114,7 @@ def test_handlers_are_those_of_before_again():
 def test_a_signal_that_saves_a_checkpoint(tmp_path: Path):
     options = ("--num-workers", 2, "--checkpoint-every", 100000, "--checkpoint-signal", "USR1")
     process = training(tmp_path, *options)
-    saved = []
+    saved: list[int] = []
     for _ in range(2):
         os.killpg(process.pid, signal.SIGUSR1)
         deadline = time.monotonic() + PATIENCE

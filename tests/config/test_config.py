@@ -138,7 +138,7 @@ def test_environments_without_arguments(tmp_path: Path, text: str):
 
 @pytest.mark.parametrize(("text", "value"), [("1e-2", 0.01), ("1.0e-2", 0.01), ("'0.5'", 0.5), ("1", 1.0)])
 def test_numbers_that_yaml_takes_for_strings_or_integers(tmp_path: Path, text: str, value: float):
-    config, _ = load_config(written(tmp_path, f"env-name: a\nmax-kl: {text}\n"))
+    config: Any = load_config(written(tmp_path, f"env-name: a\nmax-kl: {text}\n"))[0]
     assert config.max_kl == value
     assert isinstance(config.max_kl, float)
 

@@ -240,7 +240,7 @@ def test_a_method_of_ones_own(tmp_path: Path, own_method: str):
     path = dumped(
         tmp_path, {"env-name": "a", "metalearner": own_method, "courage": 2, "num-steps": 3}, "yaml"
     )
-    config, _ = load_config(path)
+    config: Any = load_config(path)[0]
     assert (config.courage, config.fast_lr, config.num_steps) == (2.0, 0.1, 3)
     assert config == Config(env_name="a", metalearner=own_method, courage=2.0, num_steps=3)
     assert load_config(dumped(tmp_path, config.to_dict(), "json"))[0] == config

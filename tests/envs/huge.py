@@ -14,5 +14,5 @@ class HugeEnv(SilentEnv):
         self.scale = scale
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
-        observation, reward, *ended_and_told = super().step(action)
-        return observation, self.scale * reward, *ended_and_told
+        observation, reward, terminated, truncated, info = super().step(action)
+        return observation, self.scale * reward, terminated, truncated, info

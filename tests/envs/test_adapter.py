@@ -9,6 +9,7 @@ import pytest
 
 from maml_rl.envs import make_env, make_task_vector_env
 from maml_rl.envs.adapter import GymTaskVectorEnv
+from tests.envs.creating import create, register
 from tests.envs.ids import play_batch
 
 LIMIT = 6
@@ -52,7 +53,7 @@ class Corridor(gym.Env[Any, Any]):
 
 @pytest.fixture
 def corridor() -> Iterator[str]:
-    gym.register("Corridor-v0", entry_point=Corridor, max_episode_steps=LIMIT)
+    register("Corridor-v0", entry_point=Corridor, max_episode_steps=LIMIT)
     yield "Corridor-v0"
     del gym.registry["Corridor-v0"]
 
@@ -81,7 +82,7 @@ def test_equals_single_environments_with_the_same_seeds(corridor: str):
     seeds = [np.random.default_rng(task_seed).integers(2**31, size=3) for task_seed in (8, 9)]
     observations, rewards, terminated, truncated = play_batch(batch, [8, 9], np.ones((LIMIT, 6), np.int64))
     for i, seed in enumerate(np.concatenate(seeds)):
-        single = gym.make(corridor, longest=30)
+        single = create(corridor, longest=30)
         single.unwrapped.reset_task({"length": 4 if i < 3 else 30})
         single.reset(seed=int(seed))
         for t in range(LIMIT):

@@ -8,6 +8,7 @@ import pytest
 import maml_rl.envs  # noqa: F401
 from maml_rl.envs.mujoco.ant import AntDir
 from maml_rl.envs.mujoco.locomotion import BodyState, Measurements
+from tests.envs.creating import create, create_vec
 from tests.envs.ids import ANT_IDS, Array, random_actions
 
 DT = 0.05
@@ -43,7 +44,7 @@ def forces_at(model: mujoco.MjModel, data: mujoco.MjData) -> Array:
 @every_ant
 @pytest.mark.parametrize(("scale", "contact_forces"), [(1.0, True), (10.0, True), (1.0, False)])
 def test_observations_and_rewards(id: str, scale: float, contact_forces: bool):
-    env = gym.make(id, normalization_scale=scale, contact_forces=contact_forces)
+    env = create(id, normalization_scale=scale, contact_forces=contact_forces)
     model, data = env.unwrapped.model, env.unwrapped.data
     env.unwrapped.reset_task(TASKS[id])
     env.reset(seed=3)
@@ -77,7 +78,7 @@ def test_observations_and_rewards(id: str, scale: float, contact_forces: bool):
 @every_ant
 def test_standing_on_the_floor_is_felt_unless_contact_forces_are_off(id: str):
     def stand(**kwargs: bool) -> Array:
-        batch = gym.make_vec(id, num_envs=2, **kwargs)
+        batch = create_vec(id, num_envs=2, **kwargs)
         batch.reset(seed=0)
         observations = [batch.step(np.zeros((2, 8), np.float32))[0] for _ in range(30)]
         return observations[-1][:, FORCES]
@@ -92,7 +93,7 @@ def test_standing_on_the_floor_is_felt_unless_contact_forces_are_off(id: str):
     ("height", "speed", "ends"), [(0.3, -50.0, True), (0.75, 0.0, False), (0.9, 5.0, True), (1.5, 0.0, True)]
 )
 def test_terminates_when_the_torso_is_too_low_or_too_high(id: str, height: float, speed: float, ends: bool):
-    env = gym.make(id)
+    env = create(id)
     env.reset(seed=0)
     qpos = env.unwrapped.model.qpos0.copy()
     qvel = np.zeros(14)
@@ -127,7 +128,7 @@ def test_the_healthy_range_is_closed(height: float):
 
 @every_ant
 def test_resets_with_the_noise_of_gymnasium(id: str):
-    batch = gym.make_vec(id, num_envs=1000, contact_forces=False)
+    batch = create_vec(id, num_envs=1000, contact_forces=False)
     observations, _ = batch.reset(seed=0)
     noise = observations[:, :15] - batch.model.qpos0
     velocities = observations[:, 15:29]
@@ -146,7 +147,7 @@ def test_goals_are_uniform(
     id: str, key: str, size: int, default: tuple[float, float], bounds: tuple[float, float] | None
 ):
     kwargs = {} if bounds is None else dict(zip(("low", "high"), bounds, strict=True))
-    env = gym.make(id, **kwargs)
+    env = create(id, **kwargs)
     env.reset(seed=0)
     goals = np.array([task[key] for task in env.unwrapped.sample_tasks(2000)]).reshape(2000, size)
     low, high = bounds or default
@@ -158,7 +159,7 @@ def test_goals_are_uniform(
 
 
 def test_contact_forces_do_not_depend_on_what_was_measured_before():
-    env = gym.make("AntPos-v1")
+    env = create("AntPos-v1")
     env.reset(seed=0)
     states, rng = [], np.random.default_rng(0)
     for _ in range(40):

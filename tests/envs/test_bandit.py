@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import maml_rl.envs  # noqa: F401
+from tests.envs.creating import create, create_vec
 from tests.envs.ids import play_batch
 
 every_size = pytest.mark.parametrize("k", [5, 10, 50])
@@ -11,7 +12,7 @@ every_size = pytest.mark.parametrize("k", [5, 10, 50])
 @every_size
 @pytest.mark.parametrize("kind", ["Bandit", "GaussianBandit"])
 def test_one_pull_is_an_episode(kind: str, k: int):
-    env = gym.make(f"{kind}-K{k}-v0")
+    env = create(f"{kind}-K{k}-v0")
     assert env.action_space == gym.spaces.Discrete(k)
     first, _ = env.reset(seed=0)
     last, _, terminated, truncated, _ = env.step(np.int64(k - 1))
@@ -22,7 +23,7 @@ def test_one_pull_is_an_episode(kind: str, k: int):
 @every_size
 @pytest.mark.parametrize("kind", ["Bandit", "GaussianBandit"])
 def test_means_are_uniform(kind: str, k: int):
-    env = gym.make(f"{kind}-K{k}-v0")
+    env = create(f"{kind}-K{k}-v0")
     env.reset(seed=0)
     means = np.array([task["mean"] for task in env.unwrapped.sample_tasks(1000)])
     assert means.shape == (1000, k)
@@ -34,7 +35,7 @@ def test_means_are_uniform(kind: str, k: int):
 
 
 def test_certain_arms_pay_certainly():
-    env = gym.make("Bandit-K5-v0")
+    env = create("Bandit-K5-v0")
     env.unwrapped.reset_task({"mean": np.array([0.0, 1.0, 0.0, 1.0, 0.0])})
     for seed in range(20):
         for arm in range(5):
@@ -45,7 +46,7 @@ def test_certain_arms_pay_certainly():
 def test_bernoulli_arms_pay_their_mean_in_ones():
     mean = np.array([0.1, 0.5, 0.9, 0.3, 0.7])
     episodes = 4000
-    batch = gym.make_vec("Bandit-K5-v0", num_envs=5 * episodes)
+    batch = create_vec("Bandit-K5-v0", num_envs=5 * episodes)
     batch.reset_task([{"mean": mean}])
     arms = np.repeat(np.arange(5), episodes)
     _, rewards, terminated, _ = play_batch(batch, [0], arms[None])
@@ -60,7 +61,7 @@ def test_gaussian_arms_pay_normally(std: float | None):
     episodes = 4000
     kwargs = {} if std is None else {"std": std}
     spread = 1.0 if std is None else std
-    batch = gym.make_vec("GaussianBandit-K5-v0", num_envs=5 * episodes, **kwargs)
+    batch = create_vec("GaussianBandit-K5-v0", num_envs=5 * episodes, **kwargs)
     batch.reset_task([{"mean": mean}])
     arms = np.repeat(np.arange(5), episodes)
     _, rewards, _, _ = play_batch(batch, [0], arms[None])
@@ -70,7 +71,7 @@ def test_gaussian_arms_pay_normally(std: float | None):
 
 
 def test_a_noiseless_gaussian_arm_pays_its_mean():
-    env = gym.make("GaussianBandit-K10-v0", std=0.0)
+    env = create("GaussianBandit-K10-v0", std=0.0)
     task = env.unwrapped.sample_tasks(1)[0]
     env.unwrapped.reset_task(task)
     for arm in range(10):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import maml_rl.envs  # noqa: F401
 from tests.builders import repeatable
+from tests.envs.creating import create, create_vec
 from tests.envs.ids import (
     EXACT_IDS,
     NEAR_IDS,
@@ -22,7 +23,7 @@ from tests.envs.ids import (
 
 
 def tasks_of(id: str, num: int, seed: int = 0) -> list[dict[str, Any]]:
-    env = gym.make(id)
+    env = create(id)
     env.reset(seed=seed)
     tasks = env.unwrapped.sample_tasks(num)
     env.close()
@@ -41,7 +42,7 @@ def test_numpy_batches_equal_single_environments_exactly(id: str, seeds: list[in
     tasks = tasks_of(id, 3, seed=actions_seed)
     if id == "2DNavigation-v0":
         tasks[0] = {"goal": np.array([0.02, -0.02])}  # Most walks end there soon.
-    batch, singles = gym.make_vec(id, num_envs=3), [gym.make(id) for _ in tasks]
+    batch, singles = create_vec(id, num_envs=3), [create(id) for _ in tasks]
     batch.reset_task(tasks)
     observations, _ = batch.reset(seed=seeds)
     for single, task, seed, observation in zip(singles, tasks, seeds, observations, strict=True):
@@ -71,7 +72,7 @@ def test_mujoco_batches_step_as_single_environments_do(id: str):
     stop at the solver's tolerance, 1e-8, a little apart.
     """
     tasks = tasks_of(id, 3)
-    batch, single = gym.make_vec(id, num_envs=3), gym.make(id)
+    batch, single = create_vec(id, num_envs=3), create(id)
     batch.reset_task(tasks)
     first, _ = batch.reset(seed=[4, 5, 6])
     for task, seed, observation in zip(tasks, [4, 5, 6], first, strict=True):
@@ -96,7 +97,7 @@ def test_mujoco_batches_step_as_single_environments_do(id: str):
 @pytest.mark.parametrize("id", EXACT_IDS)
 def test_other_mujoco_batches_equal_single_environments_exactly(id: str):
     tasks, seeds = tasks_of(id, 3), [4, 5, 6]
-    batch, single = gym.make_vec(id, num_envs=3), gym.make(id)
+    batch, single = create_vec(id, num_envs=3), create(id)
     batch.reset_task(tasks)
     actions = 0.5 * actions_for(batch, 60)
     first, _ = batch.reset(seed=seeds)
@@ -118,7 +119,7 @@ def test_mujoco_batches_stay_near_single_environments_for_100_steps(id: str):
 
     Measured: 1e-7 to 3e-2 after 100 steps, where two episodes that differ in their seed are 10 apart.
     """
-    batch, single = gym.make_vec(id, num_envs=1), gym.make(id)
+    batch, single = create_vec(id, num_envs=1), create(id)
     tasks = tasks_of(id, 1)
     batch.reset_task(tasks)
     single.unwrapped.reset_task(tasks[0])
@@ -138,13 +139,13 @@ def test_mujoco_batches_stay_near_single_environments_for_100_steps(id: str):
 @one_of_each_kind
 def test_a_tasks_episodes_do_not_depend_on_its_company(id: str):
     tasks, episodes = tasks_of(id, 5), 3
-    whole = gym.make_vec(id, num_envs=5 * episodes)
+    whole = create_vec(id, num_envs=5 * episodes)
     whole.reset_task(tasks)
     actions = actions_for(whole, 20)
     seeds = [11, 12, 13, 14, 15]
     together = play_batch(whole, seeds, actions)
     for few in ([2], [4, 2], [2, 0, 1]):
-        part = gym.make_vec(id, num_envs=len(few) * episodes)
+        part = create_vec(id, num_envs=len(few) * episodes)
         part.reset_task([tasks[i] for i in few])
         rows = np.concatenate([np.arange(episodes * i, episodes * (i + 1)) for i in few])
         apart = play_batch(part, [seeds[i] for i in few], actions[:, rows])
@@ -154,7 +155,7 @@ def test_a_tasks_episodes_do_not_depend_on_its_company(id: str):
 
 @one_of_each_kind
 def test_the_seeds_determine_a_batchs_episodes(id: str):
-    batch = gym.make_vec(id, num_envs=60)
+    batch = create_vec(id, num_envs=60)
     batch.reset_task(tasks_of(id, 3))
     actions = actions_for(batch, 5)
     first = play_batch(batch, [1, 2, 3], actions)
@@ -169,7 +170,7 @@ def test_the_seeds_determine_a_batchs_episodes(id: str):
 
 @one_of_each_kind
 def test_an_integer_seed_counts_up_over_the_tasks(id: str):
-    batch = gym.make_vec(id, num_envs=12)
+    batch = create_vec(id, num_envs=12)
     batch.reset_task(tasks_of(id, 3))
     actions = actions_for(batch, 5)
     listed = play_batch(batch, [7, 8, 9], actions)
@@ -180,7 +181,7 @@ def test_an_integer_seed_counts_up_over_the_tasks(id: str):
 
 @pytest.mark.parametrize("id", ["GaussianBandit-K5-v0", "TabularMDP-v0", "HalfCheetahVel-v2"])
 def test_without_a_seed_the_streams_go_on(id: str):
-    batch = gym.make_vec(id, num_envs=4)
+    batch = create_vec(id, num_envs=4)
     actions = actions_for(batch, 3)
     batch.reset(seed=0)
     first = batch.step(actions[0])[1]
@@ -190,7 +191,7 @@ def test_without_a_seed_the_streams_go_on(id: str):
 
 def ending(id: str, num_envs: int = 4) -> Any:
     """A batch some of whose episodes end long before the others."""
-    batch = gym.make_vec(id, num_envs=num_envs, max_episode_steps=60)
+    batch = create_vec(id, num_envs=num_envs, max_episode_steps=60)
     if id == "2DNavigation-v0":
         goals = [[0.1, 0.1], [0.3, 0.3], [0.3, -0.3], [-2, 0.1]]
         batch.reset_task([{"goal": np.array(goal)} for goal in goals])
@@ -218,8 +219,8 @@ def test_finished_episodes_stay_finished_while_others_go_on(id: str):
 
 @one_of_each_kind
 def test_batches_do_not_reset_themselves(id: str):
-    assert gym.make_vec(id, num_envs=2).metadata["autoreset_mode"] is gym.vector.AutoresetMode.DISABLED
-    batch = gym.make_vec(id, num_envs=2, max_episode_steps=2)
+    assert create_vec(id, num_envs=2).metadata["autoreset_mode"] is gym.vector.AutoresetMode.DISABLED
+    batch = create_vec(id, num_envs=2, max_episode_steps=2)
     batch.reset(seed=0)
     for actions in actions_for(batch, 5):
         batch.step(actions)
@@ -231,20 +232,20 @@ def test_batches_do_not_reset_themselves(id: str):
 
 @pytest.mark.parametrize("num_tasks", [0, 4, 5, 12])
 def test_tasks_that_cannot_share_the_environments_evenly(num_tasks: int):
-    batch = gym.make_vec("2DNavigation-v0", num_envs=6)
+    batch = create_vec("2DNavigation-v0", num_envs=6)
     with pytest.raises(ValueError, match=f"{num_tasks} tasks cannot share 6 environments"):
         batch.reset_task([{"goal": np.zeros(2)}] * num_tasks)
 
 
 def test_one_seed_per_task_is_expected():
-    batch = gym.make_vec("2DNavigation-v0", num_envs=6)
+    batch = create_vec("2DNavigation-v0", num_envs=6)
     batch.reset_task([{"goal": np.zeros(2)}] * 3)
     with pytest.raises(ValueError, match="2 seeds for 3 tasks"):
         batch.reset(seed=[1, 2])
 
 
 def test_environments_of_a_task_lie_side_by_side():
-    batch = gym.make_vec("2DNavigation-v0", num_envs=6)
+    batch = create_vec("2DNavigation-v0", num_envs=6)
     batch.reset_task([{"goal": np.array([0.0, y])} for y in (1.0, 2.0, 3.0)])
     batch.reset(seed=0)
     assert batch.episodes_per_task == 2

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import gymnasium as gym
 import numpy as np
 import pytest
 
 import maml_rl.envs  # noqa: F401
+from tests.envs.creating import create, create_vec
 from tests.envs.ids import random_actions
 
 STEADY = ["HalfCheetahVel-v2", "AntVel-v2", "HalfCheetahDir-v0", "AntDir-v0"]
@@ -31,7 +31,7 @@ def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 @bad_numbers
 @after_steps
 def test_a_single_environment(id: str, where: str, index: int, value: float, steps: int):
-    env = gym.make(id, disable_env_checker=True)  # Which warns of NaN in observations.
+    env = create(id, disable_env_checker=True)  # Which warns of NaN in observations.
     robot = env.unwrapped
     env.reset(seed=0)
     actions = random_actions(env.action_space, np.random.default_rng(0), steps + 1) / 4
@@ -53,7 +53,7 @@ def test_a_single_environment(id: str, where: str, index: int, value: float, ste
 @bad_numbers
 @after_steps
 def test_a_batch(id: str, where: str, index: int, value: float, steps: int):
-    batch, undisturbed = (gym.make_vec(id, num_envs=3) for _ in range(2))
+    batch, undisturbed = (create_vec(id, num_envs=3) for _ in range(2))
     actions = random_actions(batch.single_action_space, np.random.default_rng(0), 3 * (steps + 2)) / 4
     actions = actions.reshape(steps + 2, 3, -1)
     for each in (batch, undisturbed):
@@ -79,7 +79,7 @@ def test_a_batch(id: str, where: str, index: int, value: float, steps: int):
 
 @one_of_each_robot
 def test_all_of_a_batch(id: str):
-    batch = gym.make_vec(id, num_envs=2)
+    batch = create_vec(id, num_envs=2)
     batch.reset(seed=0)
     batch._states[:, 1] = np.nan
     still = np.zeros(batch.action_space.shape, np.float32)
@@ -90,7 +90,7 @@ def test_all_of_a_batch(id: str):
 
 @pytest.mark.parametrize("id", STEADY)
 def test_whole_episodes_do_not_end_so(id: str):
-    batch, single = gym.make_vec(id, num_envs=1, max_episode_steps=None), gym.make(id)
+    batch, single = create_vec(id, num_envs=1, max_episode_steps=None), create(id)
     batch.reset(seed=0)
     single.reset(seed=0)
     still = np.zeros((1, *single.action_space.shape), np.float32)

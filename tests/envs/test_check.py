@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from maml_rl.envs import check, check_env
-from maml_rl.envs.check import STEPS, Finding, quick_findings, try_out
+from maml_rl.envs.check import STEPS, quick_findings, try_out
 from maml_rl.envs.checks.repeats import travels
-from maml_rl.envs.checks.trial import Trial
+from maml_rl.envs.checks.trial import Finding, Trial
 from maml_rl.envs.playback import Step, difference
 from maml_rl.errors import UsageError
 from tests.envs.peculiar import Line, OneAtATime
@@ -157,5 +157,6 @@ def test_what_differs_is_named(name: str):
         "reward": ("reward 2 and 2.5 at step 1", 0.25),
         "truncated": ("truncated False and True at step 1", np.inf),
     }[name]
-    assert (str(found), found.size) == (said, pytest.approx(size))
+    assert str(found) == said
+    assert found.size == pytest.approx(size)
     assert str(difference(steps, steps[:1])) == "steps of the episode 1 and 0 at step 0"

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,12 @@ def full(name: str) -> str:
 
 def sampled(name: str, num_workers: int = 0) -> tuple[list[Task], Samples]:
     """Two tasks to a work item, so that episodes are padded to the longest of two tasks."""
-    arguments = {"env_name": full(name), "env_kwargs": {}, "env": make_env(full(name)), "batch_size": 5}
+    arguments: dict[str, Any] = {
+        "env_name": full(name),
+        "env_kwargs": {},
+        "env": make_env(full(name)),
+        "batch_size": 5,
+    }
     with make_sampler(num_workers, **arguments) as sampler:
         tasks = sampler.sample_tasks(5)
         return tasks, sampler.sample(tasks, num_steps=2, fast_lr=0.3)
@@ -113,7 +119,7 @@ def test_an_episode_that_succeeded_at_some_step_has_succeeded(name: str):
         successes = get_successes(episodes)
         assert successes is not None
         # These end where they succeed; the others are cut by time.
-        truncated = np.stack([batch.data.truncated for batch in episodes])
+        truncated = np.stack([np.asarray(batch.data.truncated) for batch in episodes])
         np.testing.assert_array_equal(successes, 1.0 - truncated)
         assert 0 < successes.mean() < 1
     assert get_successes(sampled("SilentEnv")[1][1]) is None

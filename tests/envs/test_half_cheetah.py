@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import maml_rl.envs  # noqa: F401
+from tests.envs.creating import create, create_vec
 from tests.envs.ids import CHEETAH_IDS, play_batch, random_actions
 
 DT = 0.05
@@ -18,7 +19,7 @@ def task_reward(id: str, velocity: float) -> float:
 @both
 @scales
 def test_observations_and_rewards(id: str, scale: float):
-    env = gym.make(id, normalization_scale=scale)
+    env = create(id, normalization_scale=scale)
     data = env.unwrapped.data
     env.unwrapped.reset_task(TASKS[id])
     observation, _ = env.reset(seed=1)
@@ -44,7 +45,7 @@ def test_observations_and_rewards(id: str, scale: float):
 @both
 @scales
 def test_batched_rewards_follow_from_the_observations(id: str, scale: float):
-    batch = gym.make_vec(id, num_envs=4, normalization_scale=scale)
+    batch = create_vec(id, num_envs=4, normalization_scale=scale)
     batch.reset_task([TASKS[id]])
     rng = np.random.default_rng(0)
     actions = np.stack([random_actions(batch.single_action_space, rng, 4) for _ in range(30)])
@@ -59,7 +60,7 @@ def test_batched_rewards_follow_from_the_observations(id: str, scale: float):
 
 @both
 def test_resets_with_the_noise_of_gymnasium(id: str):
-    batch = gym.make_vec(id, num_envs=2000)
+    batch = create_vec(id, num_envs=2000)
     observations, _ = batch.reset(seed=0)
     x, rest, velocities = observations[:, -3], observations[:, :8], observations[:, 8:17]
     positions = np.column_stack([x, rest])
@@ -72,7 +73,7 @@ def test_resets_with_the_noise_of_gymnasium(id: str):
 
 @pytest.mark.parametrize("bounds", [{}, {"low": 1.0, "high": 5.0}])
 def test_velocities_are_uniform(bounds: dict[str, float]):
-    env = gym.make("HalfCheetahVel-v2", **bounds)
+    env = create("HalfCheetahVel-v2", **bounds)
     env.reset(seed=0)
     velocities = np.array([task["velocity"] for task in env.unwrapped.sample_tasks(2000)])
     low, high = bounds.get("low", 0.0), bounds.get("high", 2.0)
@@ -83,7 +84,7 @@ def test_velocities_are_uniform(bounds: dict[str, float]):
 
 @pytest.mark.parametrize("id", ["HalfCheetahDir-v2", "AntDir-v2"])
 def test_directions_are_forward_or_backward_with_equal_chance(id: str):
-    env = gym.make(id)
+    env = create(id)
     env.reset(seed=0)
     directions = np.array([task["direction"] for task in env.unwrapped.sample_tasks(2000)])
     assert set(directions) == {-1.0, 1.0}

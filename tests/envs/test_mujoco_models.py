@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from maml_rl.envs.mujoco.humanoid import HumanoidDir
 from maml_rl.envs.mujoco.locomotion import ASSETS, Locomotion, load_model
 from maml_rl.envs.mujoco.swimmer import SwimmerVel
 from maml_rl.envs.mujoco.walker2d import Walker2dRandParams, Walker2dVel
+from tests.envs.creating import create, create_vec
 from tests.envs.ids import ANT_IDS, HUMANOID_IDS, MUJOCO_IDS, PAPER_ANT_IDS, model_arrays
 
 
@@ -27,7 +27,7 @@ def working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def models(id: str) -> list[mujoco.MjModel]:
     """Of a single environment and of a batch."""
-    return [gym.make(id).unwrapped.model, gym.make_vec(id).model]
+    return [create(id).unwrapped.model, create_vec(id).model]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_models_are_gymnasiums(robot: Locomotion):
     assert len(found) > 300
     for name, numbers in expected.items():
         if name == "MjOption.timestep" and robot in (HopperRandParams(), Walker2dRandParams()):
-            assert (found[name], numbers) == (0.004, 0.002)
+            assert (found[name].item(), numbers.item()) == (0.004, 0.002)
         elif name != "MjModel.geom_margin":
             np.testing.assert_array_equal(found[name], numbers, err_msg=name)
 
@@ -99,7 +99,7 @@ def test_the_floor_is_felt_within_the_margin(id: str, height: float, acts: bool)
 
 def test_pictures_grow_to_the_size_asked_for():
     small, large = (
-        gym.make("AntVel-v2", render_mode="rgb_array", width=size, height=size + 1) for size in (32, 2000)
+        create("AntVel-v2", render_mode="rgb_array", width=size, height=size + 1) for size in (32, 2000)
     )
     assert small.unwrapped.model.vis.global_.offwidth == 640  # MuJoCo's own.
     picture = large.unwrapped.model.vis.global_

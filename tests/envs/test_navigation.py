@@ -11,13 +11,14 @@ import maml_rl.envs  # noqa: F401
 from maml_rl.envs.goals import Corners, make_goals
 from maml_rl.errors import UsageError
 from tests.builders import repeatable
+from tests.envs.creating import create, create_vec
 
 coordinates = st.floats(-1, 1, width=32)
 points = st.tuples(coordinates, coordinates)
 
 
 def at_goal(goal: tuple[float, float]) -> gym.Env:
-    env = gym.make("2DNavigation-v0")
+    env = create("2DNavigation-v0")
     env.unwrapped.reset_task({"goal": np.array(goal)})
     env.reset(seed=0)
     return env
@@ -64,9 +65,9 @@ def test_starts_at_the_origin_again_after_reset():
 
 @pytest.mark.parametrize(("scale", "move"), [(0.1, 0.06), (1.0, 0.006), (0.05, 0.1)])
 def test_actions_in_plus_minus_the_normalization_scale_fill_the_range_of_moves(scale: float, move: float):
-    env = gym.make("2DNavigation-v0", normalization_scale=scale)
-    batch = gym.make_vec("2DNavigation-v0", num_envs=2, normalization_scale=scale)
-    np.testing.assert_array_equal(env.action_space.high, np.float32([scale, scale]))
+    env = create("2DNavigation-v0", normalization_scale=scale)
+    batch = create_vec("2DNavigation-v0", num_envs=2, normalization_scale=scale)
+    np.testing.assert_array_equal(env.action_space.high, np.array([scale, scale], np.float32))
     assert batch.single_action_space == env.action_space
     env.reset(seed=0)
     batch.reset(seed=0)
@@ -78,7 +79,7 @@ def test_actions_in_plus_minus_the_normalization_scale_fill_the_range_of_moves(s
 
 @pytest.mark.parametrize("bounds", [{}, {"low": -2.0, "high": 1.0}, {"low": 0.25, "high": 0.25}])
 def test_goals_fill_the_square(bounds: dict[str, float]):
-    env = gym.make("2DNavigation-v0", **bounds)
+    env = create("2DNavigation-v0", **bounds)
     env.reset(seed=0)
     goals = np.array([task["goal"] for task in env.unwrapped.sample_tasks(2000)])
     low, high = bounds.get("low", -0.5), bounds.get("high", 0.5)
@@ -96,7 +97,7 @@ CORNERS = {"goals": "corners", "low": -1.0, "high": 1.0}
 
 def towards(goal: tuple[float, float], actions: list[tuple[float, float]]) -> list[float]:
     """Rewards of moves, one after the other, in the task of the corners."""
-    env = gym.make("2DNavigation-v0", **CORNERS)
+    env = create("2DNavigation-v0", **CORNERS)
     env.unwrapped.reset_task({"goal": np.array(goal)})
     env.reset(seed=0)
     rewards = []
@@ -123,17 +124,18 @@ def test_a_corners_reward_is_the_progress_once_the_way_to_it_is_taken():
 def test_a_corners_reward_against_the_distances_to_all(
     goal: tuple[float, float], position: tuple[float, float], move: tuple[float, float]
 ):
-    before, after = np.float32(position), np.float32(position) + np.float32(0.1) * np.float32(move)
+    before = np.array(position, np.float32)
+    after = before + np.float32(0.1) * np.array(move, np.float32)
     assume(((after == 0) | (abs(after) > 1e-6)).all())  # Or distances that differ round to the same.
-    distances = [np.hypot(*(after - [x, y])) for x in (-1, 1) for y in (-1, 1)]
-    to_goal = np.hypot(*(after - goal))
+    distances = [np.hypot(*(after - np.array([x, y]))) for x in (-1, 1) for y in (-1, 1)]
+    to_goal = np.hypot(*(after - np.array(goal)))
     nearest, away = to_goal <= min(distances) + 1e-9, np.abs(after).sum() >= 0.25
-    expected = np.hypot(*(before - goal)) - to_goal if nearest and away else 0.0
+    expected = np.hypot(*(before - np.array(goal))) - to_goal if nearest and away else 0.0
     assert Corners(-1.0, 1.0).reward(before, after, np.array(goal)) == pytest.approx(expected, abs=1e-9)
 
 
 def test_tasks_are_the_four_corners_alike():
-    env = gym.make("2DNavigation-v0", goals="corners", low=-2.0, high=0.5)
+    env = create("2DNavigation-v0", goals="corners", low=-2.0, high=0.5)
     env.reset(seed=0)
     goals, counts = np.unique(
         [task["goal"] for task in env.unwrapped.sample_tasks(4000)], axis=0, return_counts=True
@@ -145,8 +147,8 @@ def test_tasks_are_the_four_corners_alike():
 @repeatable
 @given(actions_seed=st.integers(0, 99), bias=points)
 def test_batched_corners_equal_single_ones_exactly(actions_seed: int, bias: tuple[float, float]):
-    env = gym.make("2DNavigation-v0", **CORNERS, normalization_scale=10.0)
-    batch = gym.make_vec("2DNavigation-v0", num_envs=4, **CORNERS, normalization_scale=10.0)
+    env = create("2DNavigation-v0", **CORNERS, normalization_scale=10.0)
+    batch = create_vec("2DNavigation-v0", num_envs=4, **CORNERS, normalization_scale=10.0)
     env.reset(seed=actions_seed)
     tasks = env.unwrapped.sample_tasks(4)
     batch.reset_task(tasks)
@@ -162,7 +164,7 @@ def test_batched_corners_equal_single_ones_exactly(actions_seed: int, bias: tupl
             assert [array[i] for array in others] == expected
 
 
-@pytest.mark.parametrize("make", [gym.make, gym.make_vec])
+@pytest.mark.parametrize("make", [create, create_vec])
 def test_goals_that_there_are_not(make: Callable[..., Any]):
     with pytest.raises(UsageError, match=r"^goals: expected 'square' or 'corners', got 'corner'$"):
         make("2DNavigation-v0", goals="corner")

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
 
 import maml_rl.envs  # noqa: F401
+from tests.envs.creating import create, create_vec
 from tests.envs.ids import PAPER_ANT_IDS, PAPER_CHEETAH_IDS, Array, random_actions
 
 TASKS: dict[str, dict[str, Any]] = {
@@ -54,7 +54,7 @@ def other_rewards(id: str, effort: Array, forces: Array) -> float:
 @every_paper_env
 @pytest.mark.parametrize("scale", [1.0, 10.0])
 def test_observations_and_rewards(id: str, scale: float):
-    env = gym.make(id, normalization_scale=scale)
+    env = create(id, normalization_scale=scale)
     model, data = env.unwrapped.model, env.unwrapped.data
     env.unwrapped.reset_task(TASKS[id])
     env.reset(seed=1)
@@ -77,16 +77,16 @@ def test_observations_and_rewards(id: str, scale: float):
 
 @every_paper_env
 def test_a_step_is_one_physics_step(id: str):
-    env = gym.make(id)
+    env = create(id)
     env.reset(seed=0)
     env.step(np.zeros(env.action_space.shape, np.float32))
     expected = 0.02 if id in PAPER_ANT_IDS else 0.01
-    assert env.unwrapped.data.time == env.unwrapped.dt == gym.make_vec(id).dt == expected
+    assert env.unwrapped.data.time == env.unwrapped.dt == create_vec(id).dt == expected
 
 
 @every_paper_env
 def test_resets_with_the_noise_of_rllab(id: str):
-    batch = gym.make_vec(id, num_envs=1000)
+    batch = create_vec(id, num_envs=1000)
     batch.reset(seed=0)
     qpos, qvel = batch._positions_and_velocities()
     rest = np.array(REST) if id in PAPER_ANT_IDS else np.zeros(9)
@@ -98,10 +98,10 @@ def test_resets_with_the_noise_of_rllab(id: str):
 
 @pytest.mark.parametrize("id", PAPER_ANT_IDS)
 def test_the_ants_model_is_rllabs(id: str):
-    model = gym.make(id).unwrapped.model
+    model = create(id).unwrapped.model
     assert model.opt.integrator == mujoco.mjtIntegrator.mjINT_RK4
     torque = model.actuator_gear[:, 0, None] * model.actuator_ctrlrange
     np.testing.assert_array_equal(torque, [[-150.0, 150.0]] * 8)
     np.testing.assert_array_equal(model.geom_solimp[:, :3], [[0.8, 0.8, 0.01]] * model.ngeom)
     np.testing.assert_array_equal(model.geom_solref, [[0.02, 1.0]] * model.ngeom)
-    np.testing.assert_array_equal(gym.make_vec(id).model.geom_solimp, model.geom_solimp)
+    np.testing.assert_array_equal(create_vec(id).model.geom_solimp, model.geom_solimp)

@@ -25,7 +25,7 @@ ACTIONS = [
     (spaces.Box(-2.0, 1.0, (2, 3), np.float32), spaces.Box(-2.0, 1.0, (6,), np.float32)),
     (spaces.Discrete(4, start=-2), spaces.Discrete(4)),
     (spaces.MultiDiscrete([3, 2], start=[1, -1]), spaces.MultiDiscrete([3, 2])),
-    (spaces.MultiDiscrete([[3, 2], [4, 2]]), spaces.MultiDiscrete([3, 2, 4, 2])),
+    (spaces.MultiDiscrete(np.array([[3, 2], [4, 2]])), spaces.MultiDiscrete([3, 2, 4, 2])),
     (spaces.MultiBinary(3), spaces.MultiDiscrete([2, 2, 2])),
     (spaces.MultiBinary((2, 2)), spaces.MultiDiscrete([2, 2, 2, 2])),
 ]

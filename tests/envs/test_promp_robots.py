@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from maml_rl.envs.mujoco.locomotion import BodyState, Locomotion, load_model
 from maml_rl.envs.mujoco.swimmer import SwimmerVel
 from maml_rl.envs.mujoco.walker2d import Walker2dVel
 from maml_rl.errors import UsageError
+from tests.envs.creating import create, create_vec
 from tests.envs.ids import EXACT_IDS, HUMANOID_IDS, WALKER_IDS, Array, random_actions
 
 EAST_BY_SOUTH = np.array([0.6, -0.8])
@@ -101,7 +101,7 @@ def has_ended(id: str, data: mujoco.MjData) -> bool:
 @every_robot
 @pytest.mark.parametrize("scale", [1.0, 10.0])
 def test_observations_rewards_and_endings(id: str, scale: float):
-    env = gym.make(id, normalization_scale=scale)
+    env = create(id, normalization_scale=scale)
     robot: Any = env.unwrapped
     env.reset(seed=3)
     rng = np.random.default_rng(0)
@@ -127,7 +127,7 @@ def test_observations_rewards_and_endings(id: str, scale: float):
         if id != "AntDir2D-v0":  # Which may jump, or not.
             assert terminated == (id not in ("AntGoal-v0", "SwimmerVel-v0"))
     assert robot.dt == pytest.approx(SECONDS[id])
-    assert gym.make_vec(id).dt == robot.dt
+    assert create_vec(id).dt == robot.dt
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_the_cost_of_impact_is_bounded():
     ],
 )
 def test_resets_with_uniform_noise(id: str, width: float):
-    batch = gym.make_vec(id, num_envs=500, **({"contact_forces": False} if id in HUMANOID_IDS else {}))
+    batch = create_vec(id, num_envs=500, **({"contact_forces": False} if id in HUMANOID_IDS else {}))
     batch.reset(seed=0)
     qpos, qvel = batch._positions_and_velocities()
     for noise in (qpos - batch.model.qpos0, qvel):
@@ -194,7 +194,7 @@ def test_resets_with_uniform_noise(id: str, width: float):
 
 
 def tasks_of(id: str, **kwargs: float) -> Array:
-    env = gym.make(id, **kwargs)
+    env = create(id, **kwargs)
     env.reset(seed=0)
     return np.array([next(iter(task.values())) for task in env.unwrapped.sample_tasks(2000)])
 
@@ -237,8 +237,8 @@ def test_directions_are_forward_or_backward_with_equal_chance(id: str):
 
 @pytest.mark.parametrize("id", ["AntGoal-v0", "AntDir2D-v0", *HUMANOID_IDS])
 def test_contact_forces_can_be_left_out(id: str):
-    batch = gym.make_vec(id, num_envs=2, contact_forces=False)
-    felt = gym.make_vec(id, num_envs=2)
+    batch = create_vec(id, num_envs=2, contact_forces=False)
+    felt = create_vec(id, num_envs=2)
     for each in (batch, felt):
         each.reset(seed=0)
     for _ in range(30):

@@ -6,6 +6,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from maml_rl.envs import TaskVectorEnv
+from tests.envs.creating import create, create_vec
 from tests.envs.ids import (
     ANT_IDS,
     BANDIT_IDS,
@@ -78,12 +79,12 @@ OBSERVATION_SIZES = {
 # The spaces are unbounded on purpose; the checker would like bounds.
 @pytest.mark.filterwarnings("ignore:.*A Box observation space m.* value is")
 def test_gymnasiums_checker_passes(id: str):
-    check_env(gym.make(id).unwrapped, skip_render_check=True)
+    check_env(create(id).unwrapped, skip_render_check=True)
 
 
 @every_id
 def test_single_and_batched_have_the_same_spaces_and_time_limit(id: str):
-    single, batched = gym.make(id), gym.make_vec(id, num_envs=3)
+    single, batched = create(id), create_vec(id, num_envs=3)
     assert isinstance(batched, TaskVectorEnv)
     assert batched.num_envs == 3
     assert batched.single_observation_space == single.observation_space
@@ -98,7 +99,7 @@ def test_single_and_batched_have_the_same_spaces_and_time_limit(id: str):
 
 @every_id
 def test_tasks_are_dicts_of_plain_numbers_of_the_right_shapes(id: str):
-    env = gym.make(id)
+    env = create(id)
     env.reset(seed=0)
     tasks = env.unwrapped.sample_tasks(3)
     assert len(tasks) == 3
@@ -112,7 +113,7 @@ def test_tasks_are_dicts_of_plain_numbers_of_the_right_shapes(id: str):
 
 @every_id
 def test_the_seed_determines_the_tasks(id: str):
-    env = gym.make(id)
+    env = create(id)
 
     def draw(seed: int) -> list[float]:
         env.reset(seed=seed)
@@ -125,7 +126,7 @@ def test_the_seed_determines_the_tasks(id: str):
 
 @pytest.mark.parametrize("id", ["2DNavigation-v0", "TabularMDP-v0", *MUJOCO_IDS])
 def test_the_seed_determines_the_episode(id: str):
-    env = gym.make(id)
+    env = create(id)
     env.reset(seed=0)
     env.unwrapped.reset_task(env.unwrapped.sample_tasks(1)[0])
     assert play(env, seed=5) == play(env, seed=5)
@@ -136,7 +137,7 @@ def test_the_seed_determines_the_episode(id: str):
 
 @pytest.mark.parametrize("id", ["Bandit-K5-v0", "GaussianBandit-K5-v0"])
 def test_the_seed_determines_a_bandits_pay(id: str):
-    env = gym.make(id)
+    env = create(id)
 
     def pays(first_seed: int) -> list[float]:
         return [play(env, seed)[2] for seed in range(first_seed, first_seed + 40)]
@@ -151,7 +152,7 @@ def test_episodes_are_truncated_at_the_time_limit(id: str, limit: int | None):
     kwargs = {} if limit is None else {"max_episode_steps": limit}
     if id.startswith(("Ant", "Humanoid", "Walker2d", "Hopper")) and limit is None:
         limit, kwargs = 25, {"max_episode_steps": 25}  # A still robot stands longer than that, not for ever.
-    single, batched = gym.make(id, **kwargs), gym.make_vec(id, num_envs=2, **kwargs)
+    single, batched = create(id, **kwargs), create_vec(id, num_envs=2, **kwargs)
     goals = [{"goal": np.ones(2)}] if "Navigation" in id else single.unwrapped.sample_tasks(1)
     single.unwrapped.reset_task(goals[0])
     batched.reset_task(goals)
@@ -171,7 +172,7 @@ def test_episodes_are_truncated_at_the_time_limit(id: str, limit: int | None):
 @pytest.mark.parametrize("id", MUJOCO_IDS)
 def test_actions_are_in_plus_minus_the_normalization_scale(id: str):
     for kwargs, scale in (({}, 1.0), ({"normalization_scale": 10.0}, 10.0)):
-        for space in (gym.make(id, **kwargs).action_space, gym.make_vec(id, **kwargs).single_action_space):
+        for space in (create(id, **kwargs).action_space, create_vec(id, **kwargs).single_action_space):
             assert isinstance(space, gym.spaces.Box)
             assert (space.high == scale).all()
             assert (space.low == -scale).all()
@@ -179,7 +180,7 @@ def test_actions_are_in_plus_minus_the_normalization_scale(id: str):
 
 @one_of_each_kind
 def test_gymnasiums_own_vectorization_works_too(id: str):
-    envs = gym.make_vec(id, num_envs=2, vectorization_mode="sync")
+    envs = create_vec(id, num_envs=2, vectorization_mode="sync")
     assert not isinstance(envs, TaskVectorEnv)
     observations, _ = envs.reset(seed=0)
     assert observations.shape == (2, OBSERVATION_SIZES[id])

@@ -11,6 +11,7 @@ from maml_rl.envs import make_env, make_task_vector_env
 from maml_rl.envs.registry import find_spec
 from maml_rl.envs.task_env import TaskVectorEnv, check_positive, check_range
 from maml_rl.errors import UsageError, check_number
+from tests.envs.creating import register
 
 
 @pytest.mark.parametrize(
@@ -162,9 +163,9 @@ class Anything(Half):
 
 @pytest.fixture
 def registered() -> Iterator[None]:
-    gym.register("Half-v0", entry_point=Half)
-    gym.register("Anything-v0", entry_point=Anything)
-    gym.register("Foreign-v0", entry_point=Anything, vector_entry_point=foreign_batch)
+    register("Half-v0", entry_point=Half)
+    register("Anything-v0", entry_point=Anything)
+    register("Foreign-v0", entry_point=Anything, vector_entry_point=foreign_batch)
     yield
     for name in ("Half-v0", "Anything-v0", "Foreign-v0"):
         del gym.registry[name]

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import maml_rl.envs  # noqa: F401
+from tests.envs.creating import create, create_vec
 from tests.envs.ids import Array, play_batch
 
 
@@ -14,7 +15,7 @@ def permutations(num_states: int, num_actions: int, seed: int = 0) -> tuple[Arra
 
 
 def test_observes_the_state_one_hot_from_state_zero():
-    env = gym.make("TabularMDP-v0")
+    env = create("TabularMDP-v0")
     successors, transitions = permutations(10, 5)
     env.unwrapped.reset_task({"transitions": transitions, "rewards_mean": np.zeros((10, 5))})
     rng = np.random.default_rng(1)
@@ -35,7 +36,7 @@ def test_rewards_are_normal_about_the_mean_of_state_and_action():
     episodes = 4000
     successors, transitions = permutations(10, 5)
     means = np.random.default_rng(2).normal(1.0, 3.0, (10, 5))
-    batch = gym.make_vec("TabularMDP-v0", num_envs=episodes)
+    batch = create_vec("TabularMDP-v0", num_envs=episodes)
     batch.reset_task([{"transitions": transitions, "rewards_mean": means}])
     actions = [3, 1, 4, 0, 2, 2, 0, 1, 4, 3]
     _, rewards, _, truncated = play_batch(batch, [0], np.repeat([actions], episodes, 0).T)
@@ -51,12 +52,12 @@ def test_rewards_are_normal_about_the_mean_of_state_and_action():
 
 def test_next_states_have_the_tasks_probabilities():
     episodes = 20_000
-    env = gym.make("TabularMDP-v0")
+    env = create("TabularMDP-v0")
     env.reset(seed=3)
     task = env.unwrapped.sample_tasks(1)[0]
     task["transitions"][0, 2, [1, 9]] = 0.0  # Impossible ones, the last among them, must not happen.
     task["transitions"][0, 2] /= task["transitions"][0, 2].sum()
-    batch = gym.make_vec("TabularMDP-v0", num_envs=episodes)
+    batch = create_vec("TabularMDP-v0", num_envs=episodes)
     batch.reset_task([task])
     observations, _, _, _ = play_batch(batch, [0], np.full((1, episodes), 2))
     frequencies = observations[0].mean(0)
@@ -65,7 +66,7 @@ def test_next_states_have_the_tasks_probabilities():
 
 
 def test_tasks_are_dirichlet_and_normal():
-    env = gym.make("TabularMDP-v0")
+    env = create("TabularMDP-v0")
     env.reset(seed=0)
     tasks = env.unwrapped.sample_tasks(100)
     transitions = np.array([task["transitions"] for task in tasks])
@@ -79,12 +80,12 @@ def test_tasks_are_dirichlet_and_normal():
 
 
 def test_sizes_are_keyword_arguments():
-    env = gym.make("TabularMDP-v0", num_states=4, num_actions=3)
+    env = create("TabularMDP-v0", num_states=4, num_actions=3)
     assert env.observation_space.shape == (4,)
     assert env.action_space == gym.spaces.Discrete(3)
     task = env.unwrapped.sample_tasks(1)[0]
     assert task["transitions"].shape == (4, 3, 4)
-    batch = gym.make_vec("TabularMDP-v0", num_envs=2, num_states=4, num_actions=3)
+    batch = create_vec("TabularMDP-v0", num_envs=2, num_states=4, num_actions=3)
     batch.reset_task([task])
     observations, _, _, _ = play_batch(batch, [0], np.ones((1, 2), np.int64))
     assert observations.shape == (1, 2, 4)

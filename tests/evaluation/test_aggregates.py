@@ -132,12 +132,12 @@ def test_the_intervals_are_those_of_rliable(number: int):
     metrics = pytest.importorskip("rliable.metrics")
     library = pytest.importorskip("rliable.library")
     theirs: Callable[..., Any] = [metrics.aggregate_iqm, metrics.probability_of_improvement][number - 1]
-    ours = [interquartile_score, probability_of_improvement][number - 1]
+    measures: list[Callable[..., Any]] = [interquartile_score, probability_of_improvement]
     scores = [X, Y][:number]
     np.random.seed(0)
     given = scores[0] if number == 1 else scores
     _, intervals = library.get_interval_estimates({"x": given}, lambda *x: np.array([theirs(*x)]), reps=5000)
     low, high = intervals["x"][:, 0]
     width = high - low
-    found = stratified_interval(ours, *map(strata, scores))
+    found = stratified_interval(measures[number - 1], *map(strata, scores))
     np.testing.assert_allclose(found, [low, high], atol=0.06 * width)

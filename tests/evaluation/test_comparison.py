@@ -69,15 +69,17 @@ def test_pictures_show_what_the_rows_have():
     figure = plot_comparisons([COMPARISON, COMPARISON], "a", 1)
     returns, improvement, profiles = figure.axes[:3]
     assert len(figure.axes) == 6
-    drawn = [line.get_ydata() for line in returns.get_lines()]
+    drawn = np.array([line.get_ydata() for line in returns.get_lines()])
     expected = [
         [COMPARISON.row(name, "a", step).interquartile_mean.value for step in (0, 1)] for name in RETURNS
     ]
-    np.testing.assert_allclose(drawn, expected)
-    labels = [text.get_text() for text in returns.get_legend().get_texts()]
+    np.testing.assert_allclose(drawn, np.array(expected))
+    legend = returns.get_legend()
+    assert legend is not None
+    labels = [text.get_text() for text in legend.get_texts()]
     assert labels == ["a, 3 runs", "b, 4 runs", "c, 1 run"]
     b, c, _half = improvement.get_lines()
-    assert b.get_xdata()[0] == COMPARISON.improvement("b", "a", 1).value
+    assert np.asarray(b.get_xdata())[0] == COMPARISON.improvement("b", "a", 1).value
     assert (b.get_fillstyle(), c.get_fillstyle()) == ("full", "none")
     assert [text.get_text() for text in improvement.get_yticklabels()] == ["b", "c"]
     assert len(profiles.get_lines()) == 3

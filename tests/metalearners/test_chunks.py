@@ -74,8 +74,13 @@ def test_waiting_is_timed(tasks: list[Task]):
     waiting = Chunks(whole, CPU, 10)
     assert waiting.seconds_waiting == 0.0
     list(waiting)
+
+    def first_episodes() -> BatchEpisodes:
+        time.sleep(0.2)
+        return whole[0][0]
+
     with ThreadPoolExecutor(1) as executor:
-        late = executor.submit(lambda: (time.sleep(0.2), whole[0][0])[1])
+        late = executor.submit(first_episodes)
         waited = Chunks([[late, *whole[0][1:]], *whole[1:]], CPU, 10)
         list(waited)
     assert 0.1 < waited.seconds_waiting < 60

@@ -1,5 +1,7 @@
 """E-MAML's term against the derivative of the return after adaptation, over all episodes of a small MDP."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch.autograd.functional import jacobian
 
 from maml_rl.config import Config
 from maml_rl.losses import Round, reinforce, surrogate
+from maml_rl.metalearners.base import GradientMetaLearner
 from maml_rl.metalearners.e_maml import sampling_term
 from maml_rl.metalearners.problem import TaskChunk
 from maml_rl.policies.distributions import CategoricalLogits
@@ -45,7 +48,7 @@ def test_the_term_is_what_maml_drops():
 
 @pytest.mark.parametrize("outer", ["trust-region", "adam"])
 def test_credit_is_the_valid_return_normalised_over_tasks(outer: str):
-    keys = {"meta_batch_size": 4, "fast_batch_size": 3, "num_steps": 1, "hidden_sizes": (4,)}
+    keys: dict[str, Any] = {"meta_batch_size": 4, "fast_batch_size": 3, "num_steps": 1, "hidden_sizes": (4,)}
     coefficients = {
         name: Config(
             metalearner="e-maml", env_name="TabularMDP-v0", outer=outer, sampling_coefficient=x, **keys
@@ -55,6 +58,7 @@ def test_credit_is_the_valid_return_normalised_over_tasks(outer: str):
     losses = {}
     for name, config in coefficients.items():
         with Run(config, RunSettings(seed=1)) as run:
+            assert isinstance(run.learner, GradientMetaLearner)
             theta = run.init().theta
             tasks = run.sampler.sample_tasks(4, iteration=0)
             rounds = run.sampler.sample(tasks, theta, Recipe.of(config), 0)
@@ -79,6 +83,7 @@ def test_credit_is_the_valid_return_normalised_over_tasks(outer: str):
 def test_tasks_of_equal_returns_have_no_credit():
     config = Config(metalearner="e-maml", env_name="TabularMDP-v0", hidden_sizes=(4,))
     with Run(config, RunSettings(seed=1)) as run:
+        assert isinstance(run.learner, GradientMetaLearner)
         state = run.init()
         (task,) = run.sampler.sample_tasks(1, iteration=0)
         rounds = run.sampler.sample([task], state.theta, Recipe.of(config), 0)

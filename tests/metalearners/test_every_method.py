@@ -28,7 +28,7 @@ ENVS: dict[str, dict[str, Any]] = {
     "2DNavigation-v0": {"max_episode_steps": 7},
     "TabularMDP-v0": {"num_states": 3, "max_episode_steps": 5},
 }
-SIZES = {
+SIZES: dict[str, Any] = {
     "meta_batch_size": 3,
     "fast_batch_size": 4,
     "num_steps": 2,
@@ -70,7 +70,9 @@ def in_double(batch: StackedEpisodes) -> StackedEpisodes:
         return x.double() if x.is_floating_point() else x
 
     assert batch.order is not None
-    return StackedEpisodes(*map(double, batch[:4]), order=StepOrder(*map(double, batch.order)))
+    observations, actions, advantages, weights = map(double, batch[:4])
+    order = StepOrder(*map(double, batch.order))
+    return StackedEpisodes(observations, actions, advantages, weights, order=order)
 
 
 @cache
@@ -81,6 +83,7 @@ def case(method: str, env: str, **keys: Any) -> Case:
         tasks = run.sampler.sample_tasks(config.meta_batch_size, iteration=0)
         rounds = run.sampler.sample(tasks, state.theta, Recipe.of(config), 0)
         batches = [in_double(stack_episodes(episodes)) for episodes in rounds]
+        assert isinstance(run.learner, GradientMetaLearner)
         return Case(run.learner, state, rounds, batches)
 
 
@@ -89,7 +92,7 @@ def of_gradients(method: str) -> bool:
 
 
 LOSSES = ["reinforce", "likelihood-ratio", "dice", "loaded-dice"]
-SECOND_ORDER = [(method, {}) for method in METHODS if of_gradients(method)]
+SECOND_ORDER: list[tuple[str, dict[str, Any]]] = [(method, {}) for method in METHODS if of_gradients(method)]
 OTHER_LOSSES = [(method, {"inner_loss": loss}) for method in ("maml-trpo", "meta-sgd") for loss in LOSSES]
 WITH_ADAM = [("e-maml", {"outer": "adam"})]
 ids = lambda x: x if isinstance(x, str) else "-".join(map(str, x.values())) or "as-it-is"  # noqa: E731

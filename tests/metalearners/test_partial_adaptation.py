@@ -97,7 +97,7 @@ def test_cavias_weights_follow_the_seed():
 
 
 def test_reptile_with_one_step_and_one_task_is_a_policy_gradient_step():
-    keys = {"meta_batch_size": 1, "fast_lr": 0.3, "meta_step_size": 0.5}
+    keys: dict[str, Any] = {"meta_batch_size": 1, "fast_lr": 0.3, "meta_step_size": 0.5}
     run, update, rounds = updated(metalearner="reptile", **keys)
     theta, policy = run.init().theta, run.learner.adaptation.policy
     leaf = theta.clone().requires_grad_()

@@ -182,7 +182,7 @@ def test_tasks_do_not_depend_on_their_neighbours(family: str):
 
 def test_a_clamped_log_std_does_not_move():
     """Below its bound sigma has no influence: no gradient, and nothing for the Fisher matrix."""
-    policy = make_policy("normal")
+    policy: Any = make_policy("normal")
     theta = policy.get_vector().double()
     theta[:2] = -20.0
     tasks = random_tasks(policy, inner_steps=1)

@@ -26,7 +26,7 @@ from tests.builders import (
     to_batches,
 )
 from tests.oracles import promp as oracle
-from tests.oracles.maml import Network
+from tests.oracles.maml import Network, mean_over_steps
 
 inner_steps_0_1_2 = pytest.mark.parametrize("inner_steps", [0, 1, 2])
 old_or_moved = pytest.mark.parametrize("moved", [False, True], ids=["theta_old", "moved"])
@@ -120,7 +120,7 @@ def test_at_the_old_theta(family: str, first_order: bool, inner_steps: int):
             gradients[n], case.oracle.gradient(case.problem.theta, task), rtol=1e-9, atol=1e-10
         )
         *before, adapted = case.oracle.old(task)
-        expected = oracle.mean_over_steps(
+        expected = mean_over_steps(
             task.valid, lambda s, *_, phi=adapted: network.distribution(phi, s).entropy()
         )
         torch.testing.assert_close(entropies[n], expected)
@@ -268,7 +268,7 @@ def test_tasks_do_not_depend_on_their_neighbours(family: str):
 
 def test_tasks_adapt_on_the_ratio_as_the_settings_say():
     case = make_case("normal", 1, first_order=True)
-    adaptation = case.learner.adaptation
+    adaptation: Any = case.learner.adaptation
     assert adaptation.loss is likelihood_ratio
     assert (adaptation.length, adaptation.first_order) == (case.oracle.fast_lr, True)
 
@@ -282,7 +282,7 @@ class Updates:
         train, valid = to_batches(self.tasks)
         self.rounds = [*train, valid]
         keys = {"fast_lr": FAST_LRS[family], "clip": CLIP, "inner_kl": 0.75, "learning_rate": 0.02} | keys
-        self.settings = config(num_steps=inner_steps, **keys)
+        self.settings: Any = config(num_steps=inner_steps, **keys)
         self.learner = ProMP(self.policy, self.settings)
 
     def update(self, state: MetaState | None = None, learner: ProMP | None = None) -> MetaUpdate:

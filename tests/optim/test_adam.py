@@ -36,7 +36,7 @@ class Quadratic:
         self.asked.append("at")
         return Evaluation(self.losses(theta), self.gradient(theta))
 
-    def fisher_product(self, vector: Tensor) -> Tensor:
+    def fisher_product(self, vector: Tensor, fraction: float = 1.0) -> Tensor:
         raise AssertionError("Adam needs none")
 
     def evaluate(self, theta: Tensor) -> Comparison:

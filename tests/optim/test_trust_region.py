@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -66,9 +67,9 @@ class Answering(Quadratic):
         return self.answer(theta)
 
 
-def exact(**options: float) -> TrustRegion:
+def exact(**options: Any) -> TrustRegion:
     """Conjugate gradient runs until it has the solution."""
-    return TrustRegion(**{"max_kl": 0.01, "cg_iters": 60, "cg_damping": 0.1} | options)
+    return TrustRegion(**{"max_kl": 0.01, "cg_iters": 60, "cg_damping": 0.1, **options})
 
 
 def test_full_step_solves_the_trust_region_problem():

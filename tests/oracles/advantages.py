@@ -23,7 +23,7 @@ def generalized_advantages(
     lengths: Sequence[int],
     gamma: float,
     gae_lambda: float,
-    last_values: Sequence[float] | None = None,
+    last_values: Sequence[float] | Array | None = None,
 ) -> Array:
     """Schulman et al. 2016, eq. 16, as the sum that it is; ``last_values`` is V of what follows."""
     advantages = np.zeros(rewards.shape)

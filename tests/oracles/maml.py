@@ -5,7 +5,7 @@ Networks and distributions are plain torch; nothing here comes from the package.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ class Network:
     min_std: float = 1e-6
 
     @classmethod
-    def like(cls, module: torch.nn.Module, **kwargs: object) -> "Network":
+    def like(cls, module: torch.nn.Module, **kwargs: Any) -> "Network":
         return cls({name: param.shape for name, param in module.named_parameters()}, **kwargs)
 
     def named(self, vector: Tensor) -> dict[str, Tensor]:

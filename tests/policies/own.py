@@ -73,6 +73,9 @@ class Linear(nn.Module):
 class WithBuffers(Linear):
     """Random features, a frozen shift, a mask of truth values, a count, and a batch norm."""
 
+    mask: Tensor
+    twos: Tensor
+
     def __init__(self, observation_space, action_space):
         super().__init__(observation_space, action_space)
         size = int(np.prod(observation_space.shape))
@@ -181,6 +184,8 @@ class AlwaysDropout(Linear):
 
 
 class Counting(Linear):
+    calls: Tensor
+
     def __init__(self, observation_space, action_space):
         super().__init__(observation_space, action_space)
         self.register_buffer("calls", torch.zeros(()))

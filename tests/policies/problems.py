@@ -64,7 +64,8 @@ def rounds(policy: Policy, theta: Tensor, inner_steps: int = 1) -> list[StackedE
 
 
 def task_of(batch: StackedEpisodes, task: int) -> StackedEpisodes:
-    return StackedEpisodes(*(x[task : task + 1] for x in batch[:4]))
+    observations, actions, advantages, weights = (x[task : task + 1] for x in batch[:4])
+    return StackedEpisodes(observations, actions, advantages, weights)
 
 
 def adapted_numbers(policy: ModulePolicy, train: Sequence[StackedEpisodes], valid: StackedEpisodes):

@@ -1,4 +1,5 @@
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ FAMILIES = ["normal", "categorical", "choices", "state-dependent", "squashed", "
 every_family = pytest.mark.parametrize("family", FAMILIES)
 
 
-def random_pi(family: str, seed: int) -> ActionDistribution:
+def random_pi(family: str, seed: int) -> Any:
     """As policies with one set of parameters per task put it out, in float64."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -46,7 +47,7 @@ def random_pi(family: str, seed: int) -> ActionDistribution:
     return DiagonalNormal(mean, log_std)
 
 
-def torch_equivalent(pi: ActionDistribution) -> Distribution:
+def torch_equivalent(pi: Any) -> Any:
     if isinstance(pi, CategoricalLogits):
         return Categorical(logits=pi.logits)
     if isinstance(pi, MultiCategorical):
@@ -56,7 +57,7 @@ def torch_equivalent(pi: ActionDistribution) -> Distribution:
             logits[..., choice, :size] = pi.logits[..., column : column + size]
             column += size
         return Independent(Categorical(logits=logits), 1)
-    normal = Normal(pi.mean, pi.log_std.exp())
+    normal: Distribution = Normal(pi.mean, pi.log_std.exp())
     if isinstance(pi, SquashedNormal):
         low, high = torch.tensor(LOW).double(), torch.tensor(HIGH).double()
         scale = AffineTransform((low + high) / 2, (high - low) / 2, cache_size=1)

@@ -1,3 +1,5 @@
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -10,8 +12,8 @@ from maml_rl.policies import CategoricalMLPPolicy, NormalMLPPolicy
 from maml_rl.policies.factory import get_input_size, get_policy_for_env
 
 
-def environment(observation_space: spaces.Space, action_space: spaces.Space) -> gym.Env:
-    env = gym.Env()
+def environment(observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> gym.Env[Any, Any]:
+    env: gym.Env[Any, Any] = gym.Env()
     env.observation_space, env.action_space = observation_space, action_space
     return env
 
@@ -24,7 +26,7 @@ def test_box_of_actions_gets_a_normal_policy():
     policy = get_policy_for_env(environment(box(2, 3), box(4)), (5,), "elu")
     assert isinstance(policy, NormalMLPPolicy)
     assert (policy.input_size, policy.output_size) == (6, 4)
-    assert policy.layer1.weight.shape == (5, 6)
+    assert policy.get_parameter("layer1.weight").shape == (5, 6)
     x = torch.linspace(-2, 2, 5)
     assert torch.equal(policy.nonlinearity(x), F.elu(x))
 
@@ -36,7 +38,7 @@ def test_discrete_actions_get_a_categorical_policy():
 
 
 @pytest.mark.parametrize(("actions", "last"), [(box(4), "mu"), (spaces.Discrete(3), "layer2")], ids=str)
-def test_the_initial_gain_scales_the_last_layer_and_nothing_else(actions: spaces.Space, last: str):
+def test_the_initial_gain_scales_the_last_layer_and_nothing_else(actions: spaces.Space[Any], last: str):
     policies = []
     for gain in (1.0, 0.1):
         torch.manual_seed(0)
@@ -48,7 +50,7 @@ def test_the_initial_gain_scales_the_last_layer_and_nothing_else(actions: spaces
 
 
 @pytest.mark.parametrize("actions", [box(2, 2), spaces.MultiBinary(3), spaces.Discrete(3, start=1)], ids=str)
-def test_other_actions_are_refused(actions: spaces.Space):
+def test_other_actions_are_refused(actions: spaces.Space[Any]):
     with pytest.raises(UsageError, match="actions: expected a one-dimensional Box, Discrete"):
         get_policy_for_env(environment(box(2), actions))
 

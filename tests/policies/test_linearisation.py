@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import pytest
@@ -60,11 +60,11 @@ def linearised(
     )
 
 
-def cotangents_like(outputs: Outputs) -> list[Tensor]:
+def cotangents_like(outputs: Iterable[Tensor]) -> list[Tensor]:
     return [random(*x.shape, seed=3 + i) for i, x in enumerate(outputs)]
 
 
-def close(actual: Outputs, expected: Outputs) -> None:
+def close(actual: Iterable[Tensor], expected: Iterable[Tensor]) -> None:
     for x, y in zip(actual, expected, strict=True):
         torch.testing.assert_close(x, y, rtol=1e-9, atol=1e-10)
 
@@ -95,12 +95,13 @@ def test_hessian_product_is_the_derivative_of_the_gradient(family: str, hidden_s
     scales = cotangents_like(linearisation.pi)
 
     def cubic_loss(params: Tensor) -> Tensor:
-        return sum((c * x**3).sum() for c, x in zip(scales, outputs(params), strict=True))
+        terms = [(c * x**3).sum() for c, x in zip(scales, outputs(params), strict=True)]
+        return torch.stack(terms).sum()
 
     _, expected = functional.hvp(cubic_loss, params, vectors)
     hessian = linearisation.hessian([3 * c * x**2 for c, x in zip(scales, linearisation.pi, strict=True)])
 
-    def cotangent_dot(tangent: Outputs) -> Outputs:
+    def cotangent_dot(tangent: Iterable[Tensor]) -> Outputs:
         return tuple(6 * c * x * dot for c, x, dot in zip(scales, linearisation.pi, tangent, strict=True))
 
     close((hessian.product(vectors, cotangent_dot),), (expected,))
@@ -130,7 +131,7 @@ def test_each_loss_has_a_hessian_of_its_own(family: str):
     linearisation, _, _, vectors = linearised(family)
     cotangents = cotangents_like(linearisation.pi)
 
-    def zeros(tangent: Outputs) -> list[Tensor]:
+    def zeros(tangent: Iterable[Tensor]) -> list[Tensor]:
         return [torch.zeros_like(x) for x in tangent]
 
     hessian = linearisation.hessian(cotangents)

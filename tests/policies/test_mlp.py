@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +41,7 @@ def test_policy_is_the_network_of_the_oracle(family: str, hidden_sizes: tuple[in
     pi = policy(states)
     assert pi.batch_shape == (4,)
     for step, state in enumerate(states):
-        expected = network.distribution(policy.get_vector(), state)
+        expected: Any = network.distribution(policy.get_vector(), state)
         found = pi.base_dist.loc[step] if family == "normal" else pi.logits[step]
         torch.testing.assert_close(found, expected.mean if family == "normal" else expected.logits)
         if family == "normal":
@@ -115,7 +117,7 @@ def test_a_checkpoint_of_another_size_is_refused(family: str):
 
 
 @pytest.mark.parametrize("make", [NormalMLPPolicy, CategoricalMLPPolicy])
-def test_weights_start_xavier_uniform_and_biases_zero(make: type[Policy]):
+def test_weights_start_xavier_uniform_and_biases_zero(make: Callable[..., Policy]):
     torch.manual_seed(0)
     policy = make(60, 50, (80, 70), torch.tanh)
     for name, param in policy.named_parameters():
@@ -140,6 +142,7 @@ def test_standard_deviation_is_clamped_from_below():
     pi = policy(torch.zeros(1, 2))
     assert pi.stddev.tolist() == [pytest.approx([0.1, 0.2])]
     pi.entropy().sum().backward()
+    assert policy.sigma.grad is not None
     assert policy.sigma.grad.tolist() == [0, 1]
 
 
@@ -158,9 +161,9 @@ def test_noise_makes_actions_of_every_task_step_and_episode(family: str):
     assert np.array_equal(policy.noise(np.random.default_rng(0), (2000, 3)), noise)
 
 
-def quadratic_loss(params: dict[str, Tensor]) -> Tensor:
+def quadratic_loss(params: Mapping[str, Tensor]) -> Tensor:
     """Its gradient is ``params³``, its Hessian ``3 params²`` on the diagonal."""
-    return sum((param**4).sum() for param in params.values()) / 4
+    return torch.stack([(param**4).sum() for param in params.values()]).sum() / 4
 
 
 @both_families
@@ -182,7 +185,7 @@ def test_update_params_can_be_differentiated(family: str, first_order: bool):
     updated = policy.update_params(
         quadratic_loss(dict(policy.named_parameters())), step_size=0.1, first_order=first_order
     )
-    gradients = torch.autograd.grad(sum(param.sum() for param in updated.values()), own)
+    gradients = torch.autograd.grad([param.sum() for param in updated.values()], own)
     for param, gradient in zip(own, gradients, strict=True):
         through_gradient = 0.0 if first_order else 0.3 * param**2
         torch.testing.assert_close(gradient, torch.ones_like(param) - through_gradient)

@@ -37,9 +37,9 @@ def test_a_vector_holds_everything_that_was_drawn_at_random():
     x = torch.randn(5, 2)
     expected = one(x).mean
     assert not torch.equal(other(x).mean, expected)
-    under = other.outputs(x, other.unflatten(one.get_vector())).mean
+    under, *_ = other.outputs(x, other.unflatten(one.get_vector()))
     assert torch.equal(under, expected)
-    stacked = other.outputs(x.expand(2, 5, 2), other.unflatten(one.get_vector().expand(2, -1))).mean
+    stacked, *_ = other.outputs(x.expand(2, 5, 2), other.unflatten(one.get_vector().expand(2, -1)))
     torch.testing.assert_close(stacked[1], expected)
     other.set_vector(one.get_vector())
     assert torch.equal(other(x).mean, expected)
@@ -55,7 +55,7 @@ def test_what_never_changes_has_no_gradient_and_no_tangent():
     at = chunk(policy, theta, batches)
     _, gradients, *_ = at.at_old()
     products = at.fisher_product(random(theta.numel(), seed=7))
-    fixed = set(policy.layout.shapes) - policy.moving
+    fixed = set(policy.layout.shapes) - set(policy.moving)
     assert fixed > {"features", "mask", "order", "shift", "norm.running_mean", "norm.num_batches_tracked"}
     for found in (gradients, products):
         parts = policy.layout.view(found)

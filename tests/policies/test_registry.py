@@ -43,7 +43,7 @@ def complaint(policy: str, actions: spaces.Space[Any] = own.MOVES, **kwargs: Any
 
 @pytest.mark.parametrize("env_name", ["2DNavigation-v0", "TabularMDP-v0"])
 def test_mlp_is_the_perceptron_to_the_bit(env_name: str):
-    keys = {"hidden_sizes": (7, 5), "nonlinearity": "relu", "init_std": 0.5, "init_gain": 0.1}
+    keys: dict[str, Any] = {"hidden_sizes": (7, 5), "nonlinearity": "relu", "init_std": 0.5, "init_gain": 0.1}
     env = maml_rl.envs.make_env(env_name)
     state = torch.get_rng_state()
     policy = initial_policy(Config(env_name=env_name, **keys), env, seed=3)
@@ -70,6 +70,7 @@ def test_the_seed_decides_everything_that_is_drawn(policy: str):
 @pytest.mark.parametrize("name", MODULES)
 def test_every_shipped_class_says_what_it_takes(name: str):
     arguments = policy_arguments(policy_class(name))
+    assert arguments is not None
     assert {"hidden_sizes", "nonlinearity", "init_std", "init_gain"} <= set(arguments)
 
 

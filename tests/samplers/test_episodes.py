@@ -148,7 +148,7 @@ def test_long_and_short_episodes_count_as_asked(num_workers: int, mean_over: Mea
         train, valid = sampler.sample(tasks, fast_lr=0.5, mean_over=mean_over, iteration=7)
         policy = sampler.policy
     assert isinstance(policy, NormalMLPPolicy)
-    other = {"episodes": "steps", "steps": "episodes"}[mean_over]
+    other: MeanOver = "steps" if mean_over == "episodes" else "episodes"
     for task in range(2):
         before, after = train[0][task], valid[task]
         assert min(before.lengths) < 15

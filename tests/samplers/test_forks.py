@@ -12,12 +12,14 @@ from typing import Any
 import gymnasium as gym
 import pytest
 
+from tests.envs.creating import register
 from tests.samplers.helpers import (
     Samples,
     assert_gone,
     identical,
     make_sampler,
     pool_of,
+    process_id,
     sample,
     workers_of,
 )
@@ -48,13 +50,14 @@ def test_a_fork_leaves_the_workers_to_its_parent(end: str):
     box = [make_sampler(1)]
     sampler = box[0]
     first = sample(sampler)
-    workers = [worker._process.pid for worker in pool_of(sampler)._workers]
+    workers = [process_id(worker) for worker in pool_of(sampler)._workers]
 
     def ends() -> bool:
         if end == "close":
             box[0].close()
         elif end == "finaliser":
-            assert isinstance(box[0]._sampler._backend._finalizer(), type(None))
+            backend: Any = box[0]._sampler._backend
+            assert isinstance(backend._finalizer(), type(None))
         else:
             nonlocal sampler
             del sampler
@@ -64,7 +67,7 @@ def test_a_fork_leaves_the_workers_to_its_parent(end: str):
 
     assert in_a_fork(ends) == 0
     second = sample(sampler)
-    assert [worker._process.pid for worker in pool_of(sampler)._workers] == workers
+    assert [process_id(worker) for worker in pool_of(sampler)._workers] == workers
     assert sampler.restarts == 0
     sampler.close()
     with make_sampler(0) as other:
@@ -156,7 +159,7 @@ def adds(pipe: Any) -> None:
 
 @pytest.fixture
 def starts_process() -> Iterator[str]:
-    gym.register("StartsProcess-v0", entry_point=StartsProcess, max_episode_steps=5)
+    register("StartsProcess-v0", entry_point=StartsProcess, max_episode_steps=5)
     yield "StartsProcess-v0"
     del gym.registry["StartsProcess-v0"]
 

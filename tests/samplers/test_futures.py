@@ -6,7 +6,10 @@ import gc
 import time
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import Future
+from functools import partial
 
+import psutil
 import pytest
 
 from maml_rl.episode import BatchEpisodes
@@ -65,11 +68,15 @@ def test_sampling_goes_on_while_the_caller_does_something_else(backend: str, fra
 
 def test_train_episodes_come_before_valid_ones(backend: str, fragile: str):
     arrived = []
+
+    def note(name: str, future: Future[BatchEpisodes]) -> None:
+        arrived.append(name)
+
     with make_sampler(1, fragile, {"step_seconds": 0.01}, backend=backend) as sampler:
         train, valid = sampler.sample_async(sampler.sample_tasks(2), num_steps=2)
         for name, futures in {"valid": valid, "step 1": train[1], "step 0": train[0]}.items():
             for future in futures:
-                future.add_done_callback(lambda _, name=name: arrived.append(name))
+                future.add_done_callback(partial(note, name))
         sampler.sample_wait((train, valid))
     assert arrived == ["step 0", "step 0", "step 1", "step 1", "valid", "valid"]
 
@@ -191,7 +198,7 @@ def test_an_exception_in_a_with_block_ends_the_processes(backend: str):
             processes.extend(workers_of(sampler))
             raise KeyError("mine")
 
-    processes: list = []
+    processes: list[psutil.Process] = []
     with pytest.raises(KeyError, match="mine"):
         fail_inside()
     assert_gone(processes)

@@ -22,7 +22,12 @@ def test_theta_goes_to_the_store_once_an_iteration(monkeypatch: pytest.MonkeyPat
     with make_sampler(2, backend="ray", tasks_per_item=1) as sampler:
         stored = []
         put = ray.put
-        monkeypatch.setattr(ray, "put", lambda value: stored.append(value) or put(value))
+
+        def noted(value: object) -> object:
+            stored.append(value)
+            return put(value)
+
+        monkeypatch.setattr(ray, "put", noted)
         tasks = sampler.sample_tasks(6)
         for _ in range(3):
             sampler.sample(tasks)

@@ -70,7 +70,8 @@ def test_baselines_of_wide_observations_are_fitted_with_any_number_of_threads():
     with torch_threads(4):
         together.fit_data(data, 0.95)
         for task in range(3):
-            alone.fit_data(EpisodeData(*(x[task] for x in data[:4])), 0.95)
+            observations, actions, rewards, lengths = (x[task] for x in data[:4])
+            alone.fit_data(EpisodeData(observations, actions, rewards, lengths), 0.95)
             torch.testing.assert_close(together.weight[task], alone.weight, rtol=1e-4, atol=1e-6)
 
 

@@ -7,6 +7,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 from ray._private.state import actors
 from ray.cluster_utils import Cluster
@@ -34,7 +36,7 @@ def main() -> None:
     print("same")
 
 
-def sample(cluster: Cluster, second: object, name: str) -> object:
+def sample(cluster: Cluster, second: object, name: str) -> Any:
     with make_sampler(2, name, SLOW, tasks_per_item=1, backend="ray") as sampler:
         tasks = sampler.sample_tasks(TASKS)
         futures = sampler.sample_async(tasks, fast_lr=0.3, num_steps=2)
@@ -54,11 +56,11 @@ def sample(cluster: Cluster, second: object, name: str) -> object:
         return sampler.sample_wait(futures)
 
 
-def node_of(worker: object) -> str:
+def node_of(worker: Any) -> str:
     return str(actors(worker._actor._actor_id.hex())["Address"]["NodeID"])
 
 
-def wait_until(condition: object, what: str) -> None:
+def wait_until(condition: Callable[[], bool], what: str) -> None:
     deadline = time.monotonic() + 120
     while not condition():
         if time.monotonic() > deadline:

@@ -54,7 +54,8 @@ def spawned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_spawned_workers_sample_the_same_and_are_replaced(spawned: None):
     with make_sampler(1) as sampler:
-        assert isinstance(pool_of(sampler)._workers[0]._process, SpawnedProcess)
+        worker: Any = pool_of(sampler)._workers[0]
+        assert isinstance(worker._process, SpawnedProcess)
         first = sample(sampler)
         (victim,) = workers_of(sampler)
         victim.kill()
@@ -112,7 +113,8 @@ def test_a_file_like_one_of_the_standard_library_is_not_taken_for_it(
 
 def test_a_refusal_is_one_line_with_the_way_out(spawned: None, monkeypatch: pytest.MonkeyPatch):
     """Multiprocessing lets the workers of a pool have no processes of their own."""
-    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    process: Any = multiprocessing.current_process()
+    monkeypatch.setitem(process._config, "daemon", True)
     with pytest.raises(
         UsageError, match=r"^cannot start a sampler worker: daemonic .*num-workers.* 0 samples"
     ):

@@ -27,7 +27,7 @@ from maml_rl.errors import UsageError
 def test_unquoted_words(text: str, value: object):
     found = parse_yaml(f"[{text}]" if text else "- ")
     assert found == [value]
-    assert type(found[0]) is type(value)  # type: ignore[index]
+    assert type(found[0]) is type(value)
 
 
 @pytest.mark.parametrize("text", ["1e-3", "-5e-1", "1E5", "0.25", "-17", "true", "null", '"1e-3"'])

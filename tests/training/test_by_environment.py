@@ -27,7 +27,7 @@ class SeveralEnv(SuccessEnv):
 
 def config(**keys: object) -> Config:
     env = "tests.training.test_by_environment:SeveralEnv"
-    return Config(env_name=env, num_batches=2, meta_batch_size=3, fast_batch_size=2, **keys)  # type: ignore[arg-type]
+    return Config(env_name=env, num_batches=2, meta_batch_size=3, fast_batch_size=2, **keys)
 
 
 def test_every_environment_has_a_column_for_each_round():

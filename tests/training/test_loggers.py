@@ -82,7 +82,8 @@ class FakeWandb(ModuleType):
 
     def __init__(self, mode: str = "online", login: bool | Exception = True):
         super().__init__("wandb")
-        self.run, self.asked = FakeRun(), {}
+        self.run = FakeRun()
+        self.asked: dict[str, Any] = {}
         self._mode, self._login = mode, login
 
     def setup(self) -> Any:

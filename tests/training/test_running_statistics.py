@@ -59,7 +59,7 @@ def test_theta_holds_the_statistics_of_all_updates_before():
     with Run(CONFIG, SETTINGS) as run:
         sample_wait = run.sampler.sample_wait
 
-        def noted(futures):  # type: ignore[no-untyped-def]
+        def noted(futures):
             rounds = sample_wait(futures)
             seen.extend(batch for episodes in rounds for batch in episodes)
             return rounds

@@ -10,7 +10,7 @@ from tests.envs.peculiar import Line
 
 BOX = spaces.Box(-np.inf, np.inf, (2,), np.float32)
 MOVES = spaces.Box(-1.0, 1.0, (1,), np.float32)
-SPACES = {
+SPACES: dict[str, tuple[spaces.Space[Any], spaces.Space[Any]]] = {
     "alike": (spaces.Box(-5.0, 5.0, (2,), np.float64), MOVES),
     "scalar": (spaces.Box(-1.0, 1.0, ()), MOVES),
     "states": (spaces.Discrete(2), MOVES),

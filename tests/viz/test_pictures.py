@@ -1,5 +1,6 @@
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,7 @@ def walks(lengths: list[int], seed: int = 0, size: int = 2) -> BatchEpisodes:
     return BatchEpisodes.from_data(data, 0.99)
 
 
-def lines(figure: Figure) -> list:
+def lines(figure: Figure) -> list[Any]:
     (ax,) = figure.axes
     return ax.get_lines()
 
@@ -110,8 +111,8 @@ def test_paths_go_through_the_observations_of_real_steps_alone(size: int):
             expected = episodes.observations[: episodes.lengths[k], k, :2]
             np.testing.assert_array_equal(np.array(line.get_data()).T, expected)
             assert line.get_color() == [MUTED, *COLORS][step]
-        assert np.ravel(goal.get_data()).tolist() == tasks[task]["goal"].tolist()
-        assert np.ravel(start.get_data()).tolist() == [0, 0]
+        assert np.ravel(goal.get_xydata()).tolist() == tasks[task]["goal"].tolist()
+        assert np.ravel(start.get_xydata()).tolist() == [0, 0]
         assert ax.get_xlim() == ax.get_ylim()
         assert ax.get_xlim()[0] < -2.0  # Everything fits in.
     (legend,) = figure.legends

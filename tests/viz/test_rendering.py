@@ -1,5 +1,5 @@
+import os
 import sys
-from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
 
@@ -82,6 +82,7 @@ def test_an_episode_after_no_steps_is_that_of_the_policy_itself(id: str):
         (task,) = run.sampler.sample_tasks(1, 0)
         (episode,) = play_episodes(run, run.env, task, 3, [run.learner.init().theta[None]])
         rewards, observations = independent_episode(run, task, index=3)
+    assert episode.last_observations is not None
     heard = [*episode.observations[0, :, 0].numpy(), episode.last_observations[0, 0].numpy()]
     np.testing.assert_allclose(episode.rewards[0, :, 0].numpy(), rewards, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(heard, observations, rtol=1e-4, atol=1e-4)
@@ -92,7 +93,7 @@ def independent_episode(run: Run, task: Any, index: int) -> tuple[list[float], l
     def stream(purpose: Purpose) -> np.random.SeedSequence:
         return seed_sequence(SEED, purpose, iteration=FILMED, task=index)
 
-    env = make_env(run.config.env_name, run.config.env_kwargs)
+    env: Any = make_env(run.config.env_name, run.config.env_kwargs)
     env.unwrapped.reset_task(task)
     start = np.random.default_rng(integer_seed(stream(Purpose.ENVIRONMENT))).integers(2**31)
     noise = np.random.default_rng(stream(Purpose.ACTIONS))
@@ -135,7 +136,8 @@ def test_robots(id: str, drawing: str):
         (task,) = run.sampler.sample_tasks(1, 0)
         films = record_episodes(run, task, 0, perturbed(run, 2), SIZE)
         rate = run.env.metadata["render_fps"]
-        assert rate == round(1 / run.env.unwrapped.dt)
+        robot: Any = run.env.unwrapped
+        assert rate == round(1 / robot.dt)
         (episode, _) = play_episodes(run, run.env, task, 0, perturbed(run, 2))
     assert [len(film.frames) for film in films] == [4, 4]
     assert {frame.shape for film in films for frame in film.frames} == {(SIZE, SIZE, 3)}
@@ -149,7 +151,7 @@ def test_robots(id: str, drawing: str):
 
 @pytest.mark.parametrize("id", ["HalfCheetahVel-v2", "AntPos-v1"])
 def test_the_camera_follows_the_robot(id: str, drawing: str):
-    env = make_env(id, {"render_mode": "rgb_array", "width": SIZE, "height": SIZE})
+    env: Any = make_env(id, {"render_mode": "rgb_array", "width": SIZE, "height": SIZE})
     env.reset(seed=1)
     robot: Any = env.unwrapped
     skin = []
@@ -189,7 +191,7 @@ class Painted(TabularMDPEnv):
     def close(self) -> None:
         self.closed = True
 
-    def step(self, action: int) -> Any:
+    def step(self, action: np.int64) -> Any:
         self.age += 1
         return super().step(action)
 
@@ -198,14 +200,15 @@ class Painted(TabularMDPEnv):
 
 
 def test_environments_that_draw_themselves(monkeypatch: pytest.MonkeyPatch):
-    spec = EnvSpec("Painted-v0", entry_point=Painted)
+    spec = EnvSpec("Painted-v0", entry_point=f"{__name__}:Painted")
     monkeypatch.setitem(gym.registry, "Painted-v0", spec)
     with Run(config("Painted-v0", steps=4), RunSettings(SEED)) as run:
         check_renderable(run.env)
         (task,) = run.sampler.sample_tasks(1, 0)
         (film,) = record_episodes(run, task, 0, perturbed(run, 1), SIZE)
         assert run.sampler.sample_tasks(1, 0)[0].keys() == task.keys()
-        assert not run.env.unwrapped.closed
+        painted: Any = run.env.unwrapped
+        assert not painted.closed
     assert [frame.shape for frame in film.frames] == [(90, 120, 3)] * 5
     assert [frame.max() for frame in film.frames] == [0, 1, 2, 3, 4]
 
@@ -217,7 +220,7 @@ def test_what_has_no_pictures():
 
 
 @pytest.fixture
-def works(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+def works(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The ways of drawing that work, instead of a trial: none, unless the test adds them."""
     ways: set[str] = set()
     monkeypatch.delenv("MUJOCO_GL", raising=False)
@@ -228,17 +231,17 @@ def works(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
 
 def test_the_first_way_that_works_is_taken(works: set[str], monkeypatch: pytest.MonkeyPatch):
     works.add("osmesa")
-    assert opengl.choose_opengl() == opengl.os.environ["MUJOCO_GL"] == "osmesa"
+    assert opengl.choose_opengl() == os.environ["MUJOCO_GL"] == "osmesa"
     works.add("egl")
     assert opengl.choose_opengl() == "osmesa"  # Set is set.
     monkeypatch.delenv("MUJOCO_GL")
-    assert opengl.choose_opengl() == opengl.os.environ["MUJOCO_GL"] == "egl"
+    assert opengl.choose_opengl() == os.environ["MUJOCO_GL"] == "egl"
 
 
 def test_without_opengl_the_package_is_named(works: set[str], monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(UsageError, match=r"egl or osmesa.*apt-get install libosmesa6"):
         opengl.choose_opengl()
-    assert "MUJOCO_GL" not in opengl.os.environ
+    assert "MUJOCO_GL" not in os.environ
     works.add("osmesa")
     monkeypatch.setenv("MUJOCO_GL", "egl")
     with pytest.raises(UsageError, match=r"MUJOCO_GL is 'egl', which does not work here: unset it"):
