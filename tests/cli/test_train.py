@@ -17,7 +17,7 @@ from maml_rl.policies.extended import ExtendedPolicy
 from maml_rl.policies.factory import get_policy_for_env
 from maml_rl.policies.normalized import NormalizedPolicy
 from maml_rl.samplers.backends.in_process import InProcessBackend
-from maml_rl.samplers.jobs import Job
+from maml_rl.samplers.jobs import ItemJob, Job
 from tests.builders import same_bits
 from tests.cli.helpers import (
     NAVIGATION,
@@ -194,11 +194,12 @@ def test_every_key_reaches_what_it_is_for(command: Command, tmp_path: Path, monk
         return {"fast-lr": adaptation.length, "first-order": adaptation.first_order}
 
     def submit(self: InProcessBackend, job: Job) -> None:
-        recipe = job.item.recipe
+        assert isinstance(job, ItemJob)
+        recipe = job.work.recipe
         credit = {key.replace("_", "-"): value for key, value in vars(recipe.credit).items()}
         calls["recipe"] = {"fast-batch-size": recipe.episodes, "num-steps": len(recipe.scales), **credit}
         calls["worker"] = of_adaptation(self._worker._adaptation)
-        calls.setdefault("items", []).append(len(job.item.tasks))
+        calls.setdefault("items", []).append(len(job.work.tasks))
         do(self, job)
 
     do = InProcessBackend.submit

@@ -12,8 +12,8 @@ from maml_rl.errors import WorkerError
 from maml_rl.samplers.answers import WorkerDiedError
 from maml_rl.samplers.backends.pool import HEARTBEAT, Worker, WorkerPool
 from maml_rl.samplers.futures import EpisodesFuture
-from maml_rl.samplers.jobs import Job, Stopwatch
-from maml_rl.samplers.plan import Recipe, Sample, WorkItem
+from maml_rl.samplers.jobs import ItemJob, Stopwatch
+from maml_rl.samplers.plan import Recipe, Reply, Sample, Work, WorkItem
 from tests.samplers.test_worker_process import PATIENCE
 
 
@@ -29,10 +29,11 @@ class StandIn:
             time.sleep(0.01)
         return self.alive and not self.late
 
-    def run(self, item: WorkItem) -> Iterator[Sample]:
+    def run(self, work: Work) -> Iterator[Sample | Reply]:
         if self._deadly:
             raise WorkerDiedError("by intent")
-        self.done.append(item.first_task)
+        assert isinstance(work, WorkItem)
+        self.done.append(work.first_task)
         return iter(())
 
     def stop(self) -> None:
@@ -41,9 +42,9 @@ class StandIn:
     close = stop
 
 
-def job(number: int) -> Job:
+def job(number: int) -> ItemJob:
     item = WorkItem(0, 0, number, [{}], np.zeros(1, np.float32), Recipe(1, (), Credit(1.0)))
-    return Job(item, [[EpisodesFuture()]], "cpu", Stopwatch())
+    return ItemJob(item, [[EpisodesFuture()]], "cpu", Stopwatch())
 
 
 def pool_of(workers: list[StandIn]) -> WorkerPool:
@@ -94,7 +95,7 @@ def test_workers_that_die_before_they_are_there_end_the_run():
     )
     wait_until(lambda: pool._error is not None)
     future = EpisodesFuture()
-    pool.submit(Job(job(0).item, [[future]], "cpu", Stopwatch()))
+    pool.submit(ItemJob(job(0).work, [[future]], "cpu", Stopwatch()))
     with pytest.raises(WorkerError, match="3 workers died one after another as they started"):
         future.result(timeout=PATIENCE)
     assert pool.restarts == 2

@@ -31,14 +31,14 @@ def item(theta: int = 1, **task: Any) -> WorkItem:
 class Obedient:
     """Does what the task says, and answers with the number that comes of it."""
 
-    def sample(self, item: WorkItem) -> Iterator[Sample]:
-        yield Sample(0, {}, {}, np.zeros(1, np.float32), item.tasks[0]["do"]())
+    def do(self, work: WorkItem) -> Iterator[Sample]:
+        yield Sample(0, {}, {}, work.tasks[0]["do"]())
 
 
 class Talkative:
     """Is in the middle of an answer as soon as it has an item."""
 
-    def sample(self, item: WorkItem) -> Iterator[bytes]:
+    def do(self, work: WorkItem) -> Iterator[bytes]:
         yield b"the first"
         yield bytes(A_LOT)
 
@@ -64,7 +64,7 @@ def test_a_worker_whose_caller_is_gone_ends_quietly(place: str):
 def test_tasks_may_hold_what_only_the_caller_has():
     """Pickle alone would look for the function where the worker cannot find it."""
     worker = WorkerProcess(Obedient, timeout=60.0)  # type: ignore[arg-type]
-    assert [sample.seconds_adapting for sample in worker.run(item(do=lambda: 0.25))] == [0.25]
+    assert list(worker.run(item(do=lambda: 0.25))) == [Sample(0, {}, {}, 0.25)]
     worker.close()
 
 
@@ -89,9 +89,9 @@ class Tidy(Obedient):
         time.sleep(0.2)
         self.marker.touch()
 
-    def sample(self, item: WorkItem) -> Iterator[Sample]:
+    def do(self, work: WorkItem) -> Iterator[Sample]:
         self.marker = item.tasks[0]["marker"]
-        yield from super().sample(item)
+        yield from super().do(work)
 
 
 def test_an_idle_worker_closes_its_environments(tmp_path: Path):

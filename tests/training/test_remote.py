@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from maml_rl.adaptation import Adaptation
-from maml_rl.config import Config
+from maml_rl.config import Config, LearnerName
 from maml_rl.config.methods import METHODS
 from maml_rl.errors import UsageError, WorkerError
 from maml_rl.metalearners import MetaUpdate
@@ -34,7 +34,9 @@ SIZES = {
 }
 
 
-def make_run(method: str = "maml-trpo", learner: str = "local", num_workers: int = 0, **keys: Any) -> Run:
+def make_run(
+    method: str = "maml-trpo", learner: LearnerName = "local", num_workers: int = 0, **keys: Any
+) -> Run:
     env = {"env_name": "2DNavigation-v0", "env_kwargs": {"max_episode_steps": 8}}
     config = Config(metalearner=method, hidden_sizes=(6,), **{**env, **SIZES, "num_batches": 2, **keys})
     return Run(config, RunSettings(seed=3, num_workers=num_workers, learner=learner))
