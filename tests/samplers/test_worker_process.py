@@ -90,7 +90,7 @@ class Tidy(Obedient):
         self.marker.touch()
 
     def do(self, work: WorkItem) -> Iterator[Sample]:
-        self.marker = item.tasks[0]["marker"]
+        self.marker = work.tasks[0]["marker"]
         yield from super().do(work)
 
 
