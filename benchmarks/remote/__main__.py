@@ -3,8 +3,8 @@
     python -m benchmarks.remote
 
 Measures updates of half-cheetah velocity with two Ray actors, and writes results/measured.csv: the bytes that
-travel in an iteration, the seconds of an iteration with either learner, of an item's update on one core, and of an
-array's way from an actor. results/projected.csv is what follows of them for many nodes.
+travel in an iteration, the seconds of an iteration with either learner, of an item's update on one core, and
+of an array's way from an actor. results/projected.csv is what follows of them for many nodes.
 """
 
 import csv
@@ -172,7 +172,7 @@ def carried(size: int) -> str:
 def projected(measured: Sequence[Measurement], config: Config) -> Iterator[dict[str, float]]:
     """Yield the seconds from the last episode to the new theta, for more and more tasks.
 
-    Each item has a node. Everything that comes to the learner comes one after another, as fast as it did here.
+    Each item has a node. What comes to the learner comes one after another, as fast as it did here.
     """
 
     def of(what: str, learner: str) -> float:
