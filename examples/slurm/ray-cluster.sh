@@ -48,19 +48,20 @@ for node in "${nodes[@]:1}"; do
         ray start --address="$head:$PORT" --num-cpus="$cpus" --block &
 done
 
+run=
+trap '[ -z "$run" ] || kill -USR1 "$run"' USR1
+trap '[ -z "$run" ] || kill -TERM "$run"' TERM
 # This script runs on the first node. A processor stays free for the meta-updates.
 maml-rl train --config "$config" --seed "$seed" --output-folder "$folder" --resume-or-start \
     --sampler ray --ray-address "$head:$PORT" --num-workers $((${#nodes[@]} * cpus - 1)) \
     --checkpoint-signal USR1 --max-seconds "$MAX_SECONDS" "$@" &
 run=$!
-trap 'kill -USR1 "$run"' USR1
-trap 'kill -TERM "$run"' TERM
 wait "$run"
-code=$?
 while kill -0 "$run" 2> /dev/null; do # A signal ended the waiting, and not the run.
     wait "$run"
-    code=$?
 done
+wait "$run" # The run may have ended between the two; bash remembers its exit code.
+code=$?
 if [ "$code" -eq 75 ]; then
     scontrol requeue "$SLURM_JOB_ID"
 fi
