@@ -33,9 +33,9 @@ from maml_rl.stacked import StackedEpisodes
 from maml_rl.training import Run, RunSettings
 
 RESULTS = Path(__file__).parent / "results"
-WORKERS, REPETITIONS = 2, 7
-SIZES = (0, 2**20)
-"""Numbers of an array whose way is timed."""
+WORKERS, REPETITIONS = 2, 5
+SIZES = (0, 200_000)
+"""Numbers of each task whose way is timed."""
 FEW, MANY = 2, 16
 """Cores of a learner's machine: as here, and of a larger one, if it were as much faster."""
 TASKS = (40, 100, 200, 500, 1000, 2000)
@@ -91,13 +91,13 @@ class Traffic:
 
 
 class Carried:
-    """Tasks that answer with as many numbers as they are asked for, at no cost."""
+    """Tasks that answer with as many numbers each as they are asked for, at no cost."""
 
     def __init__(self, adaptation: Adaptation, theta: Tensor, batches: Sequence[StackedEpisodes]):
         self._tasks = len(batches[-1].weights)
 
     def carry(self, size: int) -> Tensor:
-        return torch.zeros(1, size).expand(self._tasks, -1)
+        return torch.zeros(self._tasks * size)
 
 
 def items_of(config: Config) -> float:
@@ -162,11 +162,11 @@ def carrying(run: Run) -> Iterator[Measurement]:
                 started = time.perf_counter()
                 tasks.ask("carry", size)
                 seconds = time.perf_counter() - started
-                yield Measurement(carried(size), "remote", seconds / items_of(run.config))
+                yield Measurement(carried(run.config, size), "remote", seconds / items_of(run.config))
 
 
-def carried(size: int) -> str:
-    return f"seconds of an item's answer of {8 * size} bytes"
+def carried(config: Config, size: int) -> str:
+    return f"seconds of an item's answer of {4 * size * config.tasks_per_item} bytes"
 
 
 def projected(measured: Sequence[Measurement], config: Config) -> Iterator[dict[str, float]]:
@@ -178,8 +178,8 @@ def projected(measured: Sequence[Measurement], config: Config) -> Iterator[dict[
     def of(what: str, learner: str) -> float:
         return median(row.value for row in measured if (row.what, row.learner) == (what, learner))
 
-    fixed, large = (of(carried(size), "remote") for size in SIZES)
-    a_byte = (large - fixed) / (8 * SIZES[1])
+    fixed, large = (of(carried(config, size), "remote") for size in SIZES)
+    a_byte = (large - fixed) / (4 * SIZES[1] * config.tasks_per_item)
     core, items_here = of(CORE, "both"), items_of(config)
     coming = {
         learner: (of("bytes of episodes", learner) + of("bytes of answers", learner)) / items_here

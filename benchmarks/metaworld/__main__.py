@@ -1,0 +1,75 @@
+"""What do MAML-TRPO and RL² reach on Meta-World? Training runs, and success on unseen goals.
+
+    python -m benchmarks.metaworld [NAME ...] [--seed SEED] [--runs FOLDER]
+
+A run that was interrupted goes on. For each it keeps in results/NAME/seed-SEED the metrics of every
+meta-update and their curve, the effective config, what it took, and in test.csv success and return on 50 goals
+of each test environment. Sizes of batches and networks are those of the JAX baseline,
+`rainx0r/metaworld-algorithms`.
+"""
+
+from pathlib import Path
+
+from benchmarks.running import TEST_SEED, keep, maml_rl, note_cost, parse_names, train
+
+HERE = Path(__file__).parent
+MAML = (
+    *("--metalearner", "maml-trpo", "--hidden-sizes", 512, 512, "--nonlinearity", "tanh"),
+    *("--fast-lr", 0.1, "--max-kl", 0.01, "--cg-iters", 10, "--gamma", 0.99, "--gae-lambda", 1.0),
+)
+RL2 = (
+    *("--metalearner", "rl2", "--cell", "gru", "--units", 256, "--encoder-sizes", 256, 256),
+    *("--episodes-per-trial", 10, "--gamma", 0.99, "--gae-lambda", 0.95, "--reward-scale", 0.1),
+    *("--outer", "adam", "--learning-rate", 5e-4, "--epochs", 10, "--clip", 0.2),
+    *("--entropy-coefficient", 5e-3, "--chunk", 250, "--overlap", 50),
+)
+TASKS = {"ML1-reach-v3": 10, "ML1-push-v3": 10, "ML1-pick-place-v3": 10, "ML10": 20}
+"""Tasks of a meta-batch."""
+MILLIONS = {"ML10": 20}
+"""Environment steps of training, in millions, where they are not 2."""
+STEPS = 500
+
+
+def experiment(method: str, benchmark: str) -> tuple[object, ...]:
+    """Return the arguments of ``maml-rl train``, with as many updates as the steps allow."""
+    tasks, steps = TASKS[benchmark], MILLIONS.get(benchmark, 2) * 10**6
+    rounds = {"maml-trpo": 2, "rl2": 1}[method]
+    of_method = {"maml-trpo": (*MAML, "--fast-batch-size", 10), "rl2": (*RL2, "--fast-batch-size", 1)}[method]
+    episodes = 10 * rounds * tasks
+    return (
+        *("--env-name", f"MetaWorld/{benchmark}", *of_method, "--meta-batch-size", tasks),
+        *("--num-batches", steps // (episodes * STEPS), "--checkpoint-every", 1),
+    )
+
+
+EXPERIMENTS = {
+    f"{method}-{benchmark.removesuffix('-v3').lower()}": experiment(method, benchmark)
+    for benchmark in TASKS
+    for method in ("maml-trpo", "rl2")
+}
+"""Arguments of ``maml-rl train``, by name."""
+
+
+def main() -> None:
+    """Run the named experiments, or all."""
+    arguments = parse_names(__doc__, EXPERIMENTS, list(EXPERIMENTS), "metaworld")
+    for name in arguments.names:
+        run = arguments.runs / f"{name}-{arguments.seed}"
+        train(run, arguments.seed, (*EXPERIMENTS[name], "--device", arguments.device))
+        keep_results(name, run, HERE / "results" / name / f"seed-{arguments.seed}")
+
+
+def keep_results(name: str, run: Path, target: Path) -> None:
+    """Test the policy on unseen goals, and keep what is small of the run."""
+    keep(run, target, ["metrics.csv"])
+    note_cost(run, target)
+    maml_rl("plot", run, "--output", target)
+    goals = 250 if name.endswith("ml10") else 50
+    sizes = ("--meta-batch-size", goals, "--num-batches", 1, "--fast-batch-size", 10 if "maml" in name else 1)
+    policy = ("--config", run / "config.json", "--policy", run / "policy.th", "--seed", TEST_SEED)
+    maml_rl("test", *policy, *sizes, "--output", target / "test.npz", "--overwrite")
+    (target / "test.npz").unlink()  # The CSV has the numbers.
+
+
+if __name__ == "__main__":
+    main()
