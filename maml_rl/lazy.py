@@ -1,31 +1,40 @@
 """Names that are imported when they are first asked for, names that have moved, and names that are gone."""
 
 import importlib
-import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+from maml_rl.deprecation import warn_moved
+
+
+class Moved(NamedTuple):
+    """What replaces an old name."""
+
+    now: str
+    """As ``package.module.name``."""
+    since: str
+    """The first version in which it is called so."""
 
 
 def lazy_names(
     package: str,
     places: Mapping[str, str],
-    moved: Mapping[str, str] | None = None,
+    moved: Mapping[str, Moved] | None = None,
     gone: Mapping[str, str] | None = None,
 ) -> Callable[[str], Any]:
     """Return the ``__getattr__`` of a package or module.
 
     Args:
         places: the module that defines each name.
-        moved: old names and what replaces each, ``package.module.name``. Asking for one warns; it goes two
-            minor versions after the move.
+        moved: old names and what replaces each. Asking for one warns.
         gone: old names and what to use in place of each, in words. Asking for one raises `ImportError`.
     """
 
     def get(name: str) -> Any:
         if moved is not None and name in moved:
-            message = f"{package}.{name} is {moved[name]} now; the old name goes two minor versions later"
-            warnings.warn(message, DeprecationWarning, stacklevel=2)
-            module, _, attribute = moved[name].rpartition(".")
+            now, since = moved[name]
+            warn_moved(f"{package}.{name}", now, since)
+            module, _, attribute = now.rpartition(".")
             return getattr(importlib.import_module(module), attribute)
         if gone is not None and name in gone:
             raise ImportError(f"{package}.{name} of 2020 is gone: {gone[name]}; see docs/from-2020.md")

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ import pytest
 
 import maml_rl
 import maml_rl.metalearners
+from maml_rl.deprecation import gone_in
 from maml_rl.metalearners.base import GradientMetaLearner
 
 
@@ -22,10 +24,18 @@ def test_names_that_do_not_exist_are_errors():
 
 
 def test_a_name_that_moved_warns_and_works():
-    message = r"^maml_rl\.metalearners\.GradientBasedMetaLearner is maml_rl\.metalearners\.base\.Grad"
-    with pytest.warns(DeprecationWarning, match=message):
+    message = (
+        "maml_rl.metalearners.GradientBasedMetaLearner is maml_rl.metalearners.base.GradientMetaLearner "
+        "since version 0.2; the old name goes in 0.4"
+    )
+    with pytest.warns(DeprecationWarning, match=f"^{re.escape(message)}$"):
         found = maml_rl.metalearners.GradientBasedMetaLearner
     assert found is GradientMetaLearner
+
+
+@pytest.mark.parametrize(("since", "gone"), [("0.2", "0.4"), ("0.9", "0.11"), ("1.0", "1.2")])
+def test_old_names_go_two_minor_versions_later(since: str, gone: str):
+    assert gone_in(since) == gone
 
 
 def test_importing_the_package_imports_nothing_heavy():

@@ -1,6 +1,6 @@
 """Methods of meta-learning: they take episodes, or futures of them, and know nothing of processes."""
 
-from maml_rl.lazy import lazy_names
+from maml_rl.lazy import Moved, lazy_names
 from maml_rl.metalearners.base import MetaLearner, MetaState, MetaUpdate
 
 __all__ = ["MAMLTRPO", "MetaLearner", "MetaState", "MetaUpdate", "StepResult"]
@@ -9,5 +9,5 @@ __all__ = ["MAMLTRPO", "MetaLearner", "MetaState", "MetaUpdate", "StepResult"]
 __getattr__ = lazy_names(
     __name__,
     {"MAMLTRPO": "maml_rl.compat.maml_trpo", "StepResult": "maml_rl.compat.maml_trpo"},
-    moved={"GradientBasedMetaLearner": "maml_rl.metalearners.base.GradientMetaLearner"},
+    moved={"GradientBasedMetaLearner": Moved("maml_rl.metalearners.base.GradientMetaLearner", since="0.2")},
 )

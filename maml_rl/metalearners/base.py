@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maml_rl.adaptation import Adaptation, DifferentiableAdaptation
-from maml_rl.lazy import lazy_names
+from maml_rl.lazy import Moved, lazy_names
 from maml_rl.losses import Objective
 from maml_rl.metalearners.chunks import Rounds
 from maml_rl.metalearners.columns import ACCEPTED, Column
@@ -245,5 +245,7 @@ def per_task_of(step: Step) -> dict[str, NDArray[np.float32]]:
 
 
 __getattr__ = lazy_names(
-    __name__, {}, moved={"GradientBasedMetaLearner": "maml_rl.metalearners.base.GradientMetaLearner"}
+    __name__,
+    {},
+    moved={"GradientBasedMetaLearner": Moved("maml_rl.metalearners.base.GradientMetaLearner", since="0.2")},
 )
