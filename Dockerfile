@@ -1,5 +1,8 @@
 # docker build --tag maml-rl .
 FROM python:3.12-slim AS build
+# The history, whose tag is the version, is not copied: --build-arg VERSION=0.2.0 names it.
+ARG VERSION=0.0.0
+ENV SETUPTOOLS_SCM_PRETEND_VERSION=$VERSION
 WORKDIR /source
 COPY . .
 RUN pip wheel --no-deps --wheel-dir /wheels .

@@ -1,10 +1,14 @@
 """Meta-reinforcement learning: policies that adapt to a new task in a few steps."""
 
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from maml_rl.lazy import lazy_names
 
-__version__ = "0.1.0"
+try:
+    __version__ = version("maml-rl")
+except PackageNotFoundError:  # A source tree that nobody installed.
+    __version__ = "0.0.0"
 
 _PLACES = {
     "Adaptation": "maml_rl.adaptation",
