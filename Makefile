@@ -1,12 +1,12 @@
 # Every target makes the virtual environment first, if need be. constraints.txt pins what goes into it.
 PYTHON ?= python3
 VENV := .venv
-BIN := $(VENV)/bin
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 DEMO := runs/demo
 # Tests that run at once.
 TESTS ?= 2
 
-.PHONY: docs-test demo test test-slow matrix bench bench-learning methods docs lint format clean FORCE
+.PHONY: docs-test demo test test-fast test-numerics test-others test-slow test-wheel coverage matrix bench bench-learning methods docs lint format clean FORCE
 
 demo: $(VENV)/.installed
 	$(BIN)/maml-rl train --config configs/paper/navigation.yaml --output-folder $(DEMO) --seed 1 --overwrite
@@ -18,13 +18,31 @@ demo: $(VENV)/.installed
 
 # In the numerics every call is checked for types and shapes; elsewhere that would double the time.
 NUMERICS := $(addprefix tests/,adaptation envs metalearners optim oracles policies) $(wildcard tests/test_*.py)
-FAST := $(BIN)/pytest -m "not slow" -n $(TESTS)
-test: lint docs
-	$(FAST) $(NUMERICS)
-	$(FAST) $(NUMERICS:%=--ignore %) --override-ini addopts=--strict-markers
+OTHERS := $(NUMERICS:%=--ignore %) --override-ini addopts=--strict-markers
+FAST := pytest -m "not slow" -n $(TESTS)
+test: lint docs test-fast
+
+test-fast: test-numerics test-others
+
+test-numerics: $(VENV)/.installed
+	$(BIN)/$(FAST) $(NUMERICS)
+
+test-others: $(VENV)/.installed
+	$(BIN)/$(FAST) $(OTHERS)
 
 test-slow: $(VENV)/.installed
 	$(BIN)/pytest -m slow --timeout 1800
+
+test-wheel: $(VENV)/.installed
+	$(BIN)/pytest -m slow tests/test_packaging.py --override-ini addopts=--strict-markers
+
+# What of the package the quick tests run, workers too; it fails below the floor in pyproject.toml.
+coverage: $(VENV)/.installed
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m $(FAST) $(NUMERICS)
+	$(BIN)/coverage run -m $(FAST) $(OTHERS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 # The tests with the lowest and with the newest of everything that pyproject.toml allows, in environments of their own.
 # PIN holds packages in both: make matrix PIN=torch==2.13.0
@@ -70,7 +88,7 @@ docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
 
 clean:
-	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest site build dist
+	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest site build dist .coverage*
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15) and "constraints.txt is for Python 3.11 to 3.14; try make PYTHON=python3.12")'

@@ -64,7 +64,9 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = scripts / "python"
     options = ("--quiet", "--no-deps", "--no-index")
     run(sys.executable, "-m", "pip", "--python", python, "install", *options, wheel, cwd=folder)
-    own = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip())
+    own = Path(
+        run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip()
+    )
     # Plain paths: an editable install among those packages is not seen.
     (own / "theirs.pth").write_text("".join(f"{sysconfig.get_path(p)}\n" for p in ("purelib", "platlib")))
     return scripts
