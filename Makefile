@@ -39,8 +39,7 @@ test-wheel: $(VENV)/.installed
 # What of the package the quick tests run, workers too; it fails below the floor in pyproject.toml.
 coverage: $(VENV)/.installed
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m $(FAST) $(NUMERICS)
-	$(BIN)/coverage run -m $(FAST) $(OTHERS)
+	$(BIN)/coverage run -m $(FAST) --override-ini addopts=--strict-markers
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 

@@ -11,12 +11,12 @@ import sys
 from collections.abc import Sequence
 from itertools import pairwise
 
-CAPS = {"--num-batches": 3, "--meta-batch-size": 3, "--fast-batch-size": 4, "--num-workers": 2, "--size": 64}
+CAPS = {"--num-batches": 3, "--meta-batch-size": 3, "--fast-batch-size": 4, "--num-workers": 2, "--size": 200}
 """The largest value of each option."""
 ADDED = {
     "train": {"--num-batches": "1", "--meta-batch-size": "3", "--fast-batch-size": "4", "--num-workers": "0"},
     "test": {"--num-batches": "1", "--meta-batch-size": "3", "--fast-batch-size": "4", "--num-workers": "0"},
-    "render": {"--size": "64"},
+    "render": {"--size": "200"},
     "sweep": {"--set": "num-batches=1"},
 }
 """What a command gets that does not say it."""

@@ -47,7 +47,7 @@ def test_every_block_is_of_a_kind_that_is_looked_at():
         ("envs", "envs"),
         ("train --num-batches 500 --num-workers 64 --fast-batch-size 2 --meta-batch-size 3", None),
         ("train --resume runs/x --num-batches 1000", "train --resume runs/x --num-batches 3"),
-        ("render runs/x", "render runs/x --size 64"),
+        ("render runs/x", "render runs/x --size 200"),
         ("sweep c.yaml --seeds 1-5 --jobs 4", "sweep c.yaml --seeds 1-2 --jobs 4 --set num-batches=1"),
     ],
 )
