@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from latex2mathml.converter import convert
 
+from docs.playground_data import playground_script
 from docs.sequences import draw_sequences
 from maml_rl.cli import main
 from maml_rl.config import Block, Config
@@ -60,6 +61,12 @@ def on_post_page(output: str, **_: Any) -> str:
     The theme's script would ask each of them for a sitemap, which the site's root alone has.
     """
     return ALTERNATE.sub("", output)
+
+
+def on_post_build(config: Any, **_: Any) -> None:
+    """Write the policies of the playground among its scripts."""
+    written = Path(config.site_dir, "javascripts", "playground", "policies.js")
+    written.write_text(playground_script(), encoding="utf-8")
 
 
 def config_tables(language: str) -> str:
