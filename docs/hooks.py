@@ -8,6 +8,7 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
+import jieba
 import yaml
 from latex2mathml.converter import convert
 
@@ -24,8 +25,18 @@ FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([\[(])(.*?)\\[\])]</\1>
 ALTERNATE = re.compile(r'<link rel="alternate"[^>]*>')
 BETWEEN_CJK = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n *(?=[\u3400-\u9fff])")
 """Ends of lines that browsers would show as a blank, which Chinese has none of."""
+GLOSSARY = Path(__file__).with_name("glossary.zh.md")
+TERM = re.compile(r"[\u3400-\u9fff]+")
 METRICS_COLUMNS = {"en": ("column", "unit", "what it is"), "zh": ("列", "单位", "含义")}
 COLUMNS = {"en": ("key", "default", "what it is"), "zh": ("键", "默认值", "含义")}
+
+
+def on_config(config: Any, **_: Any) -> None:
+    """Have the search keep the Chinese words of the glossary whole."""
+    jieba.setLogLevel("WARNING")
+    for row in re.findall(r"^\| (.+?) \|", GLOSSARY.read_text(encoding="utf-8"), re.MULTILINE):
+        for term in TERM.findall(row):
+            jieba.add_word(term)
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
