@@ -21,6 +21,8 @@ def test_a_chinese_word_is_found_inside_of_a_sentence(browser: Any, address: str
     tab.keyboard.insert_text(word)
     tab.keyboard.press("End")  # The box listens to keys.
     tab.wait_for_selector(f".md-search-result__link[href*='zh/{page}/']", state="attached")
-    marked = tab.eval_on_selector_all(".md-search-result__item mark", "found => found.map(x => x.textContent)")
+    marked = tab.eval_on_selector_all(
+        ".md-search-result__item mark", "found => found.map(x => x.textContent)"
+    )
     tab.close()
     assert word in {text.replace("\u200b", "") for text in marked}
