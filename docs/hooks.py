@@ -12,13 +12,14 @@ import jieba
 import yaml
 from latex2mathml.converter import convert
 
+from docs.curves import draw_curves
 from docs.playground_data import playground_script
 from docs.sequences import draw_sequences
 from maml_rl.cli import main
 from maml_rl.config import Block, Config
 from maml_rl.config.methods import METHODS
 
-MARKER = re.compile(r"<!-- (config|columns|help (\w+)) -->")
+MARKER = re.compile(r"<!-- (config|columns|curves|help (\w+)) -->")
 TRANSLATED = Path(__file__).with_name("columns.zh.yaml")
 """Columns of metrics in Chinese; one that means something else in a method is ``METHOD COLUMN``."""
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([\[(])(.*?)\\[\])]</\1>', re.DOTALL)
@@ -48,6 +49,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
             return config_tables(language)
         if marker[1] == "columns":
             return columns_tables(language)
+        if marker[1] == "curves":
+            return draw_curves(language)
         return f"```text\n{help_text(marker[2])}```\n"
 
     filled = draw_sequences(MARKER.sub(fill, markdown))
