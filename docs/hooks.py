@@ -64,7 +64,8 @@ def on_page_content(content: str, **_: Any) -> str:
         display = "block" if formula[2] == "[" else "inline"
         # MathML leaves no space after functions, which would read as one word.
         latex = re.sub(r"\\(log|exp|max|min)\b", r"\\\1\\,", html.unescape(formula[3]))
-        return convert(latex, display=display)
+        mathml = convert(latex, display=display)
+        return f'<div class="formula">{mathml}</div>' if display == "block" else mathml
 
     return FORMULA.sub(translate, content)
 

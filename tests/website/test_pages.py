@@ -35,6 +35,22 @@ def test_every_page_stands_alone_and_fits_the_screen(
     assert not listener.problems, "\n".join(listener.problems[:20])
 
 
+def test_wide_formulas_and_tables_scroll_by_themselves_and_show_it(address: str, browser: Any):
+    page = browser.new_page(viewport={"width": 390, "height": 900})
+    page.goto(f"{address}/maml-trpo/")
+    wide = page.eval_on_selector_all(
+        ".formula, .md-typeset__scrollwrap",
+        """found => found.filter(x => x.scrollWidth > x.clientWidth).map(x => {
+            x.scrollLeft = 20;
+            const shadows = getComputedStyle(x).backgroundImage.match(/linear/g) ?? [];
+            return [x.className, x.scrollLeft, shadows.length];
+        })""",
+    )
+    page.close()
+    assert {name for name, *_ in wide} == {"formula", "md-typeset__scrollwrap"}
+    assert all(scrolled > 0 and shadows == 4 for _, scrolled, shadows in wide)
+
+
 def test_every_link_and_anchor_is_there(site: Path, address: str, browser: Any):
     page = browser.new_page(java_script_enabled=False)
     anchors: dict[str, set[str]] = {}
