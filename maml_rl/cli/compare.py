@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from maml_rl.cli.options import check_free
+
 if TYPE_CHECKING:
     from maml_rl.evaluation.comparison import Comparison, ComparisonRow, Estimate
 
@@ -61,14 +63,11 @@ class Compare:
         Raises:
             UsageError: one is there already and may not be replaced.
         """
-        from maml_rl.errors import UsageError
-
         if self.output is None:
             return []
         files = [self.output / name for name in ("comparison.csv", "profiles.csv", "comparison.png")]
         for file in files:
-            if file.exists() and not self.overwrite:
-                raise UsageError(f"'{file}' exists: choose another --output, or pass --overwrite")
+            check_free(file, self.overwrite)
         return files
 
     def _write(

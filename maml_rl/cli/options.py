@@ -169,6 +169,24 @@ def run_and_place(name: Path) -> tuple[Path, Path]:
     return (name, name) if shipped is None else (shipped, Path())
 
 
+def check_free(path: Path, overwrite: bool) -> None:
+    """Check that a file may be written to ``path``, before what it will hold is computed.
+
+    Args:
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        UsageError: there is a file that may not, or a folder; or no file can have that name.
+    """
+    from maml_rl._system.files import writing
+
+    with writing(path):  # A name may be longer than any file's can be.
+        if path.is_dir():
+            raise UsageError(f"'{path}' is a folder: expected the name of a file")
+        if path.exists() and not overwrite:
+            raise UsageError(f"'{path}' exists: choose another --output, or pass --overwrite")
+
+
 def ray_cluster(sampler: SamplerName, address: str | None, verbose: bool = False) -> "RayCluster | None":
     """Return the cluster that ``--sampler`` and ``--ray-address`` name; None for processes.
 

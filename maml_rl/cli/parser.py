@@ -13,6 +13,7 @@ from maml_rl.cli.options import config_origin, registry
 from maml_rl.cli.parser_errors import parser_errors_in_one_line
 from maml_rl.cli.plot import Plot
 from maml_rl.cli.render import Render
+from maml_rl.cli.report import Report
 from maml_rl.cli.sweep import Sweep
 from maml_rl.cli.test import Test
 from maml_rl.cli.train import Train
@@ -37,8 +38,9 @@ def parse(arguments: Sequence[str]) -> Any:
     policies: Any = Annotated[Policies, tyro.conf.subcommand("policies")]
     configs: Any = Annotated[Configs, tyro.conf.subcommand("configs")]
     render: Any = Annotated[Render, tyro.conf.subcommand("render")]
+    report: Any = Annotated[Report, tyro.conf.subcommand("report")]
     check_env: Any = Annotated[CheckEnv, tyro.conf.subcommand("check-env")]
-    working = training | testing | sweep | compare | plot | render
+    working = training | testing | sweep | compare | plot | render | report
     telling = info | check_env | envs | methods | policies | configs
     # Without a help, tyro looks for one in the source of the typing module.
     described: Any = Annotated[working | telling, tyro.conf.arg(help="What to do.")]

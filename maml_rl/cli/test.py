@@ -10,7 +10,7 @@ import tyro
 
 from maml_rl._system.processors import usable_processors
 from maml_rl.cli.interrupts import advising
-from maml_rl.cli.options import Origin, SamplerName, config_from, ray_cluster, with_config
+from maml_rl.cli.options import Origin, SamplerName, check_free, config_from, ray_cluster, with_config
 from maml_rl.config import WORKER_TIMEOUT
 from maml_rl.errors import UsageError
 from maml_rl.zoo import policy_folder
@@ -187,13 +187,10 @@ class Test:
             return
         if not self.output.name or self.output.suffix in (".csv", ".png"):
             raise UsageError(f"'{self.output}': expected an .npz; the .csv and .png come beside it")
-        with writing(self.output):  # A name may be longer than any file's can be.
-            for path in (self.output, *map(self.output.with_suffix, BESIDE)):
-                if path.is_dir():
-                    raise UsageError(f"'{path}' is a folder: expected the name of a file")
-                if path.exists() and not self.overwrite:
-                    raise UsageError(f"'{path}' exists: choose another --output, or pass --overwrite")
-            unfinished = unfinished_path(self.output)
+        for path in (self.output, *map(self.output.with_suffix, BESIDE)):
+            check_free(path, self.overwrite)
+        unfinished = unfinished_path(self.output)
+        with writing(unfinished):
             if unfinished.exists() and not (self.resume or self.overwrite):
                 raise UsageError(f"'{unfinished}' holds a test to go on with: pass --resume, or --overwrite")
 

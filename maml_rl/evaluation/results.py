@@ -1,5 +1,6 @@
 """Results of a test of adaptation: returns and rates of success after 0, 1, 2, … steps."""
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isnan
@@ -10,8 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from maml_rl._system.files import write_atomically
-from maml_rl.evaluation.task_arrays import task_arrays
+from maml_rl._system.reading import read_regular
+from maml_rl.errors import UsageError
+from maml_rl.evaluation.task_arrays import task_arrays, tasks_in
 from maml_rl.statistics import bootstrap_interval, interquartile_mean, mean, standard_error
+
+NO_RESULTS = "holds no results of 'maml-rl test --output'"
 
 
 class Summary(NamedTuple):
@@ -78,6 +83,26 @@ class AdaptationResults:
     successes: NDArray[np.float32] | None = None
     success_steps: NDArray[np.int64] | None = None
     batch_sizes: tuple[int, ...] = ()
+
+    @classmethod
+    def load(cls, path: Path) -> "AdaptationResults":
+        """Read what `save` wrote; all tasks are one batch.
+
+        Raises:
+            UsageError: the file cannot be read, or holds something else.
+        """
+        arrays = read_results(path)
+        try:
+            return cls(
+                arrays["returns"],
+                tasks_in(arrays),
+                tuple(map(float, arrays["step_sizes"])),
+                int(arrays["seed"]),
+                arrays.get("successes"),
+                arrays.get("success_steps"),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise UsageError(f"'{path}' {NO_RESULTS}") from None
 
     def part(self, chosen: Sequence[int]) -> "AdaptationResults":
         """Return the results of some of the tasks, as one batch."""
@@ -146,3 +171,25 @@ class AdaptationResults:
                 **task_arrays(self.tasks),
             ),
         )
+
+
+def read_results(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays that `AdaptationResults.save` wrote, by name; ``returns`` are finite.
+
+    Raises:
+        UsageError: the file cannot be read, or holds something else.
+    """
+    try:
+        with np.load(io.BytesIO(read_regular(path)), allow_pickle=False) as file:
+            arrays: dict[str, NDArray[Any]] = dict(file)
+        returns = arrays["returns"]
+        if returns.ndim != 3:
+            raise ValueError
+        finite = np.isfinite(returns).all()
+    except OSError as error:
+        raise UsageError(f"cannot read '{path}': {error.strerror or error}") from None
+    except Exception:  # Of a file that is something else, NumPy raises all sorts.
+        raise UsageError(f"'{path}' {NO_RESULTS}") from None
+    if not finite:
+        raise UsageError(f"'{path}' has returns that are not finite")
+    return arrays

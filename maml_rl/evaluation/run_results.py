@@ -1,6 +1,5 @@
 """Results of tests in the folders of runs, grouped into comparisons of methods."""
 
-import io
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -9,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from maml_rl._system.reading import read_regular
 from maml_rl.config import Config, load_config
 from maml_rl.errors import UsageError
 from maml_rl.evaluation.aggregates import Values
 from maml_rl.evaluation.comparison import Comparison
-from maml_rl.evaluation.task_arrays import task_text
+from maml_rl.evaluation.results import read_results
+from maml_rl.evaluation.task_arrays import of_tasks, task_text
 from maml_rl.training.folder import CONFIG, POLICY
 from maml_rl.training.groups import differing_keys, run_folders
 
@@ -153,14 +152,6 @@ def _read(file: Path) -> RunResults:
             f"'{folder}' has no {file.name}: maml-rl test --config {folder / CONFIG} "
             f"--policy {folder / POLICY} --output {file}, with the same --seed for all runs"
         )
-    try:
-        with np.load(io.BytesIO(read_regular(file)), allow_pickle=False) as arrays:
-            returns = arrays["returns"].astype(np.float64).mean(2)
-            tasks = {key: arrays[key] for key in arrays.files if key == "task" or key.startswith("task_")}
-    except OSError as error:
-        raise UsageError(f"cannot read '{file}': {error.strerror or error}") from None
-    except Exception:  # Of a file that is something else, NumPy raises all sorts.
-        raise UsageError(f"'{file}' holds no results of 'maml-rl test --output'") from None
-    if not np.isfinite(returns).all():
-        raise UsageError(f"'{file}' has returns that are not finite")
-    return RunResults(file, config, execution.get("seed"), returns, tasks)
+    arrays = read_results(file)
+    returns = arrays["returns"].astype(np.float64).mean(2)
+    return RunResults(file, config, execution.get("seed"), returns, of_tasks(arrays))

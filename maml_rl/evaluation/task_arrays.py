@@ -22,6 +22,20 @@ def task_arrays(tasks: Sequence[Any]) -> dict[str, NDArray[Any]]:
     return {f"task_{name}": _column([task.get(name) for task in tasks]) for name in names}
 
 
+def of_tasks(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return those of a file's arrays that `task_arrays` made."""
+    return {name: array for name, array in arrays.items() if name == "task" or name.startswith("task_")}
+
+
+def tasks_in(arrays: Mapping[str, NDArray[Any]]) -> list[Any]:
+    """Return the tasks that `task_arrays` made arrays of; what became a text stays one."""
+    columns = of_tasks(arrays)
+    if "task" in columns:
+        return list(columns["task"])
+    rows = zip(*columns.values(), strict=True)
+    return [dict(zip((name.removeprefix("task_") for name in columns), row, strict=True)) for row in rows]
+
+
 def _column(values: Sequence[Any]) -> NDArray[Any]:
     if all(isinstance(value, bytes) for value in values):
         same_length = len({len(value) for value in values}) == 1 and len(values[0]) > 0

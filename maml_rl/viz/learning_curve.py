@@ -13,6 +13,8 @@ from maml_rl.viz.style import COLORS, new_figure
 
 Axis = Literal["iteration", "env_steps"]
 AXES: dict[Axis, str] = {"iteration": "meta-updates", "env_steps": "env steps"}
+NEEDED = (*AXES, "return_0", "stderr_0")
+"""Columns of metrics that every learning curve takes."""
 
 
 def plot_learning_curves(groups: Mapping[str, Sequence[Columns]], axis: Axis = "iteration") -> Figure:
@@ -41,22 +43,30 @@ def plot_learning_curves(groups: Mapping[str, Sequence[Columns]], axis: Axis = "
 def _draw(ax: Axes, groups: Mapping[str, Sequence[Columns]], what: str, axis: Axis) -> None:
     """Draw a quantity before and after adaptation, a pair of curves per group."""
     for i, (name, runs) in enumerate(groups.items()):
-        last = sum(key.startswith("return_") for key in runs[0]) - 1
         color = COLORS[i % len(COLORS)]
-        for step, style in {0: ":", last: "-"}.items():
-            x, mean, error = _mean_and_error(runs, what, step, axis)
+        for step, style in {0: ":", last_step(runs[0]): "-"}.items():
+            x, mean, error = learning_curve(runs, what, step, axis)
             label = f"{name}, after {step} step{'' if step == 1 else 's'}"
             ax.plot(x, mean, style, color=color, label=label, lw=1.5)
             ax.fill_between(x, mean - error, mean + error, color=color, alpha=0.15, lw=0)
     ax.grid(alpha=0.25)
 
 
-def _mean_and_error(
+def last_step(columns: Columns) -> int:
+    """Return how many adaptation steps a run's metrics are after."""
+    return sum(key.startswith("return_") for key in columns) - 1
+
+
+def learning_curve(
     runs: Sequence[Columns], what: str, step: int, axis: Axis
 ) -> tuple[Values, Values, Values]:
-    """Return x, and what to draw over it: as far as all runs have come.
+    """Return x, and the mean and its error over it: as far as all runs have come.
 
     The error of a single run is that of its returns over tasks; rates of success have none.
+
+    Args:
+        what: ``return`` or ``success``.
+        step: adaptation steps before it.
     """
     first, *others = runs
     column = f"{what}_{step}"

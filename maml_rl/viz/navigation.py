@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes
-from maml_rl.viz.style import COLORS, MUTED, new_figure
+from maml_rl.viz.style import COLORS, MUTED, after, new_figure
 
 PATHS_SHOWN = 5
 """Episodes drawn per task and number of gradient steps."""
@@ -25,8 +25,7 @@ def plot_paths(tasks: Sequence[Task], rounds: Sequence[Sequence[BatchEpisodes]])
     figure = new_figure(3.1 * len(tasks), 3.7)
     axes = figure.subplots(1, len(tasks), sharex=True, sharey=True, squeeze=False)[0]
     goals = np.array([task["goal"] for task in tasks])
-    everything = [np.abs(goals).max(), *(_extent(batch) for batch in rounds[-1])]
-    limit = 1.1 * max(everything)
+    limit = limit_of(tasks, rounds)
     for i, ax in enumerate(axes):
         for step, episodes in enumerate(rounds):
             _draw_round(ax, episodes[i], step, len(rounds))
@@ -43,18 +42,27 @@ def plot_paths(tasks: Sequence[Task], rounds: Sequence[Sequence[BatchEpisodes]])
     return figure
 
 
+def limit_of(tasks: Sequence[Task], rounds: Sequence[Sequence[BatchEpisodes]]) -> float:
+    """Return how far from the start panels reach that show all goals, and the paths after the last step."""
+    goals = np.abs([task["goal"] for task in tasks]).max()
+    return 1.1 * max(float(goals), *(_extent(batch) for batch in rounds[-1]))
+
+
 def _draw_round(ax: Axes, episodes: BatchEpisodes, step: int, rounds: int) -> None:
-    label = "before adaptation" if step == 0 else f"after {step} step{'s' if step > 1 else ''}"
+    label = after(step)
     style = {"color": MUTED if step == 0 else COLORS[(step - 1) % len(COLORS)], "lw": 1.1, "zorder": 1 + step}
     for k in range(min(PATHS_SHOWN, episodes.batch_size)):
-        path = _path(episodes, k)
+        path = path_of(episodes, k)
         ax.plot(path[:, 0], path[:, 1], alpha=0.75, label=label if k == 0 else None, **style)  # type: ignore[arg-type]
 
 
-def _path(episodes: BatchEpisodes, k: int) -> NDArray[np.float32]:
+def path_of(episodes: BatchEpisodes, k: int) -> NDArray[np.float32]:
+    """Return where the agent is before each step of episode ``k``, ``[length, 2]``."""
     path: NDArray[np.float32] = episodes.observations[: episodes.lengths[k], k, :2].cpu().numpy()
     return path
 
 
 def _extent(episodes: BatchEpisodes) -> float:
-    return max(float(np.abs(_path(episodes, k)).max()) for k in range(min(PATHS_SHOWN, episodes.batch_size)))
+    return max(
+        float(np.abs(path_of(episodes, k)).max()) for k in range(min(PATHS_SHOWN, episodes.batch_size))
+    )

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maml_rl.config import load_config
+from maml_rl.envs import Task
+from maml_rl.episode import BatchEpisodes
 from maml_rl.evaluation import evaluation_tasks, sample_adaptation, step_scales
 from maml_rl.training.folder import CONFIG, METRICS, POLICY
 from maml_rl.training.groups import RunGroup, differing_keys, grouped
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.training.tables import read_columns
-from maml_rl.viz.learning_curve import AXES, Axis, plot_learning_curves
+from maml_rl.viz.learning_curve import NEEDED, Axis, plot_learning_curves
 from maml_rl.viz.navigation import plot_paths
 from maml_rl.viz.style import save_figure
 
@@ -20,8 +22,6 @@ SEED = "seed-"
 """What the names of folders begin with that differ in the seed alone, as those of a sweep do."""
 NAMED_KEYS = 3
 """Keys of the config that differ between runs and that a legend has room for."""
-NEEDED = (*AXES, "return_0", "stderr_0")
-"""Columns of metrics that every learning curve takes."""
 
 
 def learning_curve_picture(folders: Sequence[Path], path: Path, axis: Axis = "iteration") -> Path:
@@ -76,20 +76,38 @@ def _folder_of_seeds(folders: Sequence[Path]) -> Path:
 def paths_picture(
     folder: Path, path: Path, num_steps: int, seed: int, schedule: Sequence[float] = ()
 ) -> bool:
-    """Draw paths of the policy in ``folder`` to unseen goals; false without one, or of another environment.
+    """Draw paths of the policy in ``folder`` to unseen goals; false where `sample_paths` has none.
 
     Args:
-        num_steps, schedule: gradient steps taken, and the factors of their size (see `step_sizes`).
+        num_steps, seed, schedule: see `sample_paths`.
+
+    Raises:
+        UsageError: ``path`` cannot be written, or `sample_paths` raises it.
+    """
+    sampled = sample_paths(folder, num_steps, seed, schedule)
+    if sampled is None:
+        return False
+    save_figure(plot_paths(*sampled), path)
+    return True
+
+
+def sample_paths(
+    folder: Path, num_steps: int, seed: int, schedule: Sequence[float] = ()
+) -> tuple[list[Task], list[list[BatchEpisodes]]] | None:
+    """Return unseen goals and the episodes to them, ``[gradient steps][task]``, after 0, 1, … steps.
+
+    There are none without a policy in ``folder``, or of another environment than 2D navigation.
+
+    Args:
+        num_steps, schedule: gradient steps taken, and the factors of their size (see `step_scales`).
         seed: of goals and episodes.
 
     Raises:
-        UsageError: the config cannot be read, the policy does not fit it, or ``path`` cannot be written.
+        UsageError: the config cannot be read, or the policy does not fit it.
     """
     config, _ = load_config(folder / CONFIG)
     if config.env_name != NAVIGATION or not (folder / POLICY).exists():
-        return False
+        return None
     with trained_run(folder, RunSettings(seed), meta_batch_size=GOALS_SHOWN) as (run, theta):
-        tasks = evaluation_tasks(run)
-        rounds = sample_adaptation(run, theta, tasks, step_scales(num_steps, schedule))
-    save_figure(plot_paths(tasks, rounds), path)
-    return True
+        tasks = evaluation_tasks(run)[:GOALS_SHOWN]
+        return tasks, sample_adaptation(run, theta, tasks, step_scales(num_steps, schedule))

@@ -50,6 +50,7 @@ def name_it(folder: Path, key: str) -> None:
 COMMANDS: dict[str, list[Any]] = {
     "render": ["render", ".", "--output", "a.gif", "--num-steps", 0],
     "plot": ["plot", "."],
+    "report": ["report", ".", "--num-tasks", 1],
     "info": ["info", "."],
     "compare": ["compare", "."],
     "test": ["test", "--config", "config.json", "--policy", "policy.th", "--num-workers", 0],
@@ -69,7 +70,7 @@ def test_code_that_came_with_a_run_does_not_run(command: Command, folder: Path, 
     assert contents(folder) == before
 
 
-@pytest.mark.parametrize("name", ["render", "test", "resume"])
+@pytest.mark.parametrize("name", ["render", "report", "test", "resume"])
 def test_it_runs_if_it_is_trusted(command: Command, folder: Path, name: str):
     name_it(folder, "metalearner")
     if name == "resume":  # It may be refused later: checkpoints are of another method.
