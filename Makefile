@@ -6,7 +6,7 @@ DEMO := runs/demo
 # Tests that run at once.
 TESTS ?= 2
 
-.PHONY: docs-test demo test test-fast test-numerics test-others test-slow test-wheel coverage matrix bench bench-learning methods docs lint format clean FORCE
+.PHONY: docs-test demo test test-fast test-numerics test-others test-slow test-wheel coverage matrix bench bench-learning methods docs films lint format clean FORCE
 
 demo: $(VENV)/.installed
 	$(BIN)/maml-rl train --config configs/paper/navigation.yaml --output-folder $(DEMO) --seed 1 --overwrite
@@ -85,6 +85,12 @@ paper-%: $(VENV)/.installed FORCE
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict
+
+# The films of the documentation's gallery: minutes, for they are drawn without a GPU.
+FILMED := ant-dir ant-vel cheetah-dir cheetah-vel navigation
+films: $(VENV)/.installed
+	for name in $(FILMED); do $(BIN)/maml-rl render maml-rl://paper/$$name --output docs/gallery/paper-$$name.mp4 \
+	    --num-steps 1 --seed 1 --size 240 || exit 1; done
 
 clean:
 	rm -rf $(VENV) $(VENV)-lowest $(VENV)-newest site build dist .coverage*

@@ -11,18 +11,23 @@ from typing import Any
 import jieba
 import yaml
 from latex2mathml.converter import convert
+from mkdocs.plugins import event_priority
+from mkdocs.structure.files import Files
 
 from docs.curves import draw_curves
+from docs.gallery import add_reports, gallery
 from docs.playground_data import playground_script
 from docs.sequences import draw_sequences
 from maml_rl.cli import main
 from maml_rl.config import Block, Config
 from maml_rl.config.methods import METHODS
 
-MARKER = re.compile(r"<!-- (config|columns|curves|help (\w+)) -->")
+MARKER = re.compile(r"<!-- (config|columns|curves|gallery|help (\w+)) -->")
 TRANSLATED = Path(__file__).with_name("columns.zh.yaml")
 """Columns of metrics in Chinese; one that means something else in a method is ``METHOD COLUMN``."""
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([\[(])(.*?)\\[\])]</\1>', re.DOTALL)
+FILM = re.compile(r'<img alt=("[^"]*") src=("[^"]*\.mp4") */?>')
+PLAYER = 'controls loop muted playsinline preload="metadata"'
 ALTERNATE = re.compile(r'<link rel="alternate"[^>]*>')
 BETWEEN_CJK = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n *(?=[\u3400-\u9fff])")
 """Ends of lines that browsers would show as a blank, which Chinese has none of."""
@@ -40,7 +45,13 @@ def on_config(config: Any, **_: Any) -> None:
             jieba.add_word(term)
 
 
-def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
+@event_priority(-200)  # Behind the plugin of languages, which takes files for such on the disk.
+def on_files(files: Files, config: Any) -> None:
+    """Add the reports of the policies that ship."""
+    add_reports(files, config)
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Replace the markers of generated parts; draw diagrams; join the lines of Chinese paragraphs."""
     language = "zh" if page.file.src_uri.endswith(".zh.md") else "en"
 
@@ -51,6 +62,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
             return columns_tables(language)
         if marker[1] == "curves":
             return draw_curves(language)
+        if marker[1] == "gallery":
+            return gallery(language, files)
         return f"```text\n{help_text(marker[2])}```\n"
 
     filled = draw_sequences(MARKER.sub(fill, markdown))
@@ -58,7 +71,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Turn LaTeX into MathML, which browsers show by themselves."""
+    """Turn LaTeX into MathML, which browsers show by themselves, and pictures that are films into such."""
 
     def translate(formula: re.Match[str]) -> str:
         display = "block" if formula[2] == "[" else "inline"
@@ -67,7 +80,7 @@ def on_page_content(content: str, **_: Any) -> str:
         mathml = convert(latex, display=display)
         return f'<div class="formula">{mathml}</div>' if display == "block" else mathml
 
-    return FORMULA.sub(translate, content)
+    return FILM.sub(rf"<video {PLAYER} aria-label=\1 src=\2></video>", FORMULA.sub(translate, content))
 
 
 def on_post_page(output: str, **_: Any) -> str:

@@ -1,8 +1,10 @@
 """Loggers: places for a run's numbers besides its CSV files."""
 
 import importlib
+import re
 import secrets
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ from maml_rl.config import LoggerName
 from maml_rl.errors import UsageError
 from maml_rl.training.metrics import Iteration
 
+ADAPTATION = "adaptation"
+CHARTS = ("return", "success")
+"""What the names of metrics begin with that are numbers before and after adaptation."""
 OFFLINE = "run 'wandb login', or set WANDB_MODE=offline"
 """What helps where the server of Weights & Biases cannot be had."""
 
@@ -73,6 +78,9 @@ def make_logger(name: LoggerName, folder: Path, config: dict[str, Any], done: in
 class TensorBoardLogger(Logger):
     """Event files, to be seen with ``tensorboard --logdir runs``.
 
+    Returns and rates of success are the group ``adaptation``, for TensorBoard shows groups by the alphabet.
+    Its tab Custom Scalars has those before and after adaptation in one chart.
+
     Args:
         done: meta-updates that the run has made; those of a run that is replaced (0) are removed.
     """
@@ -89,14 +97,19 @@ class TensorBoardLogger(Logger):
         threading.excepthook = self._report
         with writing(folder):
             self._writer = SummaryWriter(str(folder), purge_step=done + 1 if done else None)
+        self._has_layout = False
 
     def write(self, iteration: Iteration) -> None:
         """Add one point to every curve."""
+        metrics = {f"{group_of(key)}/{key}": value for key, value in iteration.metrics.items()}
+        timings = {f"timings/{key}": value for key, value in iteration.timings.items()}
         with writing(self._folder):
-            for group, numbers in {"metrics": iteration.metrics, "timings": iteration.timings}.items():
-                for key, value in numbers.items():
-                    if key != "iteration":
-                        self._writer.add_scalar(f"{group}/{key}", value, iteration.number)
+            if not self._has_layout:
+                self._writer.add_custom_scalars(_layout(metrics))
+                self._has_layout = True
+            for tag, value in (metrics | timings).items():
+                if not tag.endswith("/iteration"):
+                    self._writer.add_scalar(tag, value, iteration.number)
             self._writer.flush()
 
     def close(self) -> None:
@@ -110,6 +123,18 @@ class TensorBoardLogger(Logger):
         its_own = type(error.thread).__module__.startswith("tensorboard")
         if not (its_own and isinstance(error.exc_value, OSError)):
             self._excepthook(error)
+
+
+def group_of(metric: str) -> str:
+    """Return the group of curves that TensorBoard shows a metric in."""
+    return ADAPTATION if metric.startswith(CHARTS) else "metrics"
+
+
+def _layout(tags: Iterable[str]) -> dict[str, dict[str, list[Any]]]:
+    """Return a chart of the returns after 0, 1, … steps, and one of rates of success if there are any."""
+    charts = {name: rf"{ADAPTATION}/{name}_\d+$" for name in CHARTS}
+    known = {name: tag for name, tag in charts.items() if any(re.match(tag, other) for other in tags)}
+    return {ADAPTATION: {name: ["Multiline", [tag]] for name, tag in known.items()}}
 
 
 class WandbLogger(Logger):

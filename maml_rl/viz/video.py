@@ -76,7 +76,7 @@ def write_video(frames: Iterable[Frame], path: Path, fps: float) -> None:
     def write(file: BinaryIO) -> None:
         if path.suffix == ".mp4":
             with imopen(file, "w", plugin="FFMPEG", extension=".mp4") as mp4:
-                mp4.write(frames, is_batch=True, fps=fps, quality=8, macro_block_size=2)
+                mp4.write(frames, is_batch=True, fps=fps, quality=5, macro_block_size=2)
             return
         with imopen(file, "w", plugin="pillow", extension=".gif") as gif:
             for frame in frames:

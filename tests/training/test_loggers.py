@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2
 
 from maml_rl.errors import UsageError
 from maml_rl.metalearners import MetaState
@@ -36,21 +37,49 @@ def curve(folder: Path, tag: str) -> list[tuple[int, float]]:
 
 def test_tensorboard_has_a_curve_per_number(tmp_path: Path):
     log(tmp_path, [1, 2])
-    assert curve(tmp_path, "metrics/return_0") == [(1, 1.0), (2, 2.0)]
+    assert curve(tmp_path, "adaptation/return_0") == [(1, 1.0), (2, 2.0)]
     assert curve(tmp_path, "metrics/accepted") == [(1, 1.0), (2, 1.0)]
     assert curve(tmp_path, "timings/seconds") == [(1, 0.5), (2, 0.5)]
+
+
+def charts(folder: Path) -> dict[str, list[str]]:
+    """Return the tags of each chart of the tab Custom Scalars."""
+    events = EventAccumulator(str(folder / "tensorboard"))
+    events.Reload()
+    (summary,) = events.Tensors("custom_scalars__config__")
+    layout = layout_pb2.Layout.FromString(summary.tensor_proto.string_val[0])
+    (category,) = layout.category
+    return {chart.title: list(chart.multiline.tag) for chart in category.chart}
+
+
+def test_tensorboard_shows_adaptation_first_and_in_one_chart(tmp_path: Path):
+    logger = make_logger("tensorboard", tmp_path, {}, 0)
+    returns = {"return_0": 1.0, "return_1": 2.0, "return_10": 3.0}
+    for number in (1, 2):
+        metrics = {"iteration": number, "accepted": True, **returns, "success_0": 0.5, "stderr_0": 0.1}
+        logger.write(Iteration(metrics, {"seconds": 0.5}, MetaState(torch.zeros(0), {})))
+    logger.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    tags = sorted(events.Tags()["scalars"])
+    assert tags[:4] == [f"adaptation/{name}" for name in ("return_0", "return_1", "return_10", "success_0")]
+    assert tags[4:] == ["metrics/accepted", "metrics/stderr_0", "timings/seconds"]
+    found = {
+        name: [tag for tag in tags if re.match(*tag_of, tag)] for name, tag_of in charts(tmp_path).items()
+    }
+    assert found == {"return": tags[:3], "success": tags[3:4]}
 
 
 def test_tensorboard_takes_back_what_a_resumed_run_does_again(tmp_path: Path):
     log(tmp_path, [1, 2, 3])
     log(tmp_path, [3, 4], done=2, scale=10.0)
-    assert curve(tmp_path, "metrics/return_0") == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
+    assert curve(tmp_path, "adaptation/return_0") == [(1, 1.0), (2, 2.0), (3, 30.0), (4, 40.0)]
 
 
 def test_tensorboard_forgets_a_run_that_is_replaced(tmp_path: Path):
     log(tmp_path, [1, 2, 3])
     log(tmp_path, [1], scale=5.0)
-    assert curve(tmp_path, "metrics/return_0") == [(1, 5.0)]
+    assert curve(tmp_path, "adaptation/return_0") == [(1, 5.0)]
 
 
 def test_no_logger_leaves_nothing(tmp_path: Path):

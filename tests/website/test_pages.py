@@ -13,8 +13,8 @@ pytestmark = pytest.mark.slow
 
 def pages(site: Path) -> list[str]:
     """Paths of all pages but the error page, which is served at paths of others."""
-    found = [path.relative_to(site).parent.as_posix() for path in site.rglob("index.html")]
-    return sorted("" if path == "." else f"{path}/" for path in found)
+    found = {path.relative_to(site).as_posix() for path in site.rglob("*.html")} - {"404.html", "zh/404.html"}
+    return sorted(path.removesuffix("index.html") for path in found)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

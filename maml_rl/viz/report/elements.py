@@ -40,13 +40,17 @@ def table(label: str, head: Sequence[Child], rows: Iterable[Iterable[Child]], ki
 
     Args:
         label: what the table is, for those who cannot see it.
+        rows: one at least, as long as the head.
         kind: classes of CSS.
     """
-    header = element("tr", *(element("th", cell, scope="col") for cell in head))
-    body = (
+    body = [
         element("tr", element("th", first, scope="row"), *(cell_of(cell) for cell in others))
         for first, *others in rows
-    )
+    ]
+    # A heading stands where its numbers do.
+    sides = [cell.get("class") if cell.get("class") == "number" else None for cell in body[0]]
+    columns = zip(head, sides, strict=True)
+    header = element("tr", *(element("th", cell, scope="col", class_=side) for cell, side in columns))
     made = element("table", element("thead", header), element("tbody", *body), class_=kind or None)
     # What scrolls has to be reached by keyboard.
     return element("div", made, class_="scroll", role="region", aria_label=label, tabindex="0")

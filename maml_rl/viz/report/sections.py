@@ -67,12 +67,12 @@ def adaptation(runs: Runs, adapted: Sequence[Adapted]) -> Element:
     if not any(found.results for found in adapted):
         note = "None was tested. 'maml-rl test --output' in the folder of a run tests its policy."
         return section("Adaptation", "adaptation", paragraph(note, "note"))
+    succeeding = any(found.results and found.results.successes is not None for found in adapted)
     rows = [
         row
         for run, found in zip(runs, adapted, strict=True)
-        for row in _adaptation_rows(run.label, found.results)
+        for row in _adaptation_rows(run.label, found.results, succeeding)
     ]
-    succeeding = any(found.results and found.results.successes is not None for found in adapted)
     head = ["run", "steps", "step size", "mean return", "s.e.", "95 % interval", "IQM"]
     numbers = table("Returns by adaptation steps", head + ["success"] * succeeding, rows)
     tests = [paragraph(_test(run.label, found), "note") for run, found in zip(runs, adapted, strict=True)]
@@ -85,7 +85,7 @@ def adaptation(runs: Runs, adapted: Sequence[Adapted]) -> Element:
     )
 
 
-def _adaptation_rows(label: str, results: AdaptationResults | None) -> list[list[Child]]:
+def _adaptation_rows(label: str, results: AdaptationResults | None, succeeding: bool) -> list[list[Child]]:
     rows: list[list[Child]] = []
     for row in [] if results is None else results.summary():
         low, high = row.interval
@@ -99,7 +99,9 @@ def _adaptation_rows(label: str, results: AdaptationResults | None) -> list[list
             element("td", interval, class_="number"),
             number(row.interquartile_mean),
         ]
-        rows.append(cells if row.success is None else [*cells, number(row.success, f"{row.success:.1%}")])
+        if succeeding:
+            cells.append(number(row.success, f"{row.success or 0:.1%}"))
+        rows.append(cells)
     return rows
 
 
