@@ -16,13 +16,14 @@ from mkdocs.structure.files import Files
 
 from docs.curves import draw_curves
 from docs.gallery import add_reports, gallery
+from docs.notebooks import notebook
 from docs.playground_data import playground_script
 from docs.sequences import draw_sequences
 from maml_rl.cli import main
 from maml_rl.config import Block, Config
 from maml_rl.config.methods import METHODS
 
-MARKER = re.compile(r"<!-- (config|columns|curves|gallery|help (\w+)) -->")
+MARKER = re.compile(r"<!-- (config|columns|curves|gallery|help (\w+)|notebook (\S+)) -->")
 TRANSLATED = Path(__file__).with_name("columns.zh.yaml")
 """Columns of metrics in Chinese; one that means something else in a method is ``METHOD COLUMN``."""
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([\[(])(.*?)\\[\])]</\1>', re.DOTALL)
@@ -64,6 +65,8 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
             return draw_curves(language)
         if marker[1] == "gallery":
             return gallery(language, files)
+        if marker[3]:
+            return notebook(Path(marker[3]))
         return f"```text\n{help_text(marker[2])}```\n"
 
     filled = draw_sequences(MARKER.sub(fill, markdown))

@@ -7,11 +7,13 @@ Where speed matters, add a batched version: `SpringVectorEnv` is found by its na
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 
+from maml_rl import Run, RunSettings, load_config, train
 from maml_rl.envs import Task, TaskVectorEnv
 
 TIME_STEP, EPISODE = 0.1, 50
@@ -73,3 +75,12 @@ class SpringVectorEnv(TaskVectorEnv):
         self._position = self._position + TIME_STEP * self._speed
         observations = np.stack([self._position, self._speed], axis=-1).astype(np.float32)
         return observations, -np.abs(self._position - self._targets), np.zeros(self.num_envs, bool)
+
+
+if __name__ == "__main__":
+    config, _ = load_config(Path(__file__).with_suffix(".yaml"))
+    config = config.model_copy(update={"env_name": f"{__name__}:SpringEnv", "num_batches": 12})
+    with Run(config, RunSettings(seed=1)) as run:
+        for iteration in train(run):
+            before, after = iteration.returns
+            print(f"meta-update {iteration.number}: {before:.1f} before, {after:.1f} after adaptation")
