@@ -55,7 +55,7 @@ matrix-%: FORCE
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.speed
 
-# Every page of the documentation in headless Chromium, which Debian calls chromium.
+# Every page of the documentation, and a report, in headless Chromium, which Debian calls chromium.
 docs-test: docs
 	$(BIN)/pip install --quiet -e '.[browser]' -c constraints.txt
 	$(BIN)/pytest -m slow tests/website --override-ini addopts=--strict-markers
