@@ -26,7 +26,7 @@ ONE_TERM = {
 
 def settings() -> dict[str, Any]:
     # Without the objects that its tags name.
-    loader = type("Loader", (yaml.SafeLoader,), {})
+    loader: Any = type("Loader", (yaml.SafeLoader,), {})
     loader.add_multi_constructor("tag:", lambda *_: None)
     read: dict[str, Any] = yaml.load(Path("mkdocs.yml").read_text(encoding="utf-8"), loader)
     return read

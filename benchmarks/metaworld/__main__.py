@@ -3,8 +3,8 @@
     python -m benchmarks.metaworld [NAME ...] [--seed SEED] [--runs FOLDER]
 
 A run that was interrupted goes on. For each it keeps in results/NAME/seed-SEED the metrics of every
-meta-update and their curve, the effective config, what it took, and in test.csv success and return on 50 goals
-of each test environment. Sizes of batches and networks are those of the JAX baseline,
+meta-update and their curve, the effective config, what it took, and in test.csv success and return on 50
+goals of each test environment. Sizes of batches and networks are those of the JAX baseline,
 `rainx0r/metaworld-algorithms`.
 """
 

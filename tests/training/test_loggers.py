@@ -65,7 +65,7 @@ def test_tensorboard_shows_adaptation_first_and_in_one_chart(tmp_path: Path):
     assert tags[:4] == [f"adaptation/{name}" for name in ("return_0", "return_1", "return_10", "success_0")]
     assert tags[4:] == ["metrics/accepted", "metrics/stderr_0", "timings/seconds"]
     found = {
-        name: [tag for tag in tags if re.match(*tag_of, tag)] for name, tag_of in charts(tmp_path).items()
+        name: [tag for tag in tags if re.match(pattern, tag)] for name, (pattern,) in charts(tmp_path).items()
     }
     assert found == {"return": tags[:3], "success": tags[3:4]}
 

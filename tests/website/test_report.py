@@ -11,10 +11,9 @@ import pytest
 
 from maml_rl.cli import main
 from maml_rl.evaluation.results import AdaptationResults
-from tests.browser import needs_chromium
 from tests.viz.pages import drawn, value
 
-pytestmark = needs_chromium
+pytestmark = pytest.mark.slow
 GAINS = [3.0, -1.5, 20.0, 0.25, -12.0]
 
 
@@ -60,7 +59,12 @@ def page(browser: Any, report: Path) -> Any:
     problems: list[str] = []
     page.on("request", lambda request: problems.append(request.url))
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: message.type in ("error", "warning") and problems.append(message.text))
+
+    def told(message: Any) -> None:
+        if message.type in ("error", "warning"):
+            problems.append(message.text)
+
+    page.on("console", told)
     page.goto(report.as_uri())
     yield page
     context.close()
