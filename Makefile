@@ -58,7 +58,7 @@ bench: $(VENV)/.installed
 # Every page of the documentation, and a report, in headless Chromium, which Debian calls chromium.
 docs-test: docs
 	$(BIN)/pip install --quiet -e '.[browser]' -c constraints.txt
-	$(BIN)/pytest -m slow tests/website --override-ini addopts=--strict-markers
+	$(BIN)/pytest -m slow --timeout 1800 tests/website --override-ini addopts=--strict-markers
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff format --check .
