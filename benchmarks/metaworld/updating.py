@@ -1,4 +1,4 @@
-"""Seconds and memory of a meta-update of the published size: 20 tasks, 10 episodes of 500 steps, 2 x 512 units.
+"""Seconds and memory of a meta-update of the published size: 20 tasks, 10 episodes of 500 steps, 2 x 512.
 
 ``python -m benchmarks.metaworld.updating`` measures each way in a process of its own, and writes
 ``benchmarks/metaworld/results/updating.csv``.
@@ -24,7 +24,7 @@ WAYS = {
     "kept, a quarter": (False, 0.25),
     "rebuilt, a quarter": (True, 0.25),
 }
-"""Whether linearised chunks are made anew for each question, and the part of the episodes in Fisher products."""
+"""Whether linearised chunks are made anew for each question, and the part of episodes in Fisher products."""
 
 
 def config(fraction: float) -> Config:
