@@ -19,6 +19,8 @@ pytestmark = pytest.mark.slow
 PENDULUM = ("--env-name", "Pendulum-v1", "--task-space", "{g: [5, 15], l: [0.5, 1.5]}")
 GIVEN = {"docs/environments.md": PENDULUM}
 """What the page's runs/x was trained on; 2D navigation if nothing is said."""
+RUNS: dict[str, tuple[object, ...]] = {"x": (), "y": (), "sweep/one": (), "sweep/two": ("--fast-lr", 0.05)}
+"""Runs that pages suppose, and what is particular to each."""
 SHIMS = {
     "maml-rl": 'exec "{python}" -m tests.cli.shrinking "$@"',
     # Targets are there; what they do is tested where it is done.
@@ -78,17 +80,18 @@ def folder(tmp_path: Path) -> Path:
 def with_runs(folder: Path, page: str, code: str) -> None:
     """Put the runs there that the page supposes."""
     training = GIVEN.get(page, ("--config", NAVIGATION))
-    for name in ("x", "y", "sweep/one", "sweep/two"):
+    for name, other in RUNS.items():
         if f"runs/{name.partition('/')[0]}/" in code or f"runs/{name}\n" in code:
-            trained(folder / "runs" / name, *training, "--logger", "none")
+            trained(folder / "runs" / name, *training, *other, "--logger", "none")
 
 
-def with_modules(folder: Path, page: str, code: str) -> None:
-    """Put the reader's modules there: the page shows them."""
+def with_modules(folder: Path, code: str) -> None:
+    """Put the reader's modules there: some page shows them."""
+    shown = [block.code for page in PAGES for block in blocks(page) if block.language == "python"]
     for module, name in set(re.findall(r"\b(my_\w+):(\w+)", code)):
-        for block in blocks(page):
-            if block.language == "python" and f"class {name}(" in block.code:
-                (folder / f"{module}.py").write_text(block.code, encoding="utf-8")
+        for each in shown:
+            if f"class {name}(" in each:
+                (folder / f"{module}.py").write_text(each, encoding="utf-8")
 
 
 def run(folder: Path, *command: str) -> str:
@@ -115,7 +118,7 @@ def test_commands(page: str, folder: Path):
         except UsageError as error:
             pytest.skip(str(error))
     with_runs(folder, page, code)
-    with_modules(folder, page, code)
+    with_modules(folder, code)
     run(folder, "bash", "-euo", "pipefail", "-c", code)
 
 
