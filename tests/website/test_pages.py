@@ -9,6 +9,9 @@ import pytest
 from tests.website.listener import Listener
 
 pytestmark = pytest.mark.slow
+WRAPPED = """[...document.querySelectorAll('.md-typeset table:not([class])')]
+    .every(table => table.closest('.md-typeset__scrollwrap'))"""
+"""Whether the theme's script has put each table into what scrolls."""
 
 
 def pages(site: Path) -> list[str]:
@@ -28,6 +31,7 @@ def test_every_page_stands_alone_and_fits_the_screen(
     for path in pages(site):
         listener.where = path or "/"
         page.goto(f"{address}/{path}", wait_until="networkidle")
+        page.wait_for_function(WRAPPED)
         wide = page.evaluate("document.documentElement.scrollWidth") - width
         if wide > 0:
             listener.note(f"{wide} px wider than the screen")
