@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import torch
@@ -81,6 +81,7 @@ class WorkItem:
         return replace(self, theta=theta)
 
 
+@runtime_checkable
 class Holder(Protocol):
     """Answers questions to the episodes of an item."""
 
