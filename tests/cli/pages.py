@@ -37,7 +37,7 @@ class Block(NamedTuple):
     page: str
     line: int
     language: str
-    """As the page marks it; "shell" or "shown" where it does not."""
+    """As the page marks it; "shell" or "shown" where it does not, "file" where it takes one in."""
     code: str
 
     @property
@@ -53,9 +53,13 @@ def blocks(page: str) -> list[Block]:
     """
     text = (ROOT / page).read_text(encoding="utf-8")
     return [
-        Block(page, text.count("\n", 0, found.start()) + 2, found[1] or _kind(page, found[2]), found[2])
+        Block(page, text.count("\n", 0, found.start()) + 2, _language(page, *found.groups()), found[2])
         for found in BLOCK.finditer(text)
     ]
+
+
+def _language(page: str, marked: str, code: str) -> str:
+    return "file" if code.startswith("--8<--") else marked or _kind(page, code)
 
 
 def _kind(page: str, code: str) -> str:

@@ -32,7 +32,8 @@ def test_chinese_pages_have_the_same_code(page: str):
 
 def test_every_block_is_of_a_kind_that_is_looked_at():
     every = [block for page in PAGES for block in blocks(page)]
-    assert {block.language for block in every} == {"shell", "python", "yaml", "bibtex", "mermaid", "shown"}
+    kinds = {"shell", "python", "yaml", "bibtex", "mermaid", "shown", "file"}
+    assert {block.language for block in every} == kinds
     assert {(block.page, block.first_line) for block in every if block.language == "shown"} == SHOWN.keys()
     shell = "".join(block.code for block in every if block.language == "shell")
     assert all(part in shell for part in LEFT_OUT)

@@ -33,7 +33,7 @@ def test_what_moved_is_found_at_its_old_place(module: str, name: str, found: obj
 
 
 def test_the_base_class_of_methods_has_another_name():
-    with pytest.warns(DeprecationWarning, match=r"is maml_rl\.metalearners\.base\.GradientMetaLearner now"):
+    with pytest.warns(DeprecationWarning, match=r"is maml_rl\.metalearners\.base\.GradientMetaLearner since"):
         found = imported("maml_rl.metalearners.base", "GradientBasedMetaLearner")
     assert found is GradientMetaLearner
 

@@ -10,7 +10,7 @@ def job(wanted: object = None) -> Any:
 
 
 def test_jobs_come_in_order_and_go_to_whom_they_are_for():
-    queue = TaskQueue(lambda worker: True)
+    queue = TaskQueue(["a", "b"])
     first, of_a, of_b, last = job(), job("a"), job("b"), job()
     for each in (of_b, first, of_a, last):
         queue.put(each)
@@ -20,7 +20,7 @@ def test_jobs_come_in_order_and_go_to_whom_they_are_for():
 
 def test_any_worker_does_what_a_worker_that_is_gone_was_wanted_for():
     there = {"a", "b"}
-    queue = TaskQueue(there.__contains__)
+    queue = TaskQueue(there)
     lost = job("b")
     queue.put(lost)
     assert queue.get("a", 0.0) is None
@@ -29,7 +29,7 @@ def test_any_worker_does_what_a_worker_that_is_gone_was_wanted_for():
 
 
 def test_a_waiting_worker_is_woken_by_its_job_and_by_the_end():
-    queue = TaskQueue(lambda worker: True)
+    queue = TaskQueue(["a", "b"])
     got: list[Any] = []
     mine = job("a")
     for what in (lambda: queue.put(mine), queue.close):
@@ -41,7 +41,7 @@ def test_a_waiting_worker_is_woken_by_its_job_and_by_the_end():
 
 
 def test_a_closed_queue_gives_back_what_is_left():
-    queue = TaskQueue(lambda worker: True)
+    queue = TaskQueue(["a", "b"])
     left = [job(), job("a")]
     for each in left:
         queue.put(each)

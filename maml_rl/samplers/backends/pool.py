@@ -123,12 +123,12 @@ class WorkerPool:
     def __init__(self, start_worker: StartWorker, num_workers: int):
         self._closing = threading.Event()
         self._start_worker = partial(start_worker, self._closing)
-        self._task_queue = TaskQueue(lambda worker: worker in self._workers)
         self._lock = threading.Lock()
         self._error: Exception | None = None
         self._owner = os.getpid()
         self.restarts = 0
         self._workers: list[Worker] = []
+        self._task_queue = TaskQueue(self._workers)
         self._threads: list[threading.Thread] = []
         try:
             for _ in range(num_workers):

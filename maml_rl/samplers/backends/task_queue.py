@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Collection
 
 from maml_rl.samplers.jobs import Job
 
@@ -11,11 +11,11 @@ class TaskQueue:
     """Hands out jobs in the order in which they came, to workers that may do them.
 
     Args:
-        is_there: whether a worker still does work; what one that does not was wanted for, any may do.
+        workers: all that there are, at any time; what one that is gone was wanted for, any may do.
     """
 
-    def __init__(self, is_there: Callable[[object], bool]):
-        self._is_there = is_there
+    def __init__(self, workers: Collection[object]):
+        self._workers = workers
         self._jobs: deque[Job] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -46,6 +46,6 @@ class TaskQueue:
 
     def _first(self, worker: object) -> Job | None:
         for job in self._jobs:
-            if job.wanted in (None, worker) or not self._is_there(job.wanted):
+            if job.wanted in (None, worker) or job.wanted not in self._workers:
                 return job
         return None
