@@ -72,6 +72,7 @@ def test_sums_ahead_are_decayed():
     assert sums.tolist() == [[31.0, 60.0, 100.0]]
 
 
+@pytest.mark.slow
 def test_the_committed_results_come_again(monkeypatch: pytest.MonkeyPatch):
     """Those of the smallest batch, with all of their samples."""
     with (RESULTS / "mdp-0.csv").open(encoding="utf-8") as file:

@@ -73,6 +73,7 @@ def newest(folder: Path) -> int:
     return max((int(path.stem) for path in (folder / "checkpoints").glob("0*.json")), default=-1)
 
 
+@pytest.mark.slow
 def test_an_array_of_seeds(slurm: Path, config: Path, tmp_path: Path):
     job = submit("seeds.sh", config, "runs", *QUICK, options=("--array=1,3",))
     wait_for(lambda: all((slurm / f"{job}_{seed}").read_text() == "COMPLETED" for seed in (1, 3)))
@@ -96,6 +97,7 @@ def test_a_run_whose_time_is_up_goes_back_into_the_queue_and_goes_on(
     assert (slurm / f"{job}_1").read_text() in ("RUNNING", "REQUEUED")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [True, False], ids=["time limit", "scancel"])
 def test_slurms_warning_saves_a_checkpoint_and_its_last_word_another(
     slurm: Path, config: Path, tmp_path: Path, limit: bool
@@ -197,6 +199,7 @@ def states(slurm: Path) -> set[str]:
     return {job.read_text() for job in slurm.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_sweep_is_an_array_of_jobs(slurm: Path, config: Path, tmp_path: Path):
     pytest.importorskip("submitit")
     with fake_slurm.full_queue():

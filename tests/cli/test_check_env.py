@@ -33,6 +33,7 @@ def test_one_that_does_not(command: Command):
     )
 
 
+@pytest.mark.slow
 def test_arguments_of_the_environment(command: Command):
     assert "broken" not in command.succeeds("check-env", name_of("Scaled"), "--env-kwargs", "{scale: 1e-3}")
     assert "takes no argument 'size'" in command.fails(

@@ -29,6 +29,7 @@ def test_training(tmp_path: Path, tabular_run: Path, spelling: str):
     assert all(torch.equal(state[name], same[name]) for name in same)  # Whoever trains, and wherever.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spelling", TEST)
 def test_testing_with_the_options_of_the_readme(tmp_path: Path, tabular_run: Path, spelling: str):
     options = (
@@ -80,6 +81,7 @@ gym.register("Broken-v0", entry_point=Broken, max_episode_steps=5)
 """
 
 
+@pytest.mark.slow
 def test_a_failing_worker_ends_the_run_with_its_traceback(tmp_path: Path):
     (tmp_path / "breaks.py").write_text(BREAKS)
     options = ("--env-name", "breaks:Broken-v0", *SIZES, "--num-workers", 1, "--output-folder", "run")

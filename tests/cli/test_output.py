@@ -44,6 +44,7 @@ def test_letters_that_the_terminal_lacks_are_escaped(
     assert sorted(path.name for path in folder.iterdir()) == ["r.csv", "r.npz", "r.png"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="it is Linux's")
 def test_a_full_disk_below_standard_output_is_a_line(navigation_run: Path, tmp_path: Path):
     training = [*WORDS, *map(str, ("train", "--config", TABULAR, *TINY, "--output-folder", tmp_path / "run"))]
@@ -69,6 +70,7 @@ def test_a_terminal_that_has_gone_away_costs_nothing(navigation_run: Path, tmp_p
     assert (tmp_path / "r.npz").exists()
 
 
+@pytest.mark.slow
 def test_standard_streams_that_are_closed(navigation_run: Path, tmp_path: Path):
     words = " ".join(words_of_test(navigation_run, tmp_path / "r.npz"))
     done = subprocess.run(["sh", "-c", f"{words} >&- 2>&-"], env=ENVIRONMENT, timeout=PATIENCE)

@@ -43,6 +43,7 @@ def test_the_video_goes_to_the_runs_folder_unless_told_otherwise(
     assert (tmp_path / "adaptation.mp4").read_bytes()[4:8] == b"ftyp"
 
 
+@pytest.mark.slow
 def test_seed_and_task_choose_what_is_shown(command: Command, navigation_run: Path, tmp_path: Path):
     def made(name: str, *options: object) -> bytes:
         path = tmp_path / f"{name}.gif"

@@ -139,6 +139,7 @@ def test_signals_that_cannot_save(command: Command, tmp_path: Path, name: str):
     assert not folder.exists()
 
 
+@pytest.mark.slow
 def test_a_run_ends_in_time_and_goes_on(tmp_path: Path, command: Command):
     process = training(tmp_path, "--num-workers", 2, "--checkpoint-every", 100000, "--max-seconds", 12)
     _, err = process.communicate(timeout=PATIENCE)

@@ -71,6 +71,7 @@ def test_runs_are_those_of_train_and_are_not_done_twice(command: Command, config
     assert after == before
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_told_and_the_others_go_on(command: Command, config: Path, tmp_path: Path):
     folder = tmp_path / "sweep"
     (folder / "seed-1").mkdir(parents=True)

@@ -178,6 +178,7 @@ def test_a_mistake_is_a_line(command: Command, options: tuple[str, ...], message
     assert not folder.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["Points", "Carl"])
 def test_other_libraries_environments(command: Command, kind: str, tmp_path: Path):
     """With the command line alone, and any number of workers."""

@@ -89,6 +89,7 @@ def test_a_module_elsewhere_is_the_users_own(command: Command, folder: Path):
     command.succeeds("info", ".")
 
 
+@pytest.mark.slow
 def test_modules_in_the_working_folder_are_not_found_by_accident(folder: Path):
     """Libraries try to import what may be missing; here it would be there."""
     for name in ("tensorflow", "wandb", "imageio_ffmpeg", "moviepy", "pygame", "jax", "evil"):

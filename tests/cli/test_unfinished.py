@@ -156,6 +156,7 @@ def test_progress_is_a_line_per_batch(command: Command, navigation_run: Path, tm
     assert "batch" not in quiet
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own(navigation_run: Path, tmp_path: Path):
     """Ctrl-C in a process with workers: nothing but the line, and batches to go on with."""
     options = ("--num-batches", 100000, "--num-workers", 2)

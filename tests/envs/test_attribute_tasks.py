@@ -224,6 +224,7 @@ def notes(space: Any, kind: str) -> list[str]:
     return [found.message for found in findings if "generator of Python" not in found.message]
 
 
+@pytest.mark.slow
 def test_what_does_not_follow_is_said():
     assert notes({"mass": [1, 2]}, "Spring") == []
     note, _ = notes({"reach": [0.5, 2]}, "Spring")  # Nor does anything else follow.

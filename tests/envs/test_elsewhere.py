@@ -41,6 +41,7 @@ def made(kind: str, **kwargs: Any) -> Any:
     return make_env(name_of(kind), {**KINDS.get(kind, {}), **kwargs})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_they_keep_what_samplers_rely_on(kind: str):
     findings = check_env(name_of(kind), KINDS[kind])

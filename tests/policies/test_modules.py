@@ -104,6 +104,7 @@ def test_meta_gradients_are_slopes(case: Case, inner_steps: int):
         torch.testing.assert_close(gradients @ vector, expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.slow
 @each
 @pytest.mark.parametrize("method", ["maml-trpo", "promp"])
 def test_training_is_the_same_for_any_number_of_workers(case: Case, method: str):

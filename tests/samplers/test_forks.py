@@ -99,6 +99,7 @@ def test_a_fork_can_have_a_sampler_of_its_own():
         sample(sampler)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_daemonic_process_can_have_a_sampler(method: str):
     """As a worker of `multiprocessing.Pool` is one."""

@@ -42,6 +42,7 @@ def run_script(tmp_path: Path, text: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("at_the_end", "status"),
     [
@@ -55,6 +56,7 @@ def test_a_sampler_never_closed_does_not_keep_the_interpreter(tmp_path: Path, at
     assert (done.returncode, done.stderr) == (status, "")
 
 
+@pytest.mark.slow
 def test_a_sampler_never_closed_leaves_no_process(tmp_path: Path):
     workers = "print(*(worker._process.pid for worker in sampler._sampler._backend._pool._workers))\n"
     done = run_script(tmp_path, PREPARED + workers + "sampler.sample_async(tasks)\n")
@@ -134,6 +136,7 @@ def test_a_worker_of_a_script_brings_the_scripts_own_lines(tmp_path: Path):
     assert ", in reset_task" in done.stderr
 
 
+@pytest.mark.slow
 def test_interrupting_a_script_ends_it(tmp_path: Path):
     """As Ctrl-C does: the signal reaches every process of the group."""
     # Shells start background jobs with the signal ignored, and a test run may be one.
@@ -160,6 +163,7 @@ def test_interrupting_a_script_ends_it(tmp_path: Path):
     assert errors.count("KeyboardInterrupt") == 1  # The script's own; the workers keep quiet.
 
 
+@pytest.mark.slow
 def test_the_working_folder_is_searched_for_own_modules_and_not_for_pythons(tmp_path: Path):
     """The script lies elsewhere, as the command line does."""
     work, elsewhere = tmp_path / "work", tmp_path / "elsewhere"

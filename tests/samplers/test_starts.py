@@ -36,6 +36,7 @@ def server() -> psutil.Process:
     return psutil.Process(starter._server._process.pid)
 
 
+@pytest.mark.slow
 def test_a_worker_is_replaced_though_the_fork_server_is_stopped(caplog: pytest.LogCaptureFixture):
     with make_sampler(1, worker_timeout=3.0) as sampler:
         sample(sampler)
@@ -63,6 +64,7 @@ def test_workers_outlive_the_fork_server(caplog: pytest.LogCaptureFixture):
         assert identical(second, sample(sampler))
 
 
+@pytest.mark.slow
 def test_closing_does_not_wait_for_a_start(caplog: pytest.LogCaptureFixture):
     sampler = make_sampler(1)
     workers = workers_of(sampler)

@@ -56,6 +56,7 @@ def test_titles_and_returns_stand_above_their_panels():
     assert (strips[3][:, -240:] != strips[5][:, -240:]).any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [12, 60, 20_000])
 def test_a_long_heading_loses_its_end(words: int):
     heading = "Environment-v0, " + ", ".join(["mass 0.25"] * words)
