@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import platform
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from pathlib import Path
 import mujoco
 import torch
 
+from maml_rl._system.processors import processor_name, usable_processors
 from maml_rl.config import load_config
 from maml_rl.evaluation import evaluate, write_csv
 from maml_rl.training import Run, RunSettings
@@ -107,13 +107,8 @@ def keep(run: Path, target: Path, names: Sequence[str]) -> None:
 
 def machine() -> str:
     """Describe where this ran."""
-    model = platform.processor() or platform.machine()
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        names = [line.partition(":")[2] for line in cpuinfo.read_text().splitlines() if "model name" in line]
-        model = (names or [model])[0].strip()
     return (
-        f"{date.today()}: {len(os.sched_getaffinity(0))} processors, {model}; {platform.system()}, "
+        f"{date.today()}: {usable_processors()} processors, {processor_name()}; {platform.system()}, "
         f"Python {platform.python_version()}, torch {torch.__version__}, mujoco {mujoco.__version__}"
     )
 

@@ -1,7 +1,9 @@
-"""The number of processors that a process may use."""
+"""The processors that a process may use: how many, and which."""
 
 import math
 import os
+import platform
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -50,3 +52,9 @@ def _text(path: Path) -> str:
         return path.read_text()
     except OSError:
         return ""
+
+
+def processor_name() -> str:
+    """Return the name of the processor's model, which Python does not know on Linux."""
+    found = re.search(r"^model name\s*:\s*(.*)$", _text(Path("/proc/cpuinfo")), re.MULTILINE)
+    return found[1] if found else platform.processor() or "unknown"

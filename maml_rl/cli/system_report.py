@@ -7,11 +7,10 @@ import re
 import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
-from pathlib import Path
 from typing import Any
 
 import maml_rl
-from maml_rl._system.processors import usable_processors
+from maml_rl._system.processors import processor_name, usable_processors
 from maml_rl.errors import UsageError
 
 EXTRA = re.compile(r"""extra == ['"]([\w-]+)['"]""")
@@ -42,19 +41,9 @@ def _machine() -> dict[str, str]:
         "maml-rl": maml_rl.__version__,
         "Python": f"{platform.python_version()} ({platform.python_implementation()})",
         "system": f"{platform.system()} {platform.release()}, {' '.join(platform.libc_ver()) or 'no glibc'}",
-        "processor": f"{_processor()} ({platform.machine()}), {os.cpu_count()}, "
+        "processor": f"{processor_name()} ({platform.machine()}), {os.cpu_count()}, "
         f"of which {usable_processors()} usable{gigabytes}",
     }
-
-
-def _processor() -> str:
-    """Return the model's name, which Python does not know on Linux."""
-    try:
-        told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return platform.processor() or "unknown"
-    found = re.search(r"^model name\s*:\s*(.*)$", told, re.MULTILINE)
-    return found[1] if found else platform.processor() or "unknown"
 
 
 def _version(package: str) -> str:

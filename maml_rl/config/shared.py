@@ -21,8 +21,9 @@ MeanOver = Literal["episodes", "steps"]
 """The steps that a loss is a mean over: each episode's own and then episodes, or all alike."""
 
 LoggerName = Literal["tensorboard", "wandb", "none"]
-LearnerName = Literal["local", "remote"]
 """Loggers: places for a run's numbers besides its CSV files."""
+LearnerName = Literal["local", "remote"]
+"""Places where the tasks of a meta-update are: in the learner's process, or with the workers."""
 
 
 class Config(Block):

@@ -22,7 +22,7 @@ from maml_rl.metalearners.chunks import Rounds
 from maml_rl.metalearners.columns import ACCEPTED, Column
 from maml_rl.metalearners.parts import gradient_steps
 from maml_rl.metalearners.problem import MetaProblem, TaskChunk
-from maml_rl.metalearners.tasks import MakeChunk, Place, Tasks, Work, here
+from maml_rl.metalearners.tasks import MakeChunk, MetaBatch, Place, Tasks, here
 from maml_rl.optim.base import OuterOptimizer, Step
 from maml_rl.parameters import Layout
 from maml_rl.policies.base import Policy
@@ -140,7 +140,9 @@ class MetaLearner(ABC):
         Args:
             make_chunk: travels to where they are.
         """
-        return self._place(Work(make_chunk, self.adaptation, theta, rounds, self.settings.tasks_per_item))
+        return self._place(
+            MetaBatch(make_chunk, self.adaptation, theta, rounds, self.settings.tasks_per_item)
+        )
 
     @abstractmethod
     def init(self) -> MetaState:

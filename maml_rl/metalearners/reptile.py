@@ -1,6 +1,7 @@
 """Reptile (Nichol et al. 2018): theta moves towards what tasks made of it."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 from jaxtyping import Float
@@ -73,7 +74,10 @@ class AdaptedChunk:
 
     def __init__(self, adaptation: Adaptation, theta: Float[Tensor, "P"], batches: Sequence[StackedEpisodes]):
         self._adaptation, self._theta, self._batches = adaptation, theta, batches
-        self._phi = self._adapted(theta)
+
+    @cached_property  # When it is asked for, by a thread of its own.
+    def _phi(self) -> Float[Tensor, "N P"]:
+        return self._adapted(self._theta)
 
     def moves(self) -> tuple[Float[Tensor, "N P"], Float[Tensor, "N"]]:
         """Return ``phi - theta``, and its norm."""

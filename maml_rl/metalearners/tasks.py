@@ -88,8 +88,8 @@ class Tasks(Protocol):
 
 
 @dataclass(frozen=True)
-class Work:
-    """The work of an update before its first question.
+class MetaBatch:
+    """The tasks of an update before their first question.
 
     Args:
         rounds: ``[round][task]``, sampled from theta.
@@ -111,7 +111,7 @@ class Work:
         return self.make_chunk(self.adaptation, self.theta, batches)
 
 
-Place: TypeAlias = Callable[[Work], AbstractContextManager[Tasks]]
+Place: TypeAlias = Callable[[MetaBatch], AbstractContextManager[Tasks]]
 """Where the tasks of updates are."""
 
 
@@ -133,17 +133,17 @@ class HeldTasks:
 
 
 @contextmanager
-def here(work: Work) -> Iterator[Tasks]:
+def here(batch: MetaBatch) -> Iterator[Tasks]:
     """Have the tasks in this process, a thread for each chunk of them."""
     with chunk_threads() as parallel_map:
-        yield _TasksHere(work, parallel_map)
+        yield _TasksHere(batch, parallel_map)
 
 
 class _TasksHere:
-    def __init__(self, work: Work, parallel_map: ParallelMap):
-        self._map, self._coming = parallel_map, work.chunks()
+    def __init__(self, batch: MetaBatch, parallel_map: ParallelMap):
+        self._map, self._coming = parallel_map, batch.chunks()
         self._chunks: Iterable[tuple[int, Any]] = (
-            (item, work.make(batches)) for item, batches in self._coming
+            (item, batch.make(batches)) for item, batches in self._coming
         )
 
     @property

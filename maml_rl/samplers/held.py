@@ -6,22 +6,22 @@ from maml_rl.samplers.plan import Holder, Question, WorkItem
 
 
 class HeldItems:
-    """The episodes of an iteration's items, and what answers questions to them."""
+    """The episodes of a batch's items, and what answers questions to them."""
 
     def __init__(self) -> None:
-        self._iteration = -1
+        self._batch = 0
         self._rounds: dict[int, list[list[BatchEpisodes]]] = {}
         self._holders: dict[int, tuple[int, Holder]] = {}
 
     def __contains__(self, item: WorkItem) -> bool:
-        return item.iteration == self._iteration and item.first_task in self._rounds
+        return item.held == self._batch and item.first_task in self._rounds
 
     def keep(self, item: WorkItem, rounds: list[list[BatchEpisodes]]) -> None:
-        """Hold the episodes of an item; those of other iterations are forgotten."""
-        if item.iteration != self._iteration:
+        """Hold the episodes of an item; those of other batches are forgotten."""
+        if item.held != self._batch:
             self._rounds.clear()
             self._holders.clear()
-        self._iteration = item.iteration
+        self._batch = item.held
         self._rounds[item.first_task] = rounds
 
     def holder(self, question: Question, adaptation: Adaptation) -> Holder:

@@ -115,9 +115,10 @@ class QuestionJob(Job):
         self._sampled.taken(worker)
 
     def deliver(self, answer: Sample | Reply) -> None:
-        """Resolve the future."""
+        """Resolve the future. One that is resolved already, by a worker that died right after, stays."""
         assert isinstance(answer, Reply)
-        self.future.set_result(answer.value)
+        if not self.future.done():
+            self.future.set_result(answer.value)
 
     def fail(self, error: Exception) -> None:
         """Give ``error`` to the future."""

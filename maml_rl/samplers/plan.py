@@ -59,7 +59,8 @@ class WorkItem:
     Args:
         seed, iteration, first_task: the path of the random streams; tasks count from ``first_task``.
         theta: the meta-parameters, ``[P]`` float32.
-        held: whether the episodes stay with the worker, which then tells what came of them.
+        held: number of the batch whose episodes stay with the worker, which tells what came of them; 0 if
+            they travel.
     """
 
     seed: int
@@ -68,7 +69,7 @@ class WorkItem:
     tasks: Sequence[Task]
     theta: NDArray[np.float32]
     recipe: Recipe
-    held: bool = False
+    held: int = 0
 
     @property
     def arrays(self) -> list[NDArray[Any]]:

@@ -43,7 +43,9 @@ class Sampler:
     ):
         self.seed = seed
         self._backend, self._task_space, self._tasks_per_item = backend, task_space, tasks_per_item
-        self._held, self._jobs = held, list[ItemJob]()
+        self._held, self._batches = held, 0
+        self._rounds: Futures = []
+        self._jobs: list[ItemJob] = []
         self._closed = False
         self._adapting = Stopwatch()
 
@@ -82,31 +84,41 @@ class Sampler:
                 "the policy is made"
             )
         numbers = theta.detach().cpu().numpy().copy()
-        self._jobs = []
         rounds = [[EpisodesFuture() for _ in tasks] for _ in (*recipe.scales, None)]
+        jobs = []
+        self._batches += 1
+        held = self._batches if self._held else 0
         for first in range(0, len(tasks), self._tasks_per_item):
             part = slice(first, first + self._tasks_per_item)
-            item = WorkItem(self.seed, iteration, first, tasks[part], numbers, recipe, self._held)
+            item = WorkItem(self.seed, iteration, first, tasks[part], numbers, recipe, held)
             futures = [futures[part] for futures in rounds]
-            self._jobs.append(ItemJob(item, futures, device, self._adapting))
-            self._backend.submit(self._jobs[-1])
+            jobs.append(ItemJob(item, futures, device, self._adapting))
+            self._backend.submit(jobs[-1])
+        if held:  # Others go when their futures do.
+            self._rounds, self._jobs = rounds, jobs
         return rounds
 
     def ask(
-        self, update: int, hold: Hold, question: str, arguments: tuple[Any, ...]
+        self, rounds: object, update: int, hold: Hold, question: str, arguments: tuple[Any, ...]
     ) -> list[Future[tuple[Arrays, ...]]]:
         """Put a question to the episodes that were sampled last; return each item's answer to come.
 
         Waits for the episodes.
 
         Args:
+            rounds: what `sample_async` returned for them.
             update: a number for all questions that the same ``hold`` answers.
             hold: makes what answers, where the episodes are.
             arguments: arrays and numbers.
 
         Raises:
+            ValueError: other episodes have been sampled since.
             WorkerError: a worker failed; the message holds its traceback.
         """
+        if rounds is not self._rounds:
+            raise ValueError(
+                "workers hold the episodes that were sampled last: ask before others are sampled"
+            )
         asked = []
         for job in self._jobs:
             job.wait()

@@ -1,7 +1,7 @@
 """Updates whose tasks stay with the workers that sampled them."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -17,7 +17,7 @@ from maml_rl.config import Config
 from maml_rl.episode import BatchEpisodes
 from maml_rl.errors import UsageError
 from maml_rl.metalearners import MetaLearner
-from maml_rl.metalearners.tasks import Answer, HeldTasks, MakeChunk, Tasks, Work
+from maml_rl.metalearners.tasks import Answer, HeldTasks, MakeChunk, MetaBatch, Tasks
 from maml_rl.samplers import Sampler
 from maml_rl.samplers.plan import Arrays
 
@@ -33,8 +33,8 @@ class Hold:
         self, adaptation: Adaptation, theta: NDArray[np.float32], rounds: list[list[BatchEpisodes]]
     ) -> "ItemHolder":
         """Return it."""
-        work = Work(self.make_chunk, adaptation, torch.from_numpy(theta), rounds, self.tasks_per_item)
-        return ItemHolder(HeldTasks(work.make(chunk.rounds) for chunk in work.chunks()))
+        batch = MetaBatch(self.make_chunk, adaptation, torch.from_numpy(theta), rounds, self.tasks_per_item)
+        return ItemHolder(HeldTasks(batch.make(chunk.rounds) for chunk in batch.chunks()))
 
 
 class ItemHolder:
@@ -52,16 +52,16 @@ class ItemHolder:
 class RemoteTasks:
     """The tasks of a meta-batch, with the workers of a sampler that holds what it sampled last."""
 
-    def __init__(self, sampler: Sampler, work: Work, update: int):
-        self._sampler, self._update = sampler, update
-        self._hold = Hold(work.make_chunk, work.tasks_per_item)
+    def __init__(self, sampler: Sampler, batch: MetaBatch, update: int):
+        self._sampler, self._rounds, self._update = sampler, batch.rounds, update
+        self._hold = Hold(batch.make_chunk, batch.tasks_per_item)
         self.seconds_waiting = 0.0
 
     def ask(self, question: str, *arguments: Any) -> Answer:
         """Return the answer of all tasks."""
         given = tuple(x.numpy() if isinstance(x, Tensor) else x for x in arguments)
         started = time.perf_counter()
-        coming = self._sampler.ask(self._update, self._hold, question, given)
+        coming = self._sampler.ask(self._rounds, self._update, self._hold, question, given)
         self.seconds_waiting += time.perf_counter() - started
         answers = (future.result() for future in coming)
         tensors = ([tuple(map(torch.from_numpy, arrays)) for arrays in answer] for answer in answers)
@@ -69,15 +69,19 @@ class RemoteTasks:
 
 
 class WithWorkers:
-    """`maml_rl.metalearners.tasks.Place`: with the workers of a sampler."""
+    """`maml_rl.metalearners.tasks.Place`: with the workers of a sampler.
 
-    def __init__(self, sampler: Sampler):
+    Args:
+        sampler: returns it, once it is there.
+    """
+
+    def __init__(self, sampler: Callable[[], Sampler]):
         self._sampler, self._numbers = sampler, count()
 
     @contextmanager
-    def __call__(self, work: Work) -> Iterator[Tasks]:
+    def __call__(self, batch: MetaBatch) -> Iterator[Tasks]:
         """Yield the tasks that were sampled last."""
-        yield RemoteTasks(self._sampler, work, next(self._numbers))
+        yield RemoteTasks(self._sampler(), batch, next(self._numbers))
 
 
 def check_remote(config: Config, method: type[MetaLearner]) -> None:

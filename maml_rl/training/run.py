@@ -108,8 +108,13 @@ class Run:
         _check_batches(config.env_name, self.copies)
         policy = initial_policy(config, self.env, settings.seed)
         method = method_named(config.metalearner).load()
-        if settings.learner == "remote":
+        remote = settings.learner == "remote"
+        if remote:
             check_remote(config, method)
+        # Before the workers, which start with their backend: what is wrong with a method leaves none behind.
+        where: dict[str, Any] = {"place": WithWorkers(lambda: self.sampler)} if remote else {}
+        self.learner: MetaLearner = method(policy, config, device, rebuild=settings.rebuild_graphs, **where)
+        self.statistics = RunningStatistics(self.learner.layout)
         make_worker = partial(
             SamplerWorker,
             self.copies,
@@ -118,11 +123,7 @@ class Run:
         )
         backend = make_backend(make_worker, settings)
         tasks = ListTaskSpace(self.train_tasks, self.copies) if self.train_tasks else self.copies
-        remote = settings.learner == "remote"
         self.sampler = Sampler(backend, tasks, settings.seed, config.tasks_per_item, remote)
-        where: dict[str, Any] = {"place": WithWorkers(self.sampler)} if remote else {}
-        self.learner: MetaLearner = method(policy, config, device, rebuild=settings.rebuild_graphs, **where)
-        self.statistics = RunningStatistics(self.learner.layout)
 
     def __enter__(self) -> "Run":
         return self

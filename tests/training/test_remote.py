@@ -1,9 +1,10 @@
 """Updates whose tasks stay with the workers have the bits of local ones, whatever dies, for every method."""
 
 import os
+import threading
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import psutil
@@ -20,6 +21,8 @@ from maml_rl.metalearners.tasks import Answer, HeldTasks
 from maml_rl.samplers import Recipe
 from maml_rl.samplers.backends.pool import PoolBackend
 from maml_rl.samplers.backends.ray_cluster import RayCluster
+from maml_rl.samplers.jobs import ItemJob, QuestionJob
+from maml_rl.samplers.plan import Question, Reply
 from maml_rl.stacked import StackedEpisodes
 from maml_rl.training import Run, RunSettings, train
 from tests.builders import same_bits
@@ -122,6 +125,43 @@ def test_what_is_told_of_the_episodes_is_what_came_of_them():
             assert getattr(one, name).is_meta
             assert getattr(one, name).shape == getattr(other, name).shape
         assert one.advantages.is_meta
+
+
+def test_other_episodes_than_those_sampled_last_are_refused():
+    """Their workers have let go of them."""
+    with make_run(learner="remote") as run:
+        state, recipe = run.init(), Recipe.of(run.config)
+        tasks = run.sampler.sample_tasks(2, 0)
+        first = run.sampler.sample_async(tasks, state.theta, recipe, 0)
+        second = run.sampler.sample_async(tasks, state.theta, recipe, 0)
+        with pytest.raises(ValueError, match="workers hold the episodes that were sampled last"):
+            run.update(state, first)
+        run.update(state, second)
+
+
+def test_an_item_is_held_for_the_theta_that_sampled_it():
+    """Whatever was sampled before under the same iteration's name."""
+    with make_run() as run:
+        expected = updated(run)
+    with make_run(learner="remote") as run:
+        tasks = run.sampler.sample_tasks(5, 0)
+        run.sampler.sample(tasks, 1.5 * run.init().theta, Recipe.of(run.config), 0)
+        assert same_bits(updated(run).state.theta, expected.state.theta)
+
+
+def test_a_reply_that_comes_again_changes_nothing():
+    """As of a worker that dies right after it has answered: its question is put to another."""
+    job = QuestionJob(cast(Question, None), cast(ItemJob, None))
+    job.deliver(Reply(((np.ones(1),),)))
+    job.deliver(Reply(((np.ones(1),),)))
+    assert job.future.result() == ((np.ones(1),),)
+
+
+def test_a_method_that_cannot_be_made_leaves_no_worker():
+    before = threading.active_count()
+    with pytest.raises(UsageError, match="bootstrap-truncated"):
+        make_run("rl2", num_workers=1, bootstrap_truncated=True)
+    assert threading.active_count() == before  # Each worker has a thread that waits for it.
 
 
 class EndsItsProcess:
