@@ -15,12 +15,10 @@ from maml_rl.evaluation.comparison import Comparison
 from maml_rl.evaluation.results import read_results
 from maml_rl.evaluation.task_arrays import of_tasks, task_text
 from maml_rl.training.folder import CONFIG, POLICY
-from maml_rl.training.groups import differing_keys, run_folders
+from maml_rl.training.groups import NAMED_KEYS, differing_keys, run_folders
 
 TASK_KEYS = ("env-name", "env-kwargs", "task-space", "tasks", "test-tasks")
 """Keys of a config that say what the tasks are; all others are of the method."""
-NAMED_KEYS = 3
-"""Keys that differ between the settings of a method and that a name has room for."""
 
 
 class RunResults(NamedTuple):

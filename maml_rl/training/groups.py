@@ -8,6 +8,9 @@ from typing import NamedTuple
 from maml_rl.config import Config, load_config
 from maml_rl.training.folder import CONFIG, METRICS
 
+NAMED_KEYS = 3
+"""Keys that differ between runs and that their names have room for."""
+
 logger = logging.getLogger(__name__)
 
 

@@ -9,7 +9,7 @@ from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes
 from maml_rl.evaluation import evaluation_tasks, sample_adaptation, step_scales
 from maml_rl.training.folder import CONFIG, METRICS, POLICY
-from maml_rl.training.groups import RunGroup, differing_keys, grouped
+from maml_rl.training.groups import NAMED_KEYS, RunGroup, differing_keys, grouped
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.training.tables import read_columns
 from maml_rl.viz.learning_curve import NEEDED, Axis, plot_learning_curves
@@ -20,8 +20,6 @@ NAVIGATION = "2DNavigation-v0"
 GOALS_SHOWN = 4
 SEED = "seed-"
 """What the names of folders begin with that differ in the seed alone, as those of a sweep do."""
-NAMED_KEYS = 3
-"""Keys of the config that differ between runs and that a legend has room for."""
 
 
 def learning_curve_picture(folders: Sequence[Path], path: Path, axis: Axis = "iteration") -> Path:

@@ -10,14 +10,12 @@ from typing import Any
 from maml_rl.config import Config, load_config
 from maml_rl.errors import UsageError, printable
 from maml_rl.training.folder import CONFIG, METRICS, POLICY
-from maml_rl.training.groups import differing_keys
+from maml_rl.training.groups import NAMED_KEYS, differing_keys
 from maml_rl.training.tables import Columns, read_columns
 from maml_rl.viz.learning_curve import NEEDED
 from maml_rl.viz.report.folders import without_folders
 
 logger = logging.getLogger(__name__)
-NAMED_KEYS = 3
-"""Keys that differ between runs and that their names have room for."""
 IN_NAMES = ("metalearner", "env-name")
 """Keys whose values say what they are of without the key."""
 
