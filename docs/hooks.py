@@ -1,31 +1,26 @@
 """What MkDocs fills in when it builds the pages: tables from the code, help texts, and formulas as MathML."""
 
 import html
-import io
-import json
 import re
-from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
 import jieba
-import yaml
 from latex2mathml.converter import convert
+from mkdocs.exceptions import PluginError
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import Files
 
+from docs.commands import help_in_chinese, help_text
 from docs.curves import draw_curves
 from docs.gallery import add_reports, gallery
 from docs.notebooks import notebook
 from docs.playground_data import playground_script
 from docs.sequences import draw_sequences
-from maml_rl.cli import main
-from maml_rl.config import Block, Config
-from maml_rl.config.methods import METHODS
+from docs.tables import columns_tables, config_tables
+from maml_rl.errors import UsageError
 
 MARKER = re.compile(r"<!-- (config|columns|curves|gallery|help (\w+)|notebook (\S+)) -->")
-TRANSLATED = Path(__file__).with_name("columns.zh.yaml")
-"""Columns of metrics in Chinese; one that means something else in a method is ``METHOD COLUMN``."""
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([\[(])(.*?)\\[\])]</\1>', re.DOTALL)
 FILM = re.compile(r'<img alt=("[^"]*") src=("[^"]*\.mp4") */?>')
 PLAYER = 'controls loop muted playsinline preload="metadata"'
@@ -34,8 +29,6 @@ BETWEEN_CJK = re.compile(r"(?<=[\u3000-\u9fff\uff00-\uffef])\n *(?=[\u3400-\u9ff
 """Ends of lines that browsers would show as a blank, which Chinese has none of."""
 GLOSSARY = Path(__file__).with_name("glossary.zh.md")
 TERM = re.compile(r"[\u3400-\u9fff]+")
-METRICS_COLUMNS = {"en": ("column", "unit", "what it is"), "zh": ("列", "单位", "含义")}
-COLUMNS = {"en": ("key", "default", "what it is"), "zh": ("键", "默认值", "含义")}
 
 
 def on_config(config: Any, **_: Any) -> None:
@@ -67,9 +60,12 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
             return gallery(language, files)
         if marker[3]:
             return notebook(Path(marker[3]))
-        return f"```text\n{help_text(marker[2])}```\n"
+        return help_in_chinese(marker[2]) if language == "zh" else f"```text\n{help_text(marker[2])}```\n"
 
-    filled = draw_sequences(MARKER.sub(fill, markdown))
+    try:
+        filled = draw_sequences(MARKER.sub(fill, markdown))
+    except UsageError as error:  # Which MkDocs would tell by a traceback.
+        raise PluginError(str(error)) from None
     return BETWEEN_CJK.sub("", filled) if language == "zh" else filled
 
 
@@ -98,47 +94,3 @@ def on_post_build(config: Any, **_: Any) -> None:
     """Write the policies of the playground among its scripts."""
     written = Path(config.site_dir, "javascripts", "playground", "policies.js")
     written.write_text(playground_script(), encoding="utf-8")
-
-
-def config_tables(language: str) -> str:
-    """Return a table of the keys that all methods share, and one for each method's own."""
-    tables = [_config_table(Config, language)]
-    for name, method in METHODS.items():
-        tables.append(f"\n### {name}\n\n{method.sentence}\n\n{_config_table(method.block, language)}")
-    return "".join(tables)
-
-
-def _config_table(block: type[Block], language: str) -> str:
-    head = "| " + " | ".join(COLUMNS[language]) + " |\n| --- | --- | --- |\n"
-    rows = []
-    for name, field in block.model_fields.items():
-        default = "–" if field.is_required() else f"`{json.dumps(field.get_default())}`"
-        rows.append(f"| `{name.replace('_', '-')}` | {default} | {_cell(field.description or '')} |\n")
-    return head + "".join(rows)
-
-
-def columns_tables(language: str) -> str:
-    """Return a table of the columns that each method declares."""
-    translated = yaml.safe_load(TRANSLATED.read_text(encoding="utf-8"))
-    tables = []
-    for name, method in METHODS.items():
-        head = "| " + " | ".join(METRICS_COLUMNS[language]) + " |\n| --- | --- | --- |\n"
-        rows = []
-        for column, (unit, text) in method.load().columns.items():
-            if language == "zh":
-                unit, text = translated.get(f"{name} {column}") or translated[column]
-            rows.append(f"| `{column}` | {unit} | {_cell(text)} |\n")
-        tables.append(f"### {name}\n\n{head}{''.join(rows)}\n")
-    return "".join(tables)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
-
-
-def help_text(command: str) -> str:
-    """Return what ``maml-rl COMMAND --help`` prints."""
-    printed = io.StringIO()
-    with redirect_stdout(printed), suppress(SystemExit):
-        main([command, "--help"])
-    return printed.getvalue()

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 DOCS = Path("docs")
-CHINESE = [*sorted(DOCS.glob("*.zh.md")), Path("README.zh.md"), DOCS / "columns.zh.yaml"]
+CHINESE = [*sorted(DOCS.glob("*.zh.md")), Path("README.zh.md"), DOCS / "texts.zh.yaml"]
 ONE_TERM = {
     "回合": ("轨迹", "情节", "剧集", "分集"),
     "内循环": ("内层循环", "内部循环", "内环"),
