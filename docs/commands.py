@@ -61,7 +61,7 @@ def _options(boxes: str) -> Iterator[tuple[str, str, str]]:
         assert found
         text, default, required = found.groups()
         shown = "必填" if required else OF_THE_MACHINE.get(option.split()[0]) or _shown(default)
-        yield f"`{option}`", shown, text
+        yield f"`{option.replace(',', ', ')}`", shown, text  # So that the choices fit on a phone's screen.
 
 
 def _shown(default: str | None) -> str:

@@ -110,7 +110,7 @@ def test_a_command_has_a_table_of_its_own_options(command: str):
 def test_the_tables_say_what_an_option_takes_and_what_it_is_without_it():
     train, sweep = ({o: d for o, d, _ in CELLS.findall(SECTION(c))} for c in ("train", "sweep"))
     assert train["--checkpoint-every INT"] == "`10`"
-    assert train["--logger {tensorboard,wandb,none}"] == "`tensorboard`"
+    assert train["--logger {tensorboard, wandb, none}"] == "`tensorboard`"
     assert train["--output-folder PATH"] == train["--quiet"] == "–"
     assert train["--num-workers INT"] == "处理器数"
     assert sweep["--seeds STR"] == "必填"
