@@ -23,7 +23,10 @@ def translator(language: str) -> Callable[[str], str]:
 
     def translated(english: str) -> str:
         if (text := chinese.get(_without_blanks(english))) is None:
-            raise UsageError(f"docs/{TEXTS.name} has no Chinese for {english!r}: add it, or correct its key")
+            raise UsageError(
+                f"docs/{TEXTS.name} has no Chinese for {english!r}: "
+                "add it, in place of the older sentence if there was one"
+            )
         return text
 
     return translated
