@@ -94,14 +94,16 @@ def with_config(command: type[T], origin: Origin, **changes: Any) -> T:
     else:
         values = {name: getattr(origin.config, name) for name in origin.kind.model_fields}
     options = _config_options([(n, f) for n, f in origin.kind.model_fields.items() if n not in own])
-    options.fixed = {name: value for name, value in values.items() if name in own}  # type: ignore[attr-defined]
+    shown = options(**{n: v for n, v in (values | changes).items() if n not in own})
+    fixed = {name: value for name, value in values.items() if name in own}
+    options.before = (origin.kind, vars(shown), fixed)  # type: ignore[attr-defined]
     without_prefix: Any = tyro.conf.OmitArgPrefixes
     kind: Any = dataclasses.make_dataclass(
         command.__name__, [("hyperparameters", without_prefix[options])], bases=(command,)
     )
     # Where help texts are looked for.
     kind.__module__, kind.__doc__ = command.__module__, command.__doc__
-    made: T = kind(options(**{n: v for n, v in (values | changes).items() if n not in own}))
+    made: T = kind(shown)
     return made
 
 
@@ -126,7 +128,8 @@ def config_from(options: Any) -> Config:
     Raises:
         UsageError: a value is out of range.
     """
-    return parse_config(vars(options) | options.fixed, "command line")
+    kind, shown, fixed = options.before
+    return parse_config(kind.typed_over(shown, vars(options) | fixed), "command line")
 
 
 def config_origin(arguments: Sequence[str]) -> Origin:

@@ -1,6 +1,6 @@
 """The base class of groups of config keys."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,3 +26,8 @@ class Block(BaseModel):
         use_attribute_docstrings=True,
         defer_build=True,  # Until something is validated, for a quick --help.
     )
+
+    @classmethod
+    def typed_over(cls, shown: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """Return the entries that options make, given the values that they had as defaults."""
+        return values

@@ -52,6 +52,13 @@ class RL2Keys(ClippedKeys, TrustRegionKeys):
     overlap: Annotated[int, Field(ge=0)] = 0
     """Steps of a chunk that belong to the one before, and only warm its state up."""
 
+    @classmethod
+    def typed_over(cls, shown: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+        """Leave out a default of num-steps in whose place episodes-per-trial was typed."""
+        default = values["num_steps"] == shown["num_steps"]
+        left_out = {"num_steps"} if default and values["episodes_per_trial"] is not None else set()
+        return {key: value for key, value in values.items() if key not in left_out}
+
     @model_validator(mode="before")
     @classmethod
     def _count_episodes(cls, values: Any) -> Any:
