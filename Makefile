@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	$(BIN)/maml-rl plot $(DEMO) --num-steps 3 --step-size-schedule 1 0.4 0.2
 
 # In the numerics every call is checked for types and shapes; elsewhere that would double the time.
-NUMERICS := $(addprefix tests/,adaptation envs metalearners optim oracles policies) $(wildcard tests/test_*.py)
+NUMERICS := $(addprefix tests/,adaptation metalearners optim oracles policies)
 OTHERS := $(NUMERICS:%=--ignore %) --override-ini addopts=--strict-markers
 FAST := pytest -m "not slow" -n $(TESTS)
 test: lint docs test-fast
