@@ -5,10 +5,13 @@
 A run that was interrupted goes on. For each it keeps in results/NAME/seed-SEED the metrics of every
 meta-update and their curve, the effective config, what it took, and the returns on 40 unseen tasks after
 0 … 3 steps of an untrained policy and of the trained one. Where the MAML paper has the tasks,
-test-paper-tasks.csv is of its 40, by its protocol.
+test-paper-tasks.csv is of its 40, by its protocol; test-corners.csv has the returns towards each corner.
 """
 
+import csv
 from pathlib import Path
+
+import numpy as np
 
 from benchmarks.paper.__main__ import test_options
 from benchmarks.paper.methods import TASKS
@@ -40,7 +43,10 @@ def main() -> None:
     learn_each(arguments, EXPERIMENTS, HERE)
     for name in arguments.names:
         run = arguments.runs / f"{name}-{arguments.seed}"
-        test_on_paper_tasks(name, run, HERE / "results" / name / f"seed-{arguments.seed}")
+        target = HERE / "results" / name / f"seed-{arguments.seed}"
+        test_on_paper_tasks(name, run, target)
+        if name.endswith("-corners"):
+            test_by_corner(run, target)
 
 
 def test_on_paper_tasks(name: str, run: Path, target: Path) -> None:
@@ -52,6 +58,24 @@ def test_on_paper_tasks(name: str, run: Path, target: Path) -> None:
             maml_rl("test", *policy, *test_options(task, "maml"), "--output", results, "--overwrite")
             for other in (results, results.with_suffix(".png")):  # The CSV has the numbers.
                 other.unlink(missing_ok=True)
+
+
+def test_by_corner(run: Path, target: Path) -> None:
+    """Test a run on the tasks of its test.csv, and write the mean returns towards each corner."""
+    results = target / "test-corners.npz"
+    policy = ("--config", run / "config.json", "--policy", run / "policy.th", "--seed", TEST_SEED)
+    sizes = ("--num-batches", 1, "--meta-batch-size", 40, "--num-steps", 3)
+    maml_rl("test", *policy, *sizes, "--output", results, "--overwrite")
+    with np.load(results) as tested:
+        goals, returns = tested["task_goal"], tested["returns"].mean(-1)
+    with results.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["x", "y", "tasks", *(f"return_{step}" for step in range(len(returns)))])
+        for corner in np.unique(goals, axis=0):
+            there = (goals == corner).all(1)
+            writer.writerow([*corner, there.sum(), *returns[:, there].mean(1).round(3)])
+    for other in (results, results.with_suffix(".png")):
+        other.unlink()
 
 
 if __name__ == "__main__":

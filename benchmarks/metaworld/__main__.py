@@ -70,7 +70,8 @@ def keep_results(name: str, run: Path, target: Path) -> None:
     sizes = ("--meta-batch-size", goals, "--num-batches", 1, "--fast-batch-size", 10 if "maml" in name else 1)
     policy = ("--config", run / "config.json", "--policy", run / "policy.th", "--seed", TEST_SEED)
     maml_rl("test", *policy, *sizes, "--output", target / "test.npz", "--overwrite")
-    (target / "test.npz").unlink()  # The CSV has the numbers.
+    for other in ("test.npz", "test.png", "test.environments.png"):
+        (target / other).unlink()  # The CSV has the numbers.
 
 
 if __name__ == "__main__":
