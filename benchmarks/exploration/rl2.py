@@ -3,8 +3,8 @@
     python -m benchmarks.exploration.rl2 [NAME ...] [--seed SEED] [--runs FOLDER]
 
 Trains by configs/rl2 (a run that was interrupted goes on), tests on 1,000 unseen tasks, one trial of each,
-and adds the row to results/NAME/totals.csv; config, metrics, curve and cost go to results/NAME/rl2, and the
-policy, which ships, to policies.
+and adds the row to results/NAME/totals.csv; config, metrics, curve and cost go to results/NAME/rl2, and what
+ships with the policy to policies.
 """
 
 import numpy as np
@@ -35,7 +35,7 @@ def main() -> None:
         target = HERE / "results" / name
         keep(run, target / "rl2", ["metrics.csv"])
         note_cost(run, target / "rl2")
-        keep(run, HERE / "policies" / setting.rl2.partition("/")[2], ["policy.th"])
+        keep(run, HERE / "policies" / setting.rl2.partition("/")[2], ["policy.th", "metrics.csv"])
         maml_rl("plot", run, "--output", target / "rl2")
         write_totals(target / "totals.csv", gained)
         print((target / "totals.csv").read_text(encoding="utf-8"))
