@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 	    --num-steps 3 --step-size-schedule 1 0.4 0.2
 	$(BIN)/maml-rl plot $(DEMO) --num-steps 3 --step-size-schedule 1 0.4 0.2
 
-# In the numerics every call is checked for types and shapes; elsewhere that would double the time.
+# In the numerics every call is checked for types and shapes; elsewhere that takes half as long again.
 NUMERICS := $(addprefix tests/,adaptation metalearners optim oracles policies)
 OTHERS := $(NUMERICS:%=--ignore %) --override-ini addopts=--strict-markers
 FAST := pytest -m "not slow" -n $(TESTS)

@@ -113,6 +113,18 @@ def machine() -> str:
     )
 
 
+def test_policy(run: Path, results: Path, *options: object) -> None:
+    """Test the policy of a run; leave ``results``, an .npz, and the CSV beside it, without pictures.
+
+    Args:
+        options: of ``maml-rl test``.
+    """
+    policy = ("--config", run / "config.json", "--policy", run / "policy.th", "--seed", TEST_SEED)
+    maml_rl("test", *policy, *options, "--output", results, "--overwrite")
+    for picture in (".png", ".environments.png"):
+        results.with_suffix(picture).unlink(missing_ok=True)
+
+
 def note_cost(run: Path, target: Path) -> None:
     """Write how long the training took, and on what."""
     timings = read_columns(run / "timings.csv", ("seconds_sampling", "seconds_updating"))

@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.paper.__main__ import test_options
 from benchmarks.paper.methods import TASKS
-from benchmarks.running import TEST_SEED, learn_each, maml_rl, parse_names
+from benchmarks.running import learn_each, parse_names, test_policy
 from maml_rl.config.methods import DEFAULT_METHOD, METHODS
 
 HERE = Path(__file__).parent
@@ -53,19 +53,15 @@ def test_on_paper_tasks(name: str, run: Path, target: Path) -> None:
     """Test the policy of a run on the MAML paper's tasks, if it has such."""
     for task in TASKS:
         if name.endswith(f"-{task}"):
-            policy = ("--config", run / "config.json", "--policy", run / "policy.th", "--seed", TEST_SEED)
             results = target / "test-paper-tasks.npz"
-            maml_rl("test", *policy, *test_options(task, "maml"), "--output", results, "--overwrite")
-            for other in (results, results.with_suffix(".png")):  # The CSV has the numbers.
-                other.unlink(missing_ok=True)
+            test_policy(run, results, *test_options(task, "maml"))
+            results.unlink()  # The CSV has the numbers.
 
 
 def test_by_corner(run: Path, target: Path) -> None:
     """Test a run on the tasks of its test.csv, and write the mean returns towards each corner."""
     results = target / "test-corners.npz"
-    policy = ("--config", run / "config.json", "--policy", run / "policy.th", "--seed", TEST_SEED)
-    sizes = ("--num-batches", 1, "--meta-batch-size", 40, "--num-steps", 3)
-    maml_rl("test", *policy, *sizes, "--output", results, "--overwrite")
+    test_policy(run, results, "--num-batches", 1, "--meta-batch-size", 40, "--num-steps", 3)
     with np.load(results) as tested:
         goals, returns = tested["task_goal"], tested["returns"].mean(-1)
     with results.with_suffix(".csv").open("w", newline="", encoding="utf-8") as file:
@@ -74,8 +70,7 @@ def test_by_corner(run: Path, target: Path) -> None:
         for corner in np.unique(goals, axis=0):
             there = (goals == corner).all(1)
             writer.writerow([*corner, there.sum(), *returns[:, there].mean(1).round(3)])
-    for other in (results, results.with_suffix(".png")):
-        other.unlink()
+    results.unlink()
 
 
 if __name__ == "__main__":

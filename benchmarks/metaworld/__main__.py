@@ -10,7 +10,7 @@ goals of each test environment. Sizes of batches and networks are those of the J
 
 from pathlib import Path
 
-from benchmarks.running import TEST_SEED, keep, maml_rl, note_cost, parse_names, train
+from benchmarks.running import keep, maml_rl, note_cost, parse_names, test_policy, train
 
 HERE = Path(__file__).parent
 MAML = (
@@ -68,10 +68,8 @@ def keep_results(name: str, run: Path, target: Path) -> None:
     maml_rl("plot", run, "--output", target)
     goals = 250 if name.endswith("ml10") else 50
     sizes = ("--meta-batch-size", goals, "--num-batches", 1, "--fast-batch-size", 10 if "maml" in name else 1)
-    policy = ("--config", run / "config.json", "--policy", run / "policy.th", "--seed", TEST_SEED)
-    maml_rl("test", *policy, *sizes, "--output", target / "test.npz", "--overwrite")
-    for other in ("test.npz", "test.png", "test.environments.png"):
-        (target / other).unlink()  # The CSV has the numbers.
+    test_policy(run, target / "test.npz", *sizes)
+    (target / "test.npz").unlink()  # The CSV has the numbers.
 
 
 if __name__ == "__main__":
