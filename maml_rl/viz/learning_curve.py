@@ -1,5 +1,6 @@
 """Learning curves from the metrics of one or several runs."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -9,12 +10,14 @@ from matplotlib.figure import Figure
 
 from maml_rl.statistics import Values, standard_error
 from maml_rl.training.tables import Columns
-from maml_rl.viz.style import COLORS, new_figure
+from maml_rl.viz.style import COLORS, new_figure, set_fonts
 
 Axis = Literal["iteration", "env_steps"]
 AXES: dict[Axis, str] = {"iteration": "meta-updates", "env_steps": "env steps"}
 NEEDED = (*AXES, "return_0", "stderr_0")
 """Columns of metrics that every learning curve takes."""
+LEGENDS = ((2, 9), (1, 9), (1, 7), (1, 5))
+"""Columns and sizes of letters that a legend is tried with, in order."""
 
 
 def plot_learning_curves(groups: Mapping[str, Sequence[Columns]], axis: Axis = "iteration") -> Figure:
@@ -35,9 +38,24 @@ def plot_learning_curves(groups: Mapping[str, Sequence[Columns]], axis: Axis = "
         _draw(ax, groups, "success", axis)
         ax.set(ylabel="rate of success of a training batch", ylim=(-0.03, 1.03))
     figure.axes[-1].set_xlabel(AXES[axis])
-    figure.legend(*first.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False,
-                  fontsize=9)  # fmt: skip
+    _name_curves(figure, first)
     return figure
+
+
+def _name_curves(figure: Figure, ax: Axes) -> None:
+    """Put the legend below; in one column, and smaller, where names are too long for the picture."""
+    named = ax.get_legend_handles_labels()
+    for columns, size in LEGENDS:
+        legend = figure.legend(
+            *named, loc="outside lower center", ncols=columns, frameon=False, fontsize=size
+        )
+        set_fonts(legend)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*missing from font")  # Saving says so.
+            width = legend.get_window_extent().width
+        if width <= figure.bbox.width or (columns, size) == LEGENDS[-1]:
+            return
+        legend.remove()
 
 
 def _draw(ax: Axes, groups: Mapping[str, Sequence[Columns]], what: str, axis: Axis) -> None:

@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 from matplotlib import font_manager
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -37,8 +38,7 @@ def after(step: int) -> str:
 def save_figure(figure: Figure, path: Path) -> None:
     """Write the figure in the format that the file's ending names (PNG, SVG or PDF)."""
     kind = path.suffix[1:] or "png"
-    for text in figure.findobj(Text):
-        text.set_fontfamily(_families())
+    set_fonts(figure)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         write_atomically(path, lambda file: figure.savefig(file, format=kind))
@@ -47,6 +47,12 @@ def save_figure(figure: Figure, path: Path) -> None:
         logger.warning("'%s' lacks letters that no font here has; install Noto Sans CJK", path)
     for warning in others:
         warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+def set_fonts(artist: Artist) -> None:
+    """Have all texts in fonts that have their letters, as far as there are any."""
+    for text in artist.findobj(Text):
+        text.set_fontfamily(_families())
 
 
 @functools.cache

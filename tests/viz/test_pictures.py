@@ -54,6 +54,15 @@ def test_a_learning_curve_shows_returns_before_and_after_adaptation():
         assert (band.y0, band.y1) == pytest.approx(((mean - error).min(), (mean + error).max()))
 
 
+@pytest.mark.parametrize("length", [8, 40, 75, 100])
+def test_the_legend_stays_in_the_picture(length: int):
+    figure = plot_learning_curves({"m" * (length // 2) + "i" * (length // 2): [metrics()]})
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    box = legend.get_window_extent()
+    assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+
+
 def test_a_single_step_is_singular():
     assert [line.get_label() for line in lines(plot_learning_curves({"a": [metrics()]}))] == [
         "a, after 0 steps",
