@@ -7,8 +7,7 @@ import re
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +15,8 @@ import pytest
 import yaml
 
 from tests import fake_slurm
-from tests.cli.helpers import PATIENCE, ROOT, TABULAR, read_metrics
+from tests.cli.helpers import ROOT, TABULAR, read_metrics
+from tests.waiting import PATIENCE, wait_until
 
 EXAMPLES = ROOT / "examples" / "slurm"
 
@@ -35,7 +35,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for job in (tmp_path / "jobs").iterdir():
         if job.read_text() in ("PENDING", "RUNNING", "REQUEUED"):
             fake_slurm.scancel([job.name])
-    wait_for(lambda: not any(job.read_text() == "RUNNING" for job in (tmp_path / "jobs").iterdir()))
+    wait_until(lambda: not any(job.read_text() == "RUNNING" for job in (tmp_path / "jobs").iterdir()))
 
 
 @pytest.fixture
@@ -49,13 +49,6 @@ def config(tmp_path: Path) -> Path:
 
 ENDLESS = ("--num-batches", "1000000")
 QUICK = ("--num-workers", "0", "--logger", "none", "--checkpoint-every", "1000000")
-
-
-def wait_for(what: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def submit(script: str, *arguments: object, options: tuple[str, ...] = ()) -> str:
@@ -76,7 +69,7 @@ def newest(folder: Path) -> int:
 @pytest.mark.slow
 def test_an_array_of_seeds(slurm: Path, config: Path, tmp_path: Path):
     job = submit("seeds.sh", config, "runs", *QUICK, options=("--array=1,3",))
-    wait_for(lambda: all((slurm / f"{job}_{seed}").read_text() == "COMPLETED" for seed in (1, 3)))
+    wait_until(lambda: all((slurm / f"{job}_{seed}").read_text() == "COMPLETED" for seed in (1, 3)))
     for seed in (1, 3):
         folder = tmp_path / "runs" / f"seed-{seed}"
         assert rows(folder) == 6
@@ -91,7 +84,7 @@ def test_a_run_whose_time_is_up_goes_back_into_the_queue_and_goes_on(
     monkeypatch.setenv("MAX_SECONDS", "25")
     job = submit("seeds.sh", config, "runs", *QUICK, *ENDLESS, options=("--array=1",))
     folder, log = tmp_path / "runs" / "seed-1", tmp_path / f"maml-rl-{job}_1.out"
-    wait_for(lambda: log.exists() and log.read_text().count("are over; go on with") >= 2)
+    wait_until(lambda: log.exists() and log.read_text().count("are over; go on with") >= 2)
     assert newest(folder) > 0
     assert log.read_text().count("meta-update 1/") <= 1  # It went on.
     assert (slurm / f"{job}_1").read_text() in ("RUNNING", "REQUEUED")
@@ -116,16 +109,16 @@ def test_slurms_warning_saves_a_checkpoint_and_its_last_word_another(
         lambda: fake_slurm.scancel(["--signal=USR1", f"{job}_7"]),
     ):
         saved, seen = newest(folder), rows(folder)
-        wait_for(partial(more_rows, seen + 2))
+        wait_until(partial(more_rows, seen + 2))
         assert newest(folder) <= max(saved, 0)  # None is due.
         ask()
-        wait_for(partial(newer, max(saved, 0)))
+        wait_until(partial(newer, max(saved, 0)))
     fake_slurm.end(f"{job}_7") if limit else fake_slurm.scancel([f"{job}_7"])
     log = tmp_path / f"maml-rl-{job}_7.out"
-    wait_for(
+    wait_until(
         lambda: "interrupted by SIGTERM; go on with: maml-rl train --resume runs/seed-7" in log.read_text()
     )
-    wait_for(lambda: not fake_slurm.processes(f"{int(job) * 1000 + 7}"))
+    wait_until(lambda: not fake_slurm.processes(f"{int(job) * 1000 + 7}"))
     assert newest(folder) == rows(folder)
     assert (slurm / f"{job}_7").read_text() == ("TIMEOUT" if limit else "CANCELLED")
 
@@ -149,9 +142,9 @@ def test_a_ray_cluster_inside_a_job(slurm: Path, tmp_path: Path, monkeypatch: py
         "while :; do sleep 0.1; rm time-is-up && exit 75; done 2> /dev/null",
     )
     job = submit("ray-cluster.sh", "c.yaml", "runs/x", 4, "--quiet", options=("--signal=B:USR1@1",))
-    wait_for(lambda: told.exists() and "ready" in told.read_text())
+    wait_until(lambda: told.exists() and "ready" in told.read_text())
     calls = told.read_text().splitlines()
-    wait_for(lambda: told.read_text().count("ray start") == told.read_text().count("token token") == 3)
+    wait_until(lambda: told.read_text().count("ray start") == told.read_text().count("token token") == 3)
     lines = told.read_text().splitlines()
     head = f"localhost: ray start --head --port={port} --num-cpus=1 --include-dashboard=false --block"
     assert head in lines
@@ -167,14 +160,14 @@ def test_a_ray_cluster_inside_a_job(slurm: Path, tmp_path: Path, monkeypatch: py
     (token,) = {line for line in lines if line.startswith("token")}  # The same on all nodes.
     assert re.fullmatch("token token [0-9a-f]{64}", token)
     fake_slurm.scancel(["--batch", "--signal=USR1", job])
-    wait_for(lambda: "saved" in told.read_text())
+    wait_until(lambda: "saved" in told.read_text())
     assert len(fake_slurm.processes(job, "steps")) >= 3  # Ray goes on.
     fake_slurm.warn(job)
-    wait_for(lambda: told.read_text().count("saved") == 2)
+    wait_until(lambda: told.read_text().count("saved") == 2)
     (tmp_path / "time-is-up").touch()
-    wait_for(lambda: told.read_text().count("ready") == 2)  # Exit code 75: it is begun again.
+    wait_until(lambda: told.read_text().count("ready") == 2)  # Exit code 75: it is begun again.
     fake_slurm.scancel([job])
-    wait_for(lambda: not fake_slurm.processes(job))
+    wait_until(lambda: not fake_slurm.processes(job))
     assert told.read_text().count("ready") == 2
     server.close()
 
@@ -208,7 +201,7 @@ def test_a_sweep_is_an_array_of_jobs(slurm: Path, config: Path, tmp_path: Path):
         assert "2 runs are submitted as job 100" in done.stdout
         again = sweep(config)
         assert "2 runs have a job already" in again.stdout
-    wait_for(lambda: states(slurm) == {"COMPLETED"})
+    wait_until(lambda: states(slurm) == {"COMPLETED"})
     assert [rows(tmp_path / "runs" / f"seed-{seed}") for seed in (1, 2)] == [6, 6]
     last = sweep(config)
     assert "submitted" not in last.stdout
@@ -223,10 +216,10 @@ def test_a_job_of_a_sweep_goes_on_after_its_time_is_up(slurm: Path, config: Path
     config.write_text(yaml.safe_dump(entries | {"num-batches": 200}))
     assert "submitted" in sweep(config, "--slurm-set", "time=60").stdout
     folders = [tmp_path / "runs" / f"seed-{seed}" for seed in (1, 2)]
-    wait_for(lambda: all(rows(folder) > 2 for folder in folders))
+    wait_until(lambda: all(rows(folder) > 2 for folder in folders))
     for task in (0, 1):
         fake_slurm.warn(f"100_{task}")
-    wait_for(lambda: states(slurm) == {"COMPLETED"})
+    wait_until(lambda: states(slurm) == {"COMPLETED"})
     for folder in folders:
         log = (folder / "train.log").read_text()
         assert "interrupted by SIG" in log

@@ -18,6 +18,7 @@ from torch import Tensor
 from maml_rl.cli import main
 from maml_rl.training import RunFolder
 from maml_rl.training.metrics import Iteration
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = ROOT / "configs" / "maml"
@@ -25,8 +26,6 @@ TABULAR, NAVIGATION = CONFIGS / "tabular-mdp.yaml", CONFIGS / "2d-navigation.yam
 PROMP = ROOT / "configs" / "promp" / "navigation.yaml"
 TINY = ("--num-batches", 2, "--meta-batch-size", 3, "--fast-batch-size", 4, "--num-workers", 0)
 """Of training: a second's work."""
-PATIENCE = 200
-"""Seconds; a command that hangs fails here."""
 
 
 @dataclass

@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-from tests.cli.helpers import PATIENCE, ROOT, TABULAR
+from tests.cli.helpers import ROOT, TABULAR
+from tests.waiting import wait_until
 
 SMALL = ("train", "--config", TABULAR, "--meta-batch-size", 3, "--fast-batch-size", 4, "--seed", 4)
 
@@ -55,7 +55,4 @@ def members(process: subprocess.Popen[str]) -> list[int]:
 
 def wait_until_alone(process: subprocess.Popen[str]) -> None:
     """Wait until no process of its session is left."""
-    deadline = time.monotonic() + PATIENCE
-    while members(process):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not members(process), "its processes to end")

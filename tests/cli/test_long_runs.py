@@ -13,7 +13,8 @@ import pytest
 from maml_rl.cli import main
 from maml_rl.config import load_config
 from maml_rl.training import Run, RunSettings, train
-from tests.cli.helpers import CONFIGS, NAVIGATION, PATIENCE, ROOT, Command
+from tests.cli.helpers import CONFIGS, NAVIGATION, ROOT, Command
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 

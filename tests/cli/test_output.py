@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.helpers import PATIENCE, ROOT, TABULAR, TINY
+from tests.cli.helpers import ROOT, TABULAR, TINY
+from tests.waiting import PATIENCE
 
 WORDS = [sys.executable, "-m", "maml_rl"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}

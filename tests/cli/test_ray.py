@@ -16,10 +16,11 @@ import pytest
 
 from maml_rl.config.methods import METHODS
 from maml_rl.samplers.backends import ray_cluster
-from tests.cli.helpers import PATIENCE, ROOT, TABULAR, Command, results
+from tests.cli.helpers import ROOT, TABULAR, Command, results
 from tests.cli.processes import SMALL, started, training, wait_until_alone
 from tests.cli.test_every_method import options
 from tests.cli.test_signals import is_one_quiet_line
+from tests.waiting import PATIENCE
 
 RAY = ("--sampler", "ray", "--num-workers", 2)
 

@@ -8,7 +8,6 @@ import pytest
 from maml_rl import __version__
 from maml_rl.config import load_config, parse_config
 from tests.cli.helpers import (
-    PATIENCE,
     TABULAR,
     Command,
     contents,
@@ -18,6 +17,7 @@ from tests.cli.helpers import (
     results,
 )
 from tests.cli.processes import training, wait_until_alone
+from tests.waiting import PATIENCE
 
 RUN = ("train", "--config", TABULAR, "--num-batches", 7, "--meta-batch-size", 3, "--fast-batch-size", 4)
 OPTIONS = ("--num-workers", 0, "--checkpoint-every", 3, "--keep-checkpoints", 2)

@@ -15,8 +15,9 @@ import pytest
 from maml_rl.cli import main
 from maml_rl.cli.interrupts import Interrupted, held_back, interruptible, on_signal, time_limit
 from maml_rl.errors import UsageError
-from tests.cli.helpers import PATIENCE, TABULAR, TINY, Command, contents, read_config, read_metrics
+from tests.cli.helpers import TABULAR, TINY, Command, contents, read_config, read_metrics
 from tests.cli.processes import training, wait_until_alone
+from tests.waiting import PATIENCE
 
 OTHERS = (signal.SIGUSR2, signal.SIGXCPU, signal.SIGINT)
 ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, *OTHERS)

@@ -17,8 +17,9 @@ from maml_rl.cli.sweep import training_options
 from maml_rl.config import Config, load_config
 from maml_rl.errors import UsageError
 from maml_rl.training.sweep import parse_seeds, parse_settings, plan, write_configs
-from tests.cli.helpers import PATIENCE, ROOT, TABULAR, Command, contents, read_metrics, results, the_line
+from tests.cli.helpers import ROOT, TABULAR, Command, contents, read_metrics, results, the_line
 from tests.cli.processes import members, wait_until_alone
+from tests.waiting import PATIENCE
 
 OPTIONS = ("--train", "logger=none", "--train", "num-workers=0")
 

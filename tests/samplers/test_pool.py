@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from maml_rl.samplers.backends.pool import HEARTBEAT, Worker, WorkerPool
 from maml_rl.samplers.futures import EpisodesFuture
 from maml_rl.samplers.jobs import ItemJob, Stopwatch
 from maml_rl.samplers.plan import Recipe, Reply, Sample, Work, WorkItem
-from tests.samplers.test_worker_process import PATIENCE
+from tests.waiting import PATIENCE, wait_until
 
 
 class StandIn:
@@ -55,13 +55,6 @@ def pool_of(workers: list[StandIn]) -> WorkerPool:
         return next(coming)
 
     return WorkerPool(start, 2)
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_items_do_not_wait_for_a_worker_that_comes_late():

@@ -12,6 +12,7 @@ import torch
 
 from maml_rl.errors import UsageError
 from tests.samplers.helpers import flat, identical, make_sampler, sample, workers_of
+from tests.waiting import wait_until
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
@@ -48,6 +49,7 @@ def test_episodes_may_be_written_to(ray_here: None):
 
 
 def test_workers_beyond_the_cpus_wait_and_that_is_said(ray_here: None, caplog: pytest.LogCaptureFixture):
+    wait_until(lambda: ray.available_resources().get("CPU") == 4, "earlier actors to go")
     with caplog.at_level(logging.WARNING), make_sampler(6, backend="ray") as sampler:
         samples = sample(sampler)
     assert "free CPUs, one for each worker: 2 of 6 workers wait" in caplog.text

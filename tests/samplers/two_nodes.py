@@ -5,9 +5,6 @@ A process of its own, for it can be connected to one cluster alone.
 
 import os
 import signal
-import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 from ray._private.state import actors
@@ -15,6 +12,7 @@ from ray.cluster_utils import Cluster
 
 from maml_rl.samplers.backends.ray_cluster import RayCluster
 from tests.samplers.helpers import fragile_registered, identical, make_sampler, pool_of, process_id
+from tests.waiting import wait_until
 
 TASKS = 12
 SLOW = {"step_seconds": 0.05}
@@ -58,14 +56,6 @@ def sample(cluster: Cluster, second: object, name: str) -> Any:
 
 def node_of(worker: Any) -> str:
     return str(actors(worker._actor._actor_id.hex())["Address"]["NodeID"])
-
-
-def wait_until(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        if time.monotonic() > deadline:
-            sys.exit(f"waited in vain for {what}")
-        time.sleep(0.05)
 
 
 if __name__ == "__main__":
