@@ -3,6 +3,7 @@
 import json
 import pickle
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -144,8 +145,8 @@ def limited(size: int, *arguments: object) -> subprocess.CompletedProcess[str]:
         "import resource, sys\nfrom maml_rl.cli import main\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))\nmain(sys.argv[1:])\n"
     )
-    # -B: Python would cut the caches of what it imports off at that size, too.
-    return run("python", "-B", "-c", script, *arguments)
+    # -B: Python would cut the caches of what it imports off at that size, too; so would coverage its data.
+    return run("env", "-u", "COVERAGE_PROCESS_CONFIG", sys.executable, "-B", "-c", script, *arguments)
 
 
 SMALL = ("--hidden-sizes", 4, "--num-batches", 60, "--meta-batch-size", 2, "--fast-batch-size", 2)

@@ -180,7 +180,7 @@ def test_signals_of_the_callers_do_not_end_workers_and_servers(starter: Starter,
 def test_exit_codes_are_those_of_the_workers(starter: Starter):
     killed, exited, left = (start(starter) for _ in range(3))
     killed.kill()
-    exited.connection.send((os._exit, (7,)))
+    exited.connection.send((workers.leave, (7,)))
     left.hang_up()
     for worker, code in ((killed, -signal.SIGKILL), (exited, 7), (left, 0)):
         worker.join(PATIENCE)

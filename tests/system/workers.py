@@ -67,3 +67,8 @@ if failure == "no processes":
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     os.fork = _refuse
+
+
+def leave(code: int) -> None:
+    """End the process at once."""
+    os._exit(code)
