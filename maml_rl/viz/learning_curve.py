@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from maml_rl.statistics import Values, standard_error
 from maml_rl.training.tables import Columns
@@ -38,6 +39,7 @@ def plot_learning_curves(groups: Mapping[str, Sequence[Columns]], axis: Axis = "
         _draw(ax, groups, "success", axis)
         ax.set(ylabel="rate of success of a training batch", ylim=(-0.03, 1.03))
     figure.axes[-1].set_xlabel(AXES[axis])
+    first.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     _name_curves(figure, first)
     return figure
 

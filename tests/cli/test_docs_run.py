@@ -31,7 +31,7 @@ SHIMS = {
     # Benchmarks take minutes to hours.
     "python": '[ "$1" = -m ] && exec "{python}" -c "import $2"',
     # These change the environment, or need what not every machine has.
-    **dict.fromkeys(("pip", "docker", "ray", "sbatch"), "exit 0"),
+    **dict.fromkeys(("pip", "docker", "jupyter", "ray", "sbatch"), "exit 0"),
 }
 """What programs do in place of what they would do."""
 PRELUDES = {

@@ -63,6 +63,13 @@ def test_the_legend_stays_in_the_picture(length: int):
     assert 0 <= box.x0 < box.x1 <= figure.bbox.width
 
 
+@pytest.mark.parametrize("rows", [1, 3, 20])
+def test_meta_updates_are_counted_in_whole_numbers(rows: int):
+    figure = plot_learning_curves({"a": [metrics(rows=rows)]})
+    ticks = figure.axes[0].get_xticks()
+    np.testing.assert_array_equal(ticks, ticks.round())
+
+
 def test_a_single_step_is_singular():
     assert [line.get_label() for line in lines(plot_learning_curves({"a": [metrics()]}))] == [
         "a, after 0 steps",
