@@ -167,8 +167,11 @@ def arrays_that_differ(old: Path, new: Path) -> list[str]:
 
 
 def is_grown(old: Path, new: Path) -> bool:
-    """Whether manifests are equal but for entries that only the newer has: digests, keys of the config."""
+    """Whether manifests are equal but for the version, and for what only the newer has, as config keys."""
     before, after = json.loads(old.read_text()), json.loads(new.read_text())
+    for manifest in (before, after):
+        for of_version in ("version", "manifest_sha256"):
+            manifest.pop(of_version, None)
     known = {key: value for key, value in after.items() if key in before}
     known["config"] = {key: value for key, value in after["config"].items() if key in before["config"]}
     return bool(before == known)
