@@ -115,7 +115,10 @@ def check_finite(name: str, values: "Tensor", first_task: int = 0, hint: str = "
     Raises:
         FloatingPointError: some numbers are NaN or infinite; the message names the tasks.
     """
-    finite = values.isfinite().flatten(1).all(1) if values.dim() > 1 else values.isfinite()
+    # Parameters before the first step are one vector, expanded: to look once saves gigabytes.
+    shared = values.dim() > 1 and values.stride(0) == 0
+    seen = values[:1] if shared else values
+    finite = (seen.isfinite().flatten(1).all(1) if seen.dim() > 1 else seen.isfinite()).expand(len(values))
     if not bool(finite.all()):
         tasks = [first_task + int(i) for i in (~finite).nonzero()]
         raise FloatingPointError(f"{name} are NaN or infinite in tasks {tasks}{hint}")

@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.paper.__main__ import test_options
 from benchmarks.paper.methods import TASKS
 from benchmarks.running import learn_each, parse_names, test_policy
+from maml_rl.config import load_config
 from maml_rl.config.methods import DEFAULT_METHOD, METHODS
 
 HERE = Path(__file__).parent
@@ -29,7 +30,11 @@ EXPERIMENTS: dict[str, tuple[object, ...]] = {
     "maml-trpo-likelihood-ratio-corners": (*CORNERS, "--inner-loss", "likelihood-ratio"),
     "e-maml-corners": (*CORNERS, "--metalearner", "e-maml"),
     "promp-corners": ("--config", "configs/promp/navigation-corners.yaml"),
-    **{f"{method}-cheetah-vel": (*VELOCITY, method) for method in (DEFAULT_METHOD, "anil", "meta-sgd")},
+    **{
+        f"{method}-cheetah-vel": (*VELOCITY, method)
+        for method in (DEFAULT_METHOD, "e-maml", "anil", "meta-sgd")
+    },
+    "maml-trpo-3-steps-cheetah-vel": (*VELOCITY, DEFAULT_METHOD, "--num-steps", 3),
     # Step size and size of the context are those of Zintgraf et al. 2019.
     "cavia-cheetah-vel": (*VELOCITY, "cavia", "--context-size", 50, "--fast-lr", 10),
     "promp-halfcheetah-dir": ("--config", "configs/promp/halfcheetah-dir.yaml"),
@@ -53,8 +58,11 @@ def test_on_paper_tasks(name: str, run: Path, target: Path) -> None:
     """Test the policy of a run on the MAML paper's tasks, if it has such."""
     for task in TASKS:
         if name.endswith(f"-{task}"):
-            results = target / "test-paper-tasks.npz"
-            test_policy(run, results, *test_options(task, "maml"))
+            results, options = target / "test-paper-tasks.npz", test_options(task, "maml")
+            steps = load_config(run / "config.json")[0].num_steps
+            if steps > 1:  # Steps that were trained are taken as they were, in place of the schedule.
+                options[-len(TASKS[task].schedule) :] = (1.0,) * steps
+            test_policy(run, results, *options)
             results.unlink()  # The CSV has the numbers.
 
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from typing import ClassVar
 
 from jaxtyping import Float
 from torch import Tensor
@@ -50,6 +51,8 @@ class Adaptation(ABC):
 
     policy: Policy
     """A template: its own parameters are the first theta, and do not matter afterwards."""
+    needs_advantages: ClassVar[bool] = True
+    """Whether steps or the learner look at the advantages of a round; workers compute them only then."""
 
     @property
     def layout(self) -> Layout:

@@ -1,7 +1,7 @@
 """Adaptation by memory: parameters stay, and the state of a recurrent policy goes on (Duan et al. 2016)."""
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ class CarryOver(Adaptation):
     """
 
     policy: RecurrentPolicy
+    needs_advantages: ClassVar[bool] = False
 
     def __init__(self, policy: RecurrentPolicy):
         self.policy = policy

@@ -66,9 +66,10 @@ class RL2(MetaLearner):
             settings.cell,
             settings.units,
             settings.encoder_sizes,
-            settings.critic == "recurrent",
+            None if settings.critic == "linear" else settings.critic,
             nonlinearity_named(settings.nonlinearity),
             settings.reward_scale,
+            settings.memory_steps,
         )
         head = plain_policy(settings, features, action_space)
         return RecurrentPolicy(size, action_space, head, architecture, statistics)

@@ -41,6 +41,13 @@ class Cell(ABC):
         for name in ("bias_ih", "bias_hh"):
             module.get_parameter(name).zero_()
 
+    @abstractmethod
+    def remember(self, module: nn.Module, steps: int) -> None:
+        """Draw biases with which each unit keeps its content for 2 to ``steps`` steps, differently long.
+
+        Source: Tallec & Ollivier 2018, section 2, "chrono initialization".
+        """
+
 
 class GRU(Cell):
     """A gated recurrent unit (Cho et al. 2014), as `torch.nn.GRU` has it."""
@@ -61,6 +68,12 @@ class GRU(Cell):
             x, state[None].contiguous(), list(weights), True, 1, 0.0, True, False, False
         )
         return outputs, last[0]
+
+    @torch.no_grad()
+    def remember(self, module: nn.Module, steps: int) -> None:
+        """Draw the bias of the update gate, which is the second."""
+        update = module.get_parameter("bias_ih").chunk(3)[1]
+        update.copy_(_drawn_log_steps(update, steps))
 
 
 class LSTM(Cell):
@@ -90,6 +103,18 @@ class LSTM(Cell):
         """Draw the weights; input, forget, cell and output gates are in this order."""
         super().initialise(module)
         module.get_parameter("bias_ih").chunk(4)[1].fill_(1.0)
+
+    @torch.no_grad()
+    def remember(self, module: nn.Module, steps: int) -> None:
+        """Draw the bias of the forget gate, and its opposite for the input gate."""
+        take, keep, *_ = module.get_parameter("bias_ih").chunk(4)
+        keep.copy_(_drawn_log_steps(keep, steps))
+        take.copy_(-keep)
+
+
+def _drawn_log_steps(like: Tensor, steps: int) -> Tensor:
+    """Return logarithms of numbers between 1 and ``steps - 1``, drawn uniformly."""
+    return torch.empty_like(like).uniform_(1, max(steps - 1, 1)).log()
 
 
 CELLS: dict[str, Cell] = {"gru": GRU(), "lstm": LSTM()}

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -35,12 +35,15 @@ class Architecture(NamedTuple):
     """Units of the cell, H."""
     encoder_sizes: Sequence[int] = ()
     """Units of each layer before the cell."""
-    critic: bool = False
-    """Whether a value comes out as well, a linear function of the cell's outputs."""
+    critic: Literal["recurrent", "separate"] | None = None
+    """Whether values come out as well: a linear function of the cell's outputs, or of a second encoder's and
+    cell's, of the same sizes."""
     nonlinearity: Nonlinearity = torch.tanh
     """After each layer of the encoder."""
     reward_scale: float = 1.0
     """Factor of the reward in an input."""
+    memory_steps: int | None = None
+    """Steps that the cell remembers at first; see `maml_rl.policies.cells.Cell.remember`."""
 
 
 class Unrolled(NamedTuple):
@@ -50,8 +53,8 @@ class Unrolled(NamedTuple):
     """Numbers ``[B, L, A]``; ``[B, 1, A]`` where all steps share them."""
     values: Float[Tensor, "B L"] | None
     """The critic's, if there is one."""
-    states: Float[Tensor, "B S"]
-    """The state after the last step."""
+    states: Float[Tensor, "B M"]
+    """The memory after the last step."""
 
 
 class RecurrentPolicy(Policy):
@@ -85,15 +88,16 @@ class RecurrentPolicy(Policy):
         super().__init__(self.inputs_size + self.state_size, head.output_size)
         self._action_space = action_space
         self.nonlinearity, self.head = faster(architecture.nonlinearity), head
-        sizes = [self.inputs_size, *architecture.encoder_sizes]
-        layers = {f"layer{i}": nn.Linear(*pair) for i, pair in enumerate(pairwise(sizes), start=1)}
-        self.encoder = nn.ModuleDict(layers)
-        self.recurrence = _weights(self.cell.gates * architecture.units, sizes[-1], architecture.units)
-        self.cell.initialise(self.recurrence)
+        self.network = self._new_network()
         self.critic = nn.Linear(architecture.units, 1) if architecture.critic else None
-        for layer in (*layers.values(), *filter(None, [self.critic])):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        self.critic_network = self._new_network() if architecture.critic == "separate" else None
+        self.memory_size = self.state_size * (1 if self.critic_network is None else 2)
+        """Numbers that `unroll` remembers, M: the cell's S, and behind them those of a critic's own cell."""
+        for part in filter(None, [self.network, self.critic, self.critic_network]):
+            for layer in part.modules():
+                if isinstance(layer, nn.Linear):
+                    nn.init.xavier_uniform_(layer.weight)
+                    nn.init.zeros_(layer.bias)
         self._statistics = dict(statistics or {})
         for i, x in enumerate(self._statistics.values()):
             self.register_buffer(f"statistic{i}", x)
@@ -101,10 +105,10 @@ class RecurrentPolicy(Policy):
     def own_params(self) -> "OrderedDict[str, Tensor]":
         """Return the parameters: encoder, cell, critic, head, and the statistics behind them."""
         parts: OrderedDict[str, Tensor] = OrderedDict()
-        modules = {ENCODER: self.encoder, CELL: self.recurrence, CRITIC: self.critic}
-        for name, module in modules.items():
+        modules = (("", self.network), (f"{CRITIC}.", self.critic), (f"{CRITIC}.", self.critic_network))
+        for prefix, module in modules:
             if module is not None:
-                parts |= {f"{name}.{key}": x for key, x in module.named_parameters()}
+                parts |= {f"{prefix}{key}": x for key, x in module.named_parameters()}
         parts |= {f"{HEAD}.{key}": x for key, x in self.head.own_params().items()}
         return parts | {name: self.get_buffer(f"statistic{i}") for i, name in enumerate(self._statistics)}
 
@@ -115,9 +119,9 @@ class RecurrentPolicy(Policy):
         others = self._statistics.keys()
         return {n for n in self.layout.shapes if n in of_head or not (n.startswith(HEAD) or n in others)}
 
-    def initial_states(self, *shape: int) -> Float[Tensor, "*shape S"]:
-        """Return states of 0."""
-        return torch.zeros(*shape, self.state_size)
+    def initial_states(self, *shape: int) -> Float[Tensor, "*shape M"]:
+        """Return what `unroll` begins with: 0."""
+        return torch.zeros(*shape, self.memory_size)
 
     def news(
         self, actions: Tensor, rewards: Float[Tensor, "*B"], ended: Bool[Tensor, "*B"]
@@ -145,16 +149,17 @@ class RecurrentPolicy(Policy):
         return step
 
     def unroll(
-        self, params: Params, inputs: Float[Tensor, "B L I"], states: Float[Tensor, "B S"]
+        self, params: Params, inputs: Float[Tensor, "B L I"], states: Float[Tensor, "B M"]
     ) -> Unrolled:
-        """Run B sequences, each from its state."""
-        weights = [params[f"{CELL}.{name}"] for name in WEIGHTS]
-        x = self._encode(inputs, params).transpose(0, 1).contiguous()
-        outputs, last = self.cell.run(x, states, weights)
-        features = outputs.transpose(0, 1)
+        """Run B sequences, each from what it remembers."""
+        features, last = self._run(params, inputs, states[:, : self.state_size])
         pi = self.head.at(_below(HEAD, params))(features)
         numbers = (x.expand(len(inputs), 1, -1) if x.dim() == 1 else x for x in pi)
         values = None
+        if self.critic_network is not None:
+            of_critic = {**params, **_below(CRITIC, params)}
+            features, seen = self._run(of_critic, inputs, states[:, self.state_size :])
+            last = torch.cat([last, seen], dim=-1)
         if self.critic is not None:
             values = F.linear(features, params[f"{CRITIC}.weight"], params[f"{CRITIC}.bias"])[..., 0]
         return Unrolled(type(pi)(*numbers), values, last)
@@ -185,7 +190,7 @@ class RecurrentPolicy(Policy):
         return AutogradLinearisation(run, self.layout, params, self.moving)
 
     def linearise_sequences(
-        self, inputs: Float[Tensor, "B L I"], states: Float[Tensor, "B S"], params: Float[Tensor, "P"]
+        self, inputs: Float[Tensor, "B L I"], states: Float[Tensor, "B M"], params: Float[Tensor, "P"]
     ) -> AutogradLinearisation:
         """Return the derivatives of `unroll`'s distributions through time, the states counting as given."""
 
@@ -198,12 +203,33 @@ class RecurrentPolicy(Policy):
         """Draw what the head draws."""
         return self.head.noise(rng, shape)
 
+    def _new_network(self) -> nn.ModuleDict:
+        """Return an encoder and a cell; the layers of the encoder are not drawn yet."""
+        units = self.architecture.units
+        sizes = [self.inputs_size, *self.architecture.encoder_sizes]
+        layers = {f"layer{i}": nn.Linear(*pair) for i, pair in enumerate(pairwise(sizes), start=1)}
+        recurrence = _weights(self.cell.gates * units, sizes[-1], units)
+        self.cell.initialise(recurrence)
+        if self.architecture.memory_steps is not None:
+            self.cell.remember(recurrence, self.architecture.memory_steps)
+        return nn.ModuleDict({ENCODER: nn.ModuleDict(layers), CELL: recurrence})
+
+    def _run(
+        self, params: Params, inputs: Float[Tensor, "B L I"], states: Float[Tensor, "B S"]
+    ) -> tuple[Float[Tensor, "B L H"], Float[Tensor, "B S"]]:
+        """Return the cell's outputs at each step, and its last state."""
+        weights = [params[f"{CELL}.{name}"] for name in WEIGHTS]
+        x = self._encode(inputs, params).transpose(0, 1).contiguous()
+        outputs, last = self.cell.run(x, states, weights)
+        return outputs.transpose(0, 1), last
+
     def _encode(self, x: Float[Tensor, "*B I"], params: Params) -> Float[Tensor, "*B E"]:
         if OBSERVATION_MEAN in self._statistics:
             size = len(params[OBSERVATION_MEAN])
             x = torch.cat([normalized(x[..., :size], params), x[..., size:]], dim=-1)
-        for name in self.encoder:
-            weight, bias = params[f"{ENCODER}.{name}.weight"], params[f"{ENCODER}.{name}.bias"]
+        for number in range(1, 1 + len(self.architecture.encoder_sizes)):
+            name = f"{ENCODER}.layer{number}"
+            weight, bias = params[f"{name}.weight"], params[f"{name}.bias"]
             x = self.nonlinearity(F.linear(x, weight, bias))
         return x
 

@@ -156,7 +156,7 @@ class Sample(NamedTuple):
     round: int
     """Number of adaptation steps that came before."""
     arrays: Mapping[str, NDArray[Any] | Elsewhere]
-    """The fields of `EpisodeData` that are known, and ``advantages``; ``[N, ...]`` each."""
+    """The fields of `EpisodeData` that are known, and ``advantages`` if so; ``[N, ...]`` each."""
     extras: Mapping[str, NDArray[Any]]
     """The arrays of `EpisodeData.extras`."""
     seconds_adapting: float
@@ -177,7 +177,8 @@ class Sample(NamedTuple):
         """Return each task's episodes. Tensors of what is elsewhere are on the device ``meta``: all shape."""
         fields = {name: _tensor(x, device).unbind() for name, x in self.arrays.items()}
         extras = {name: _tensor(x, device).unbind() for name, x in self.extras.items()}
-        advantages = fields.pop("advantages")
+        number = len(fields["lengths"])
+        advantages = fields.pop("advantages", (None,) * number)
         return [
             BatchEpisodes.from_data(
                 EpisodeData(
@@ -188,7 +189,7 @@ class Sample(NamedTuple):
                 advantages[n],
                 mean_over=credit.mean_over,
             )
-            for n in range(len(advantages))
+            for n in range(number)
         ]
 
 

@@ -72,14 +72,16 @@ class SamplerWorker:
             yield _to_sample(step, data, advantages, seconds)
             if scale is not None:
                 started = time.perf_counter()
-                batch = stack_data(data, advantages, item.recipe.credit.mean_over)
+                unknown = torch.zeros_like(data.rewards)  # For an adaptation that does not look.
+                known = unknown if advantages is None else advantages
+                batch = stack_data(data, known, item.recipe.credit.mean_over)
                 params = self._adaptation.step(params, batch, scale)
                 seconds = time.perf_counter() - started
 
     def create_episodes(
         self, item: WorkItem, params: Float[Tensor, "N P"], actor: Actor, step: int
-    ) -> tuple[EpisodeData, Float[Tensor, "N T K"]]:
-        """Roll out each task under its parameters; return the episodes and their advantages.
+    ) -> tuple[EpisodeData, Float[Tensor, "N T K"] | None]:
+        """Roll out each task under its parameters; return the episodes and the advantages that are needed.
 
         Args:
             actor: acts under ``params``.
@@ -100,6 +102,8 @@ class SamplerWorker:
             raise
         check("observations", data.observations)
         check("rewards", data.rewards)
+        if not self._adaptation.needs_advantages:
+            return data, None
         credit, reward_scale = item.recipe.credit, self._reward_scale(params)
         credited = data._replace(rewards=data.rewards * reward_scale[:, None, None])
         self._baseline.fit_data(credited, credit.gamma)
@@ -138,7 +142,7 @@ class SamplerWorker:
 
 
 def _to_sample(
-    step: int, data: EpisodeData, advantages: Float[Tensor, "N T K"], seconds_adapting: float
+    step: int, data: EpisodeData, advantages: Float[Tensor, "N T K"] | None, seconds_adapting: float
 ) -> Sample:
     fields = data._asdict()
     extras = {name: tensor.numpy() for name, tensor in fields.pop("extras").items()}

@@ -27,7 +27,7 @@ def hints(run: Run, episodes: Sequence[BatchEpisodes]) -> Iterator[str]:
 
 def baseline_hint(run: Run, episodes: Sequence[BatchEpisodes]) -> str | None:
     """Return a hint if the baseline of 2020 interpolates, so that its advantages are noise."""
-    if run.config.baseline != "linear":
+    if run.config.baseline != "linear" or not run.learner.adaptation.needs_advantages:
         return None
     seen = real_steps(episodes[0].data, gamma=0.0)
     features = polynomials(seen.observations, seen.times)

@@ -52,6 +52,7 @@ WRONG_AND_RIGHT: dict[str, tuple[st.SearchStrategy[Any], st.SearchStrategy[Any]]
     "episodes-per-trial": (below_one | words, st.integers(1, 10_001)),
     "cell": (words | st.integers(), st.sampled_from(["gru", "lstm"])),
     "units": (below_one | words, counts),
+    "memory-steps": (below_one | st.floats(1.1, 1.9) | words, st.none() | counts),
     "encoder-sizes": (words | st.lists(below_one, min_size=1), st.lists(counts)),
     "hidden-sizes": (words | st.lists(below_one, min_size=1), st.lists(counts)),
     "reward-scale": (not_positive | unbounded | words, positive),

@@ -48,14 +48,16 @@ def sequences(policy: RecurrentPolicy, discrete: bool) -> Sequences:
     tasks = torch.tensor([0, 0, 1, 1, 1])
     for task in range(2):
         weights[tasks == task] /= weights[tasks == task].sum()
-    inputs, states = random(ROWS, STEPS, policy.inputs_size), random(ROWS, policy.state_size)
+    inputs, states = random(ROWS, STEPS, policy.inputs_size), random(ROWS, policy.memory_size)
     return Sequences(inputs, states, actions, random(ROWS, STEPS), random(ROWS, STEPS), weights, tasks)
 
 
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 @pytest.mark.parametrize("discrete", [True, False], ids=["discrete", "box"])
-@pytest.mark.parametrize("critic", [True, False], ids=["critic", "no-critic"])
-def test_gradients_through_time_are_those_of_finite_differences(cell: str, discrete: bool, critic: bool):
+@pytest.mark.parametrize("critic", ["recurrent", "separate", None])
+def test_gradients_through_time_are_those_of_finite_differences(
+    cell: str, discrete: bool, critic: str | None
+):
     policy = policy_of(cell, DISCRETE if discrete else BOX, critic=critic).double()
     theta = policy.get_vector().double()
     data = sequences(policy, discrete)
@@ -117,6 +119,13 @@ def one_update(**keys: Any) -> tuple[Run, MetaState, Any, list[Any]]:
         {"outer": "trust-region"},
         {"critic": "recurrent", "minibatches": 3, "max_grad_norm": 0.5, "entropy_coefficient": 0.01},
         {"cell": "lstm", "encoder_sizes": (4,), "hidden_sizes": (4,), "chunk": 5, "overlap": 2},
+        {
+            "critic": "separate",
+            "encoder_sizes": (4,),
+            "chunk": 5,
+            "overlap": 2,
+            "normalize_observations": True,
+        },
         {"normalize_observations": True, "normalize_rewards": True},
         {"credit_over": "episode", "bootstrap_over": "episode"},
         {"env_name": "2DNavigation-v0", "env_kwargs": {"max_episode_steps": 4}, "policy": "squashed"},
@@ -157,6 +166,12 @@ def test_the_learner_recomputes_what_workers_did():
     inputs = TrialCredit(policy, run.config, make_baseline("none", 1)).inputs(trials)
     rows = torch.stack(acted, dim=1)[..., : policy.inputs_size]
     torch.testing.assert_close(inputs, rows[:, : inputs.shape[1]])
+
+
+def test_workers_compute_no_advantages_for_a_learner_of_whole_trials():
+    _, _, _, rounds = one_update()
+    with pytest.raises(ValueError, match="the advantages have not been computed"):
+        _ = rounds[0][0].advantages
 
 
 def test_advantages_are_0_where_nothing_made_a_difference():

@@ -13,6 +13,7 @@ from maml_rl.adaptation.carry_over import CarryOver, RecurrentActor
 from maml_rl.errors import UsageError
 from maml_rl.metalearners.windows import run_through
 from maml_rl.policies.categorical_mlp import CategoricalMLPPolicy
+from maml_rl.policies.cells import WEIGHTS
 from maml_rl.policies.normal_mlp import NormalMLPPolicy
 from maml_rl.policies.normalized import no_statistics
 from maml_rl.policies.recurrent import Architecture, RecurrentPolicy
@@ -38,10 +39,12 @@ def sigmoid(x: Array) -> Array:
     return 1 / (1 + np.exp(-x))
 
 
-def plain_step(policy: RecurrentPolicy, x: Array, state: Array) -> Array:
-    """The state after one step, of one sequence, as the papers have it."""
+def plain_step(policy: RecurrentPolicy, x: Array, state: Array, prefix: str = "") -> Array:
+    """The state after one step, of one sequence, as the papers have it; ``prefix`` of the weights' names."""
     w = {
-        name: part.numpy().astype(np.float64) for name, part in policy.unflatten(policy.get_vector()).items()
+        name.removeprefix(prefix): part.numpy().astype(np.float64)
+        for name, part in policy.unflatten(policy.get_vector()).items()
+        if name.startswith(prefix)
     }
     x = np.tanh(w["encoder.layer1.weight"] @ x + w["encoder.layer1.bias"])
     of_input = np.split(w["cell.weight_ih"] @ x + w["cell.bias_ih"], policy.cell.gates)
@@ -129,9 +132,29 @@ def test_the_memory_goes_on_within_a_trial_and_begins_anew_with_the_next():
 def test_new_cells_have_orthogonal_recurrent_weights_and_states_of_0(cell: str):
     torch.manual_seed(0)
     policy = RecurrentPolicy(SEEN, DISCRETE, CategoricalMLPPolicy(H, 4), Architecture(cell, H))
-    for gate in policy.recurrence.get_parameter("weight_hh").chunk(policy.cell.gates):
+    for gate in policy.network["cell"].get_parameter("weight_hh").chunk(policy.cell.gates):
         torch.testing.assert_close(gate @ gate.T, torch.eye(H))
     assert not policy.initial_states(2).any()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_units_of_a_new_cell_keep_their_content_as_long_as_asked(cell: str):
+    architecture = Architecture(cell, 400, memory_steps=50)
+    torch.manual_seed(0)
+    policy = RecurrentPolicy(SEEN, DISCRETE, CategoricalMLPPolicy(400, 4), architecture)
+    network = policy.network["cell"]
+    for name in ("weight_ih", "weight_hh"):
+        network.get_parameter(name).data.zero_()
+    state = torch.ones(1, policy.state_size)
+    weights = [network.get_parameter(name) for name in WEIGHTS]
+    after = policy.cell.step(torch.zeros(1, policy.inputs_size), state, weights)[0, -400:]
+    steps = 1 / (1 - after)
+    assert 2 <= steps.min() < 4
+    assert 48 < steps.max() <= 50
+    assert abs(steps.mean() - 26) < 3
+    if cell == "lstm":
+        take, keep, *_ = network.get_parameter("bias_ih").chunk(4)
+        assert torch.equal(take, -keep)
 
 
 def slope(function: Any, at: Tensor, direction: Tensor, size: float = 1e-5) -> Tensor:
@@ -177,8 +200,29 @@ def test_products_in_single_precision_are_those_in_double(cell: str):
         torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-4)
 
 
-def test_states_are_kept_where_they_are_asked_for():
-    policy = policy_of("lstm", critic=True)
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_separate_critic_has_a_memory_of_its_own(cell: str):
+    policy = policy_of(cell, critic="separate")
+    params = policy.unflatten(policy.get_vector())
+    inputs = torch.randn(1, 4, policy.inputs_size)
+    found = policy.unroll(params, inputs, policy.initial_states(1))
+    assert found.values is not None
+    state = np.zeros(policy.state_size)
+    for x, value in zip(inputs[0], found.values[0], strict=True):
+        state = plain_step(policy, x.numpy().astype(np.float64), state, "critic.")
+        expected = params["critic.weight"][0].numpy() @ state[:H] + params["critic.bias"].item()
+        np.testing.assert_allclose(value, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.states[0, policy.state_size :], state, rtol=1e-5, atol=1e-6)
+    theta = policy.get_vector().requires_grad_()
+    again = policy.unroll(policy.unflatten(theta), inputs, policy.initial_states(1))
+    assert again.values is not None
+    gradient = policy.unflatten(torch.autograd.grad(again.values.sum(), theta)[0])
+    assert {name for name, x in gradient.items() if x.any()} <= {n for n in params if n.startswith("critic.")}
+
+
+@pytest.mark.parametrize("critic", ["recurrent", "separate"])
+def test_states_are_kept_where_they_are_asked_for(critic: str):
+    policy = policy_of("lstm", critic=critic)
     inputs = torch.randn(2, 7, policy.inputs_size)
     params = policy.unflatten(policy.get_vector())
     values, states = run_through(policy, params, inputs, [0, 3, 5])

@@ -21,14 +21,18 @@ class RL2Keys(ClippedKeys, TrustRegionKeys):
     """Recurrent cell."""
     units: Positive = 64
     """Units of the cell."""
+    memory_steps: Positive | None = None
+    """Steps that an untrained cell keeps what it has seen, in its slowest unit (Tallec & Ollivier 2018);
+    none leaves the gates' biases at 0, or an LSTM's forget gate at 1."""
     encoder_sizes: tuple[Positive, ...] = ()
     """Units of each layer before the cell."""
     hidden_sizes: tuple[Positive, ...] = ()
     """Units of each layer between the cell and the actions."""
     reward_scale: Annotated[float, Field(gt=0)] = 1.0
     """Factor of the last reward where it is an input."""
-    critic: Literal["linear", "recurrent"] = "linear"
-    """Values of states: the baseline, fitted anew to each task, or a second output of the policy's cell."""
+    critic: Literal["linear", "recurrent", "separate"] = "linear"
+    """Values of states: the baseline, fitted anew to each task; a second output of the policy's cell; or one
+    of a second cell, the critic's own."""
     credit_over: Scope = "trial"
     """What advantages add up: all that follows in the trial, or in the episode."""
     bootstrap_over: Scope = "trial"
@@ -81,6 +85,6 @@ class RL2Keys(ClippedKeys, TrustRegionKeys):
             raise ValueError(f"overlap {self.overlap} is of chunks: set chunk, or leave overlap at 0")
         if self.chunk is not None and self.overlap >= self.chunk:
             raise ValueError(f"overlap {self.overlap} leaves nothing of chunk {self.chunk}")
-        if self.outer == "trust-region" and self.critic == "recurrent":
+        if self.outer == "trust-region" and self.critic != "linear":
             raise ValueError("outer trust-region does not train a critic: set critic to linear")
         return self
