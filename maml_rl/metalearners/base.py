@@ -3,9 +3,10 @@
 import copy
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
+from itertools import chain
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maml_rl.adaptation import Adaptation, DifferentiableAdaptation
+from maml_rl.episode import BatchEpisodes
 from maml_rl.lazy import Moved, lazy_names
 from maml_rl.losses import Objective
 from maml_rl.metalearners.chunks import Rounds
@@ -143,6 +145,14 @@ class MetaLearner(ABC):
         return self._place(
             MetaBatch(make_chunk, self.adaptation, theta, rounds, self.settings.tasks_per_item)
         )
+
+    def credited(self, rounds: Sequence[Sequence[BatchEpisodes]]) -> Iterable[BatchEpisodes]:
+        """Yield what rewards are added up over, for statistics of returns: the episodes, unless overridden.
+
+        Args:
+            rounds: ``[round][task]``.
+        """
+        yield from chain.from_iterable(rounds)
 
     @abstractmethod
     def init(self) -> MetaState:

@@ -1,5 +1,6 @@
 """RL² (Duan et al. 2016): a recurrent policy whose memory goes on over the episodes of a trial."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -9,6 +10,8 @@ from torch import Tensor
 
 from maml_rl.adaptation.carry_over import CarryOver
 from maml_rl.baseline import make_baseline
+from maml_rl.baseline.base import tasks_of
+from maml_rl.episode import BatchEpisodes
 from maml_rl.errors import UsageError
 from maml_rl.losses import clipped_surrogate, likelihood_ratio
 from maml_rl.metalearners.base import MetaLearner, MetaState, MetaUpdate, numbers_of, per_task_of
@@ -98,6 +101,14 @@ class RL2(MetaLearner):
 
         surrogate = clipped if self.settings.outer == "adam" else likelihood_ratio
         return SequenceLoss(surrogate, self.settings.entropy_coefficient, self.settings.value_coefficient)
+
+    def credited(self, rounds: Sequence[Sequence[BatchEpisodes]]) -> Iterable[BatchEpisodes]:
+        """Yield each task's whole trials, if values are of these."""
+        if self.settings.bootstrap_over == "episode":
+            yield from super().credited(rounds)
+        else:
+            for trials in tasks_of(Trials(rounds).as_episodes):
+                yield BatchEpisodes.from_data(trials, self.settings.gamma)
 
     def init(self) -> MetaState:
         """Return the template's parameters as theta, and a fresh memory."""

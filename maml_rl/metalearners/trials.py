@@ -80,17 +80,21 @@ class Trials:
         weights = step_weights(self.lengths, self.num_steps, mean_over)
         return weights.transpose(1, 2).flatten(0, 1)
 
-    def values_of_trials(self, baseline: Baseline, gamma: float) -> Float[Tensor, "B L"]:
-        """Return a baseline's values, fitted to what each task's whole trials still bring; float64."""
+    @cached_property
+    def as_episodes(self) -> EpisodeData:
+        """Each trial as if it were one episode, ``[N, L, K, ...]``."""
         shape = (self.num_tasks, self.trials_per_task, self.num_steps)
 
-        def as_episodes(joined: Tensor) -> Tensor:
+        def time_major(joined: Tensor) -> Tensor:
             return joined.view(*shape, *joined.shape[2:]).transpose(1, 2)
 
-        observations, actions, rewards = map(as_episodes, (self.observations, self.actions, self.rewards))
-        data = EpisodeData(observations, actions, rewards, self.lengths)
-        baseline.fit_data(data, gamma)
-        return baseline.values(data).transpose(1, 2).flatten(0, 1) * self.real
+        observations, actions, rewards = map(time_major, (self.observations, self.actions, self.rewards))
+        return EpisodeData(observations, actions, rewards, self.lengths)
+
+    def values_of_trials(self, baseline: Baseline, gamma: float) -> Float[Tensor, "B L"]:
+        """Return a baseline's values, fitted to what each task's whole trials still bring; float64."""
+        baseline.fit_data(self.as_episodes, gamma)
+        return baseline.values(self.as_episodes).transpose(1, 2).flatten(0, 1) * self.real
 
     def values_of_episodes(self, baseline: Baseline, gamma: float) -> Float[Tensor, "B L"]:
         """Return a baseline's values, fitted to what the episodes of each round still bring; float64."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -161,8 +160,8 @@ class Run:
             WorkerError: a sampler worker failed.
         """
         update = self.learner.update(state, rounds)
-        batches = chain.from_iterable(self.sampler.sample_wait(rounds))
-        return update._replace(state=self.statistics.update(state, update.state, batches))
+        credited = self.learner.credited(self.sampler.sample_wait(rounds))
+        return update._replace(state=self.statistics.update(state, update.state, credited))
 
     def close(self) -> None:
         """Stop the sampler and close the environments."""

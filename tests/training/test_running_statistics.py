@@ -74,6 +74,31 @@ def test_theta_holds_the_statistics_of_all_updates_before():
     np.testing.assert_allclose(parts[REWARD_SCALE], 1 / returns.std(), rtol=1e-4)
 
 
+@pytest.mark.parametrize("scope", ["trial", "episode"])
+def test_returns_of_rl2_are_those_of_whole_trials(scope: str):
+    """A value of the rest of a trial is of another size than one of the rest of an episode."""
+    sizes = {"meta_batch_size": 3, "fast_batch_size": 2, "tasks_per_item": 2, "num_steps": 2, "units": 4}
+    own = {"bootstrap_over": scope, "normalize_rewards": True, "gamma": 0.9, "num_batches": 2}
+    mdp = {"env_kwargs": {"num_states": 2, "max_episode_steps": 4}, **sizes, **own}
+    config = Config(metalearner="rl2", env_name="TabularMDP-v0", **mdp)
+    with Run(config, SETTINGS) as run:
+        state = run.init()
+        tasks = run.sampler.sample_tasks(config.meta_batch_size, iteration=0)
+        rounds = run.sampler.sample_async(tasks, state.theta, Recipe.of(config), 0)
+        after = run.update(state, rounds).state
+        scale = run.learner.layout.view(after.theta)[REWARD_SCALE].item()
+        episodes = [
+            [b.rewards.double().numpy() for b in batches] for batches in run.sampler.sample_wait(rounds)
+        ]
+    returns: list[float] = []
+    for task in range(3):
+        for trial in range(2):
+            of_rounds = [batches[task][:, trial] for batches in episodes]
+            for rewards in [np.concatenate(of_rounds)] if scope == "trial" else of_rounds:
+                returns += [sum(0.9**i * r for i, r in enumerate(rewards[t:])) for t in range(len(rewards))]
+    assert scale == pytest.approx(1 / np.std(returns), rel=1e-5)
+
+
 @pytest.mark.parametrize("metalearner", ["maml-trpo", "promp"])
 def test_any_number_of_workers_and_a_resumed_run_give_the_same_bits(metalearner: str, tmp_path: Path):
     keys = CONFIG.model_dump(include=CONFIG.model_fields_set)
