@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from maml_rl.statistics import Values, standard_error
 from maml_rl.training.tables import Columns
-from maml_rl.viz.style import COLORS, new_figure, set_fonts
+from maml_rl.viz.style import COLORS, after, new_figure, set_fonts
 
 Axis = Literal["iteration", "env_steps"]
 AXES: dict[Axis, str] = {"iteration": "meta-updates", "env_steps": "env steps"}
@@ -66,10 +66,15 @@ def _draw(ax: Axes, groups: Mapping[str, Sequence[Columns]], what: str, axis: Ax
         color = COLORS[i % len(COLORS)]
         for step, style in {0: ":", last_step(runs[0]): "-"}.items():
             x, mean, error = learning_curve(runs, what, step, axis)
-            label = f"{name}, after {step} step{'' if step == 1 else 's'}"
+            label = f"{name}, {round_name(runs[0], step)}"
             ax.plot(x, mean, style, color=color, label=label, lw=1.5)
             ax.fill_between(x, mean - error, mean + error, color=color, alpha=0.15, lw=0)
     ax.grid(alpha=0.25)
+
+
+def round_name(columns: Columns, step: int) -> str:
+    """Return how legends call the episodes of a round: those of RL² follow one another in a trial."""
+    return f"episode {step + 1} of a trial" if "trial_return" in columns else after(step)
 
 
 def last_step(columns: Columns) -> int:

@@ -44,10 +44,10 @@ def test_a_learning_curve_shows_returns_before_and_after_adaptation():
     columns = metrics(num_steps=3)
     figure = plot_learning_curves({"mine": [columns]})
     before, after = lines(figure)
-    for line, step in ((before, 0), (after, 3)):
+    for line, step, name in ((before, 0, "before adaptation"), (after, 3, "after 3 steps")):
         np.testing.assert_array_equal(line.get_xdata(), columns["iteration"])
         np.testing.assert_array_equal(line.get_ydata(), columns[f"return_{step}"])
-        assert line.get_label() == f"mine, after {step} steps"
+        assert line.get_label() == f"mine, {name}"
     bands = [band.get_paths()[0].get_extents() for band in figure.axes[0].collections]
     for band, step in zip(bands, (0, 3), strict=True):
         mean, error = columns[f"return_{step}"], columns[f"stderr_{step}"]
@@ -70,11 +70,15 @@ def test_meta_updates_are_counted_in_whole_numbers(rows: int):
     np.testing.assert_array_equal(ticks, ticks.round())
 
 
-def test_a_single_step_is_singular():
-    assert [line.get_label() for line in lines(plot_learning_curves({"a": [metrics()]}))] == [
-        "a, after 0 steps",
-        "a, after 1 step",
-    ]
+def labels(columns: dict[str, np.ndarray]) -> list[str]:
+    return [line.get_label() for line in lines(plot_learning_curves({"a": [columns]}))]
+
+
+def test_a_single_step_is_singular_and_rounds_of_rl2_are_episodes():
+    assert labels(metrics()) == ["a, before adaptation", "a, after 1 step"]
+    columns = metrics(num_steps=9)
+    columns["trial_return"] = columns["return_0"]
+    assert labels(columns) == ["a, episode 1 of a trial", "a, episode 10 of a trial"]
 
 
 def test_runs_have_colors_of_their_own_and_share_the_axes():
