@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 import mujoco
+import numpy as np
 import torch
 
 from maml_rl._system.processors import processor_name, usable_processors
@@ -126,8 +127,9 @@ def test_policy(run: Path, results: Path, *options: object) -> None:
 
 
 def note_cost(run: Path, target: Path) -> None:
-    """Write how long the training took, and on what."""
+    """Write how long the training took, and on what; null if the clock of a machine has jumped meanwhile."""
     timings = read_columns(run / "timings.csv", ("seconds_sampling", "seconds_updating"))
-    seconds = float(timings["seconds_sampling"].sum() + timings["seconds_updating"].sum())
-    taken = {"training_seconds": round(seconds), "machine": machine()}
+    seconds = timings["seconds_sampling"] + timings["seconds_updating"]
+    jumped = seconds.max() > 1000 * np.median(seconds)
+    taken = {"training_seconds": None if jumped else round(float(seconds.sum())), "machine": machine()}
     (target / "machine.json").write_text(json.dumps(taken, indent=2) + "\n", encoding="utf-8")
