@@ -46,7 +46,7 @@ def draw_improvement(ax: Axes, comparison: Comparison, reference: str, step: int
         ax.hlines(place, low, high, color=color, lw=1.5)
     ax.axvline(0.5, color=MUTED, lw=1)
     ax.set(
-        xlabel=f"probability of a larger return than {reference} after {_number(step, 'step')}",
+        xlabel=f"probability of a larger return than\n{reference} after {_number(step, 'step')}",
         xlim=(-0.03, 1.03),
         yticks=range(len(others)),
         yticklabels=[name for _, name in others],
