@@ -10,10 +10,12 @@ test-paper-tasks.csv is of its 40, by its protocol; test-corners.csv has the ret
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.paper.__main__ import test_options
+from benchmarks.paper.held_out import tasks_file
 from benchmarks.paper.methods import TASKS
 from benchmarks.running import learn_each, parse_names, test_policy
 from maml_rl.config import load_config
@@ -37,6 +39,8 @@ EXPERIMENTS: dict[str, tuple[object, ...]] = {
     "maml-trpo-3-steps-cheetah-vel": (*VELOCITY, DEFAULT_METHOD, "--num-steps", 3),
     # Step size and size of the context are those of Zintgraf et al. 2019.
     "cavia-cheetah-vel": (*VELOCITY, "cavia", "--context-size", 50, "--fast-lr", 10),
+    "rl2-cheetah-vel": ("--config", "configs/rl2/cheetah-vel.yaml"),
+    "rl2-cheetah-dir": ("--config", "configs/rl2/cheetah-dir.yaml"),
     "promp-halfcheetah-dir": ("--config", "configs/promp/halfcheetah-dir.yaml"),
 }
 """Arguments of ``maml-rl train``, by name."""
@@ -59,9 +63,11 @@ def test_on_paper_tasks(name: str, run: Path, target: Path) -> None:
     for task in TASKS:
         if name.endswith(f"-{task}"):
             results, options = target / "test-paper-tasks.npz", test_options(task, "maml")
-            steps = load_config(run / "config.json")[0].num_steps
-            if steps > 1:  # Steps that were trained are taken as they were, in place of the schedule.
-                options[-len(TASKS[task].schedule) :] = (1.0,) * steps
+            config: Any = load_config(run / "config.json")[0]
+            if config.metalearner == "rl2":  # Four episodes of a trial, where others take three steps.
+                options = ["--tasks", tasks_file(task), "--fast-batch-size", 20, "--num-steps", 3]
+            elif config.num_steps > 1:  # Steps that were trained are taken as they were.
+                options[-len(TASKS[task].schedule) :] = (1.0,) * config.num_steps
             test_policy(run, results, *options)
             results.unlink()  # The CSV has the numbers.
 
