@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from math import isnan
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ FIRST_THREE = (
 
 
 def print_table(results: Mapping[str, "AdaptationResults"]) -> None:
-    """Print one row per policy and number of gradient steps."""
+    """Print one row per policy and number of gradient steps, or episode of a trial."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -25,15 +24,17 @@ def print_table(results: Mapping[str, "AdaptationResults"]) -> None:
     table.add_column("policy", no_wrap=True)
     succeeding = all(result.successes is not None for result in results.values())
     success = ("success",) if succeeding else ()
-    for column in ("steps", "step size", "mean ± s.e.", "95 % interval", "IQM", *success):
+    of_trials = all(result.of_trials for result in results.values())
+    rounds = ("episode",) if of_trials else ("steps", "step size")
+    for column in (*rounds, "mean ± s.e.", "95 % interval", "IQM", *success):
         table.add_column(column, justify="right", no_wrap=True)
     for name, result in results.items():
         for row in result.summary():
             low, high = row.interval
+            size = "" if row.step_size is None else f"{row.step_size:g}"
             table.add_row(
                 "" if row.gradient_steps else Text(name),  # As it is: brackets would be markup.
-                str(row.gradient_steps),
-                "" if row.step_size is None else f"{row.step_size:g}",
+                *([str(row.gradient_steps + 1)] if of_trials else [str(row.gradient_steps), size]),
                 f"{row.mean:.2f} ± {row.standard_error:.2f}",
                 f"{low:.2f} … {high:.2f}",
                 f"{row.interquartile_mean:.2f}",
@@ -58,6 +59,8 @@ def print_environments(results: Mapping[str, "AdaptationResults"]) -> None:
     for column in ("policy", "environment"):
         table.add_column(column, no_wrap=True)
     steps = [f"{step} step{'s' * (step != 1)}" for step in range(rounds)]
+    if all(result.of_trials for result in results.values()):
+        steps = [f"episode {number}" for number in range(1, rounds + 1)]
     for column in ("tasks", *steps, "first three"):
         table.add_column(column, justify="right", no_wrap=True)
     for name, result in results.items():
@@ -82,7 +85,7 @@ def _rate(rate: float | None, interval: tuple[float, float] | None) -> str:
 def print_advice(results: Mapping[str, "AdaptationResults"]) -> None:
     """Say where steps after the first undo what it did, by more than twice the standard error."""
     for name, result in results.items():
-        if any(map(isnan, result.step_sizes)):
+        if result.of_trials:
             continue
         least = result.means + 2 * result.standard_errors
         falls = [step for step in range(2, len(least)) if least[step] < result.means[step - 1]]

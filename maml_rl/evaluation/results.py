@@ -116,6 +116,11 @@ class AdaptationResults:
         )
 
     @property
+    def of_trials(self) -> bool:
+        """Whether rounds are the episodes of a trial, between which no step of any size is taken."""
+        return any(map(isnan, self.step_sizes))
+
+    @property
     def means(self) -> NDArray[np.float32]:
         """Mean return after each number of steps, ``[steps + 1]``."""
         means: NDArray[np.float32] = self.returns.mean((1, 2))

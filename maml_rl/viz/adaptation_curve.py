@@ -20,26 +20,27 @@ def plot_adaptation_curves(results: Mapping[str, AdaptationResults]) -> Figure:
     succeeding = all(result.successes is not None for result in results.values())
     figure = new_figure(9.6 if succeeding else 5.2, 3.8)
     first, *second = figure.subplots(1, 1 + succeeding, squeeze=False)[0]
+    of_trials = all(result.of_trials for result in results.values())
     curves = {name: [(row.mean, row.interval) for row in rows] for name, rows in summaries.items()}
-    _draw(first, curves, f"mean return over {tasks} tasks")
+    _draw(first, curves, f"mean return over {tasks} tasks", of_trials)
     for ax in second:
         rates = {
             name: [(row.success, row.success_interval) for row in rows] for name, rows in summaries.items()
         }
-        _draw(ax, rates, f"rate of success over {tasks} tasks")
+        _draw(ax, rates, f"rate of success over {tasks} tasks", of_trials)
         ax.set_ylim(-0.03, 1.03)
     first.legend(frameon=False, fontsize=9)
     return figure
 
 
-def _draw(ax: Axes, curves: Mapping[str, Sequence[tuple[Any, Any]]], label: str) -> None:
-    """Draw values with their intervals over the number of gradient steps, a curve per name."""
+def _draw(ax: Axes, curves: Mapping[str, Sequence[tuple[Any, Any]]], label: str, of_trials: bool) -> None:
+    """Draw values with their intervals over gradient steps, or episodes of a trial; a curve per name."""
     for i, (name, points) in enumerate(curves.items()):
-        steps = range(len(points))
+        rounds = range(of_trials, of_trials + len(points))
         values, intervals = zip(*points, strict=True)
         low, high = zip(*intervals, strict=True)
         color = COLORS[i % len(COLORS)]
-        ax.plot(steps, values, "o-", color=color, label=name, lw=1.5, markersize=4)
-        ax.fill_between(steps, low, high, color=color, alpha=0.18, lw=0)
-    ax.set(xlabel="adaptation steps", ylabel=label, xticks=steps)
+        ax.plot(rounds, values, "o-", color=color, label=name, lw=1.5, markersize=4)
+        ax.fill_between(rounds, low, high, color=color, alpha=0.18, lw=0)
+    ax.set(xlabel="episode of the trial" if of_trials else "adaptation steps", ylabel=label, xticks=rounds)
     ax.grid(alpha=0.25)
