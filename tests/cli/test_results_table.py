@@ -24,14 +24,19 @@ def first_column(text: str) -> list[str]:
     return [cells[2].strip() for cells in rows]
 
 
+def drawn(mine: AdaptationResults) -> tuple[str, list[int]]:
+    """The name of the picture's x axis, and where points are on it."""
+    (ax, _) = plot_adaptation_curves({"mine": mine}).axes
+    return ax.get_xlabel(), np.asarray(ax.get_lines()[0].get_xdata()).tolist()
+
+
 def test_gradient_steps_are_counted_from_0(capsys: pytest.CaptureFixture[str]):
     print_table({"mine": results(0.1, 0.05)})
     text = capsys.readouterr().out
     assert first_column(text) == ["steps", "0", "1", "2"]
     assert "step size" in text
     assert "0.05" in text
-    (ax, _) = plot_adaptation_curves({"mine": results(0.1)}).axes
-    assert (ax.get_xlabel(), ax.get_lines()[0].get_xdata().tolist()) == ("adaptation steps", [0, 1])
+    assert drawn(results(0.1)) == ("adaptation steps", [0, 1])
 
 
 def test_episodes_of_a_trial_are_counted_from_1(capsys: pytest.CaptureFixture[str]):
@@ -42,8 +47,7 @@ def test_episodes_of_a_trial_are_counted_from_1(capsys: pytest.CaptureFixture[st
     assert "step" not in text
     print_environments({"mine": memory})
     assert "episode 3" in capsys.readouterr().out
-    (ax, _) = plot_adaptation_curves({"mine": memory}).axes
-    assert (ax.get_xlabel(), ax.get_lines()[0].get_xdata().tolist()) == ("episode of the trial", [1, 2, 3])
+    assert drawn(memory) == ("episode of the trial", [1, 2, 3])
 
 
 def test_a_policy_that_remembers_beside_one_that_steps_is_counted_as_the_other(
