@@ -18,7 +18,7 @@ from maml_rl.evaluation.task_arrays import task_text
 from maml_rl.stacked import stack_episodes
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.viz.rendering import check_renderable, record_episodes
-from maml_rl.viz.style import after
+from maml_rl.viz.style import after, episode
 from maml_rl.viz.video import check_format, side_by_side, write_video
 
 DEFAULT_FPS, MOST_FPS = 20, 50
@@ -97,7 +97,8 @@ def adaptation_video(folder: Path, path: Path, settings: VideoSettings) -> Path:
         params = adapted_parameters(run.learner.adaptation, theta, of_task, scales)
         fps = settings.fps or float(min(run.env.metadata.get("render_fps", DEFAULT_FPS), MOST_FPS))
         recordings = record_episodes(run, task, settings.task, params, settings.size)
-    titles = [after(step) for step in range(len(scales) + 1)]
+    name = after if run.learner.adaptation.needs_advantages else episode
+    titles = [name(step) for step in range(len(scales) + 1)]
     heading = f"{run.config.env_name}, {describe(task)}"
     write_video(side_by_side(recordings, titles, heading), path, fps)
     return path
@@ -117,6 +118,8 @@ def adapted_parameters(
         scales: factors of the steps' size.
     """
     params = [adaptation.start(theta, 1)]
+    if not adaptation.needs_advantages:  # Nor does it look at the episodes in any other way.
+        return params * (len(scales) + 1)
     for episodes, scale in zip(rounds, scales, strict=False):
         params.append(adaptation.step(params[-1], stack_episodes([episodes]), scale))
     return params

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from maml_rl.statistics import Values, standard_error
 from maml_rl.training.tables import Columns
-from maml_rl.viz.style import COLORS, after, new_figure, set_fonts
+from maml_rl.viz.style import COLORS, after, episode, new_figure, set_fonts
 
 Axis = Literal["iteration", "env_steps"]
 AXES: dict[Axis, str] = {"iteration": "meta-updates", "env_steps": "env steps"}
@@ -74,7 +74,7 @@ def _draw(ax: Axes, groups: Mapping[str, Sequence[Columns]], what: str, axis: Ax
 
 def round_name(columns: Columns, step: int) -> str:
     """Return how legends call the episodes of a round: those of RL² follow one another in a trial."""
-    return f"episode {step + 1} of a trial" if "trial_return" in columns else after(step)
+    return (episode if "trial_return" in columns else after)(step)
 
 
 def last_step(columns: Columns) -> int:
