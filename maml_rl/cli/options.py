@@ -13,6 +13,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from maml_rl._system.yaml_file import parse_yaml
 from maml_rl.config import Config, config_class, load_config, parse_config
+from maml_rl.config.block import one_line
 from maml_rl.config.methods import DEFAULT_METHOD
 from maml_rl.errors import UsageError, printable, shown
 from maml_rl.zoo import policy_folder
@@ -114,7 +115,7 @@ def _config_options(keys: Iterable[tuple[str, Any]]) -> type:
     """
     fields: list[Any] = []
     for name, field in keys:
-        annotation = Annotated[field.annotation, tyro.conf.arg(help=field.description)]  # type: ignore[name-defined]
+        annotation = Annotated[field.annotation, tyro.conf.arg(help=one_line(field.description))]  # type: ignore[name-defined]
         default: Any = dataclasses.field()
         if not field.is_required():
             default = dataclasses.field(default_factory=field.get_default)

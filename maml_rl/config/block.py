@@ -14,6 +14,11 @@ def kebab(name: str) -> str:
     return name.replace("_", "-")
 
 
+def one_line(description: str | None) -> str:
+    """Return a key's description without the line breaks of its source."""
+    return " ".join((description or "").split())
+
+
 class Block(BaseModel):
     """A group of keys. The docstring below a field is its help."""
 

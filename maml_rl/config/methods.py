@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from maml_rl._system.own_code import load_named
-from maml_rl.config.block import Block, kebab
+from maml_rl.config.block import Block, kebab, one_line
 from maml_rl.errors import UsageError, did_you_mean, shown
 
 DEFAULT_METHOD = "maml-trpo"
@@ -37,7 +37,7 @@ class Method:
     def described_keys(self) -> list[tuple[str, str, str]]:
         """Return the method's own keys: as files spell them, their defaults, and what they are."""
         return [
-            (kebab(name), json.dumps(field.get_default()), field.description or "")
+            (kebab(name), json.dumps(field.get_default()), one_line(field.description))
             for name, field in self.block.model_fields.items()
         ]
 
