@@ -74,7 +74,7 @@ def columns(file: Path) -> Iterator[str]:
 def said_by_the_code() -> Iterator[str]:
     blocks: list[type[Block]] = [Config, *(method.block for method in METHODS.values())]
     for block in blocks:
-        yield from (field.description or "" for field in block.model_fields.values())
+        yield from (one_line(field.description) for field in block.model_fields.values())
     for method in METHODS.values():
         yield method.sentence
     for file in Path("maml_rl/metalearners").glob("*.py"):
