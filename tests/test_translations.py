@@ -17,6 +17,7 @@ from docs import translations
 from docs.commands import help_in_chinese
 from docs.tables import config_tables
 from maml_rl.config import Block, Config
+from maml_rl.config.block import one_line
 from maml_rl.config.methods import METHODS
 from maml_rl.errors import UsageError
 
