@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from docs.translations import translator
 from maml_rl.config import Block, Config
-from maml_rl.config.block import kebab
+from maml_rl.config.block import kebab, one_line
 from maml_rl.config.methods import METHODS
 
 KEYS = {"en": ("key", "default", "what it is"), "zh": ("键", "默认值", "含义")}
@@ -24,7 +24,7 @@ def config_tables(language: str) -> str:
         rows = []
         for name, field in block.model_fields.items():
             default = "–" if field.is_required() else f"`{json.dumps(field.get_default())}`"
-            rows.append((f"`{kebab(name)}`", default, _cell(translated(field.description or ""))))
+            rows.append((f"`{kebab(name)}`", default, _cell(translated(one_line(field.description)))))
         return table(KEYS[language], rows)
 
     tables = [keys(Config)]

@@ -135,3 +135,9 @@ def test_a_text_without_chinese_is_an_error_of_one_line(
         page("zh")
     assert str(raised.value).startswith(f"docs/texts.zh.yaml has no Chinese for {english!r}")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_description_of_two_lines_is_one_row_of_the_table(language: str):
+    rows = [line for line in config_tables(language).splitlines() if line.endswith("|")]
+    assert [row for row in rows if not row.startswith("|")] == []

@@ -147,7 +147,7 @@ class MetaLearner(ABC):
         )
 
     def credited(self, rounds: Sequence[Sequence[BatchEpisodes]]) -> Iterable[BatchEpisodes]:
-        """Yield what rewards are added up over, for statistics of returns: the episodes, unless overridden.
+        """Yield what statistics of a run are of: the episodes, unless rewards add up over something else.
 
         Args:
             rounds: ``[round][task]``.

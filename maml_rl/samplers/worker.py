@@ -72,8 +72,8 @@ class SamplerWorker:
             yield _to_sample(step, data, advantages, seconds)
             if scale is not None:
                 started = time.perf_counter()
-                unknown = torch.zeros_like(data.rewards)  # For an adaptation that does not look.
-                known = unknown if advantages is None else advantages
+                # An adaptation that needs none does not look at them.
+                known = torch.zeros_like(data.rewards) if advantages is None else advantages
                 batch = stack_data(data, known, item.recipe.credit.mean_over)
                 params = self._adaptation.step(params, batch, scale)
                 seconds = time.perf_counter() - started
