@@ -23,7 +23,16 @@ from maml_rl.config.methods import DEFAULT_METHOD, METHODS
 
 HERE = Path(__file__).parent
 OTHERS = [method for method in METHODS if method != DEFAULT_METHOD]
+WITH_REGION = (DEFAULT_METHOD, "fomaml-trpo", "e-maml", "anil")
+WITH_ADAM = ("promp", "maml-ppo")
 CORNERS = ("--config", "configs/maml/navigation-corners.yaml")
+DIRECTION = ("--config", "configs/paper/cheetah-dir.yaml", "--metalearner")
+# The robot, horizon, network and region of Rothfuss et al. 2019, and the env steps that ProMP needs.
+HORIZON_100 = (
+    *("--config", "configs/paper/cheetah-dir.yaml", "--num-batches", 250, "--max-kl", 0.01),
+    *("--env-name", "HalfCheetahDir-v2", "--env-kwargs", "{max_episode_steps: 100}"),
+    *("--hidden-sizes", 64, 64, "--nonlinearity", "tanh", "--init-gain", 1.0, "--metalearner"),
+)
 VELOCITY = ("--config", "configs/paper/cheetah-vel.yaml", "--num-batches", 200, "--metalearner")
 EXPERIMENTS: dict[str, tuple[object, ...]] = {
     "maml-trpo-navigation": ("--config", "configs/paper/navigation.yaml"),
@@ -39,9 +48,15 @@ EXPERIMENTS: dict[str, tuple[object, ...]] = {
     "maml-trpo-3-steps-cheetah-vel": (*VELOCITY, DEFAULT_METHOD, "--num-steps", 3),
     # Step size and size of the context are those of Zintgraf et al. 2019.
     "cavia-cheetah-vel": (*VELOCITY, "cavia", "--context-size", 50, "--fast-lr", 10),
+    **{f"{method}-cheetah-dir": (*DIRECTION, method) for method in WITH_REGION},
+    **{f"{method}-halfcheetah-dir": (*HORIZON_100, method) for method in WITH_REGION},
+    **{
+        f"{method}-{task}": ("--config", f"configs/{method}/{task}.yaml")
+        for method in WITH_ADAM
+        for task in ("cheetah-dir", "halfcheetah-dir")
+    },
     "rl2-cheetah-vel": ("--config", "configs/rl2/cheetah-vel.yaml"),
     "rl2-cheetah-dir": ("--config", "configs/rl2/cheetah-dir.yaml"),
-    "promp-halfcheetah-dir": ("--config", "configs/promp/halfcheetah-dir.yaml"),
 }
 """Arguments of ``maml-rl train``, by name."""
 
