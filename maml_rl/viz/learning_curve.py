@@ -31,7 +31,7 @@ def plot_learning_curves(groups: Mapping[str, Sequence[Columns]], axis: Axis = "
         axis: what runs along x: meta-updates or env steps.
     """
     succeeding = all("success_0" in run for runs in groups.values() for run in runs)
-    figure = new_figure(6.4, 7.6 if succeeding else 4.4)
+    figure = new_figure(6.4, 7.2 if succeeding else 4.0)
     first, *second = figure.subplots(1 + succeeding, 1, squeeze=False, sharex=True)[:, 0]
     _draw(first, groups, "return", axis)
     first.set_ylabel("mean return of a training batch")
@@ -45,7 +45,7 @@ def plot_learning_curves(groups: Mapping[str, Sequence[Columns]], axis: Axis = "
 
 
 def _name_curves(figure: Figure, ax: Axes) -> None:
-    """Put the legend below; in one column, and smaller, where names are too long for the picture."""
+    """Put the legend below, where the picture grows by it; in one column, and smaller, if names are long."""
     named = ax.get_legend_handles_labels()
     for columns, size in LEGENDS:
         legend = figure.legend(
@@ -54,8 +54,9 @@ def _name_curves(figure: Figure, ax: Axes) -> None:
         set_fonts(legend)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*missing from font")  # Saving says so.
-            width = legend.get_window_extent().width
-        if width <= figure.bbox.width or (columns, size) == LEGENDS[-1]:
+            box = legend.get_window_extent()
+        if box.width <= figure.bbox.width or (columns, size) == LEGENDS[-1]:
+            figure.set_figheight(figure.get_figheight() + box.height / figure.dpi)
             return
         legend.remove()
 

@@ -54,6 +54,15 @@ def test_a_learning_curve_shows_returns_before_and_after_adaptation():
         assert (band.y0, band.y1) == pytest.approx(((mean - error).min(), (mean + error).max()))
 
 
+def test_many_names_leave_the_curves_their_room():
+    def height(number: int) -> float:
+        figure = plot_learning_curves({f"method-{i}-cheetah-dir": [metrics()] for i in range(number)})
+        figure.draw_without_rendering()
+        return figure.axes[0].get_window_extent().height
+
+    assert height(6) == pytest.approx(height(1), rel=0.05)
+
+
 @pytest.mark.parametrize("length", [8, 40, 75, 100])
 def test_the_legend_stays_in_the_picture(length: int):
     figure = plot_learning_curves({"m" * (length // 2) + "i" * (length // 2): [metrics()]})
