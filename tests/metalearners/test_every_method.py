@@ -91,7 +91,7 @@ def of_gradients(method: str) -> bool:
     return issubclass(METHODS[method].load(), GradientMetaLearner) and method not in FIRST_ORDER
 
 
-LOSSES = ["reinforce", "likelihood-ratio", "dice", "loaded-dice"]
+LOSSES = ["likelihood-ratio", "dice", "loaded-dice"]  # Both methods' own is `reinforce`.
 SECOND_ORDER: list[tuple[str, dict[str, Any]]] = [(method, {}) for method in METHODS if of_gradients(method)]
 OTHER_LOSSES = [(method, {"inner_loss": loss}) for method in ("maml-trpo", "meta-sgd") for loss in LOSSES]
 WITH_ADAM = [("e-maml", {"outer": "adam"})]
