@@ -7,6 +7,7 @@ from typing import ClassVar
 from jaxtyping import Float
 from torch import Tensor
 
+from maml_rl.adaptation.names import after
 from maml_rl.parameters import Layout
 from maml_rl.policies.actor import Actor, FeedForwardActor
 from maml_rl.policies.base import Policy
@@ -75,6 +76,10 @@ class Adaptation(ABC):
             before: the actor of the round before, if there was one.
         """
         return FeedForwardActor(self.policy, params)
+
+    def round_name(self, step: int) -> str:
+        """Return what pictures call the episodes after ``step`` adaptation steps."""
+        return after(step)
 
     @abstractmethod
     def step_size(self, scale: float) -> float:

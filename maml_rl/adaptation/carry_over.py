@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maml_rl.adaptation.base import Adaptation
+from maml_rl.adaptation.names import episode
 from maml_rl.errors import UsageError
 from maml_rl.policies.actor import Actor
 from maml_rl.policies.distributions import ActionDistribution
@@ -28,6 +29,10 @@ class CarryOver(Adaptation):
 
     def __init__(self, policy: RecurrentPolicy):
         self.policy = policy
+
+    def round_name(self, step: int) -> str:
+        """Return the name of an episode of a trial: those of a round follow on those before."""
+        return episode(step)
 
     def step_size(self, scale: float) -> float:
         """Return NaN: a step of memory has no size."""

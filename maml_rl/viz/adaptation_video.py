@@ -18,7 +18,6 @@ from maml_rl.evaluation.task_arrays import task_text
 from maml_rl.stacked import stack_episodes
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.viz.rendering import check_renderable, record_episodes
-from maml_rl.viz.style import after, episode
 from maml_rl.viz.video import check_format, side_by_side, write_video
 
 DEFAULT_FPS, MOST_FPS = 20, 50
@@ -97,8 +96,7 @@ def adaptation_video(folder: Path, path: Path, settings: VideoSettings) -> Path:
         params = adapted_parameters(run.learner.adaptation, theta, of_task, scales)
         fps = settings.fps or float(min(run.env.metadata.get("render_fps", DEFAULT_FPS), MOST_FPS))
         recordings = record_episodes(run, task, settings.task, params, settings.size)
-    name = after if run.learner.adaptation.needs_advantages else episode
-    titles = [name(step) for step in range(len(scales) + 1)]
+    titles = [run.learner.adaptation.round_name(step) for step in range(len(scales) + 1)]
     heading = f"{run.config.env_name}, {describe(task)}"
     write_video(side_by_side(recordings, titles, heading), path, fps)
     return path

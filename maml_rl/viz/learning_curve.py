@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from maml_rl.adaptation.names import after, episode
 from maml_rl.statistics import Values, standard_error
 from maml_rl.training.tables import Columns
-from maml_rl.viz.style import COLORS, after, episode, new_figure, set_fonts
+from maml_rl.viz.style import COLORS, new_figure, set_fonts
 
 Axis = Literal["iteration", "env_steps"]
 AXES: dict[Axis, str] = {"iteration": "meta-updates", "env_steps": "env steps"}

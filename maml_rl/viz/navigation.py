@@ -1,6 +1,7 @@
 """2D navigation: the paths that everyone knows from the MAML paper (Finn et al. 2017, figure 4)."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,26 +10,33 @@ from numpy.typing import NDArray
 
 from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes
-from maml_rl.viz.style import COLORS, MUTED, after, new_figure
+from maml_rl.viz.style import COLORS, MUTED, new_figure
 
 PATHS_SHOWN = 5
 """Episodes drawn per task and number of gradient steps."""
 
 
-def plot_paths(tasks: Sequence[Task], rounds: Sequence[Sequence[BatchEpisodes]]) -> Figure:
-    """Draw paths before and after adaptation, one panel per task.
+class Paths(NamedTuple):
+    """What is drawn of 2D navigation."""
 
-    Args:
-        tasks: ``{"goal": [2]}`` each.
-        rounds: ``[gradient steps][task]``, episodes after 0, 1, … steps.
-    """
+    tasks: Sequence[Task]
+    """``{"goal": [2]}`` each."""
+    rounds: Sequence[Sequence[BatchEpisodes]]
+    """``[adaptation steps][task]``, episodes after 0, 1, … steps."""
+    names: Sequence[str]
+    """Of the rounds."""
+
+
+def plot_paths(paths: Paths) -> Figure:
+    """Draw paths before and after adaptation, one panel per task."""
+    tasks, rounds, names = paths
     figure = new_figure(3.1 * len(tasks), 3.7)
     axes = figure.subplots(1, len(tasks), sharex=True, sharey=True, squeeze=False)[0]
     goals = np.array([task["goal"] for task in tasks])
     limit = limit_of(tasks, rounds)
     for i, ax in enumerate(axes):
-        for step, episodes in enumerate(rounds):
-            _draw_round(ax, episodes[i], step, len(rounds))
+        for step, (episodes, name) in enumerate(zip(rounds, names, strict=True)):
+            _draw_round(ax, episodes[i], step, name)
         ax.plot(*goals[i], marker="*", markersize=15, color="#c44e52", markeredgecolor="white",
                 linestyle="none", zorder=5, label="goal")  # fmt: skip
         ax.plot(0, 0, marker="o", markersize=5, color="black", linestyle="none", zorder=5,
@@ -48,8 +56,7 @@ def limit_of(tasks: Sequence[Task], rounds: Sequence[Sequence[BatchEpisodes]]) -
     return 1.1 * max(float(goals), *(_extent(batch) for batch in rounds[-1]))
 
 
-def _draw_round(ax: Axes, episodes: BatchEpisodes, step: int, rounds: int) -> None:
-    label = after(step)
+def _draw_round(ax: Axes, episodes: BatchEpisodes, step: int, label: str) -> None:
     style = {"color": MUTED if step == 0 else COLORS[(step - 1) % len(COLORS)], "lw": 1.1, "zorder": 1 + step}
     for k in range(min(PATHS_SHOWN, episodes.batch_size)):
         path = path_of(episodes, k)

@@ -5,15 +5,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from maml_rl.config import load_config
-from maml_rl.envs import Task
-from maml_rl.episode import BatchEpisodes
 from maml_rl.evaluation import evaluation_tasks, sample_adaptation, step_scales
 from maml_rl.training.folder import CONFIG, METRICS, POLICY
 from maml_rl.training.groups import NAMED_KEYS, RunGroup, differing_keys, grouped
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.training.tables import read_columns
 from maml_rl.viz.learning_curve import NEEDED, Axis, plot_learning_curves
-from maml_rl.viz.navigation import plot_paths
+from maml_rl.viz.navigation import Paths, plot_paths
 from maml_rl.viz.style import save_figure
 
 NAVIGATION = "2DNavigation-v0"
@@ -85,14 +83,12 @@ def paths_picture(
     sampled = sample_paths(folder, num_steps, seed, schedule)
     if sampled is None:
         return False
-    save_figure(plot_paths(*sampled), path)
+    save_figure(plot_paths(sampled), path)
     return True
 
 
-def sample_paths(
-    folder: Path, num_steps: int, seed: int, schedule: Sequence[float] = ()
-) -> tuple[list[Task], list[list[BatchEpisodes]]] | None:
-    """Return unseen goals and the episodes to them, ``[gradient steps][task]``, after 0, 1, … steps.
+def sample_paths(folder: Path, num_steps: int, seed: int, schedule: Sequence[float] = ()) -> Paths | None:
+    """Return unseen goals and the episodes to them.
 
     There are none without a policy in ``folder``, or of another environment than 2D navigation.
 
@@ -108,4 +104,5 @@ def sample_paths(
         return None
     with trained_run(folder, RunSettings(seed), meta_batch_size=GOALS_SHOWN) as (run, theta):
         tasks = evaluation_tasks(run)[:GOALS_SHOWN]
-        return tasks, sample_adaptation(run, theta, tasks, step_scales(num_steps, schedule))
+        rounds = sample_adaptation(run, theta, tasks, step_scales(num_steps, schedule))
+        return Paths(tasks, rounds, [run.learner.adaptation.round_name(step) for step in range(len(rounds))])

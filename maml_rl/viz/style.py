@@ -30,16 +30,6 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained", dpi=150)
 
 
-def after(step: int) -> str:
-    """Return how legends call what is after that number of adaptation steps."""
-    return f"after {step} step{'s' if step > 1 else ''}" if step else "before adaptation"
-
-
-def episode(step: int) -> str:
-    """Return how legends call the episode of a trial that so many others came before."""
-    return f"episode {step + 1} of a trial"
-
-
 def save_figure(figure: Figure, path: Path) -> None:
     """Write the figure in the format that the file's ending names (PNG, SVG or PDF)."""
     kind = path.suffix[1:] or "png"

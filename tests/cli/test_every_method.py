@@ -8,6 +8,7 @@ import pytest
 from maml_rl.cli import main
 from maml_rl.config.methods import METHODS
 from maml_rl.samplers.backends.processes import ProcessBackend
+from maml_rl.viz.pictures import sample_paths
 from tests.cli.helpers import Command, contents, power_cut, read_metrics, results
 from tests.samplers.helpers import process_id
 from tests.viz.files import assert_picture
@@ -100,3 +101,12 @@ def test_numbers_that_break_are_named(command: Command, tmp_path: Path, method: 
     (line,) = outcome.err.splitlines()
     assert "meta-update 1: " in line
     assert "NaN or infinite" in line
+
+
+def test_paths_of_a_policy_that_remembers_are_called_episodes(runs: dict[str, Path]):
+    sampled = {method: sample_paths(runs[method], 1, 0) for method in ("rl2", "anil")}
+    names = {method: list(paths.names) for method, paths in sampled.items() if paths}
+    assert names == {
+        "rl2": ["episode 1 of a trial", "episode 2 of a trial"],
+        "anil": ["before adaptation", "after 1 step"],
+    }

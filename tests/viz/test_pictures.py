@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from maml_rl.episode import BatchEpisodes, EpisodeData
 from maml_rl.errors import UsageError
 from maml_rl.viz.learning_curve import Axis, plot_learning_curves
-from maml_rl.viz.navigation import PATHS_SHOWN, plot_paths
+from maml_rl.viz.navigation import PATHS_SHOWN, Paths, plot_paths
 from maml_rl.viz.style import COLORS, MUTED, _families, save_figure
 from tests.viz.files import assert_picture
 
@@ -129,7 +129,7 @@ def test_seeds_with_other_env_steps_are_interpolated():
 def test_paths_go_through_the_observations_of_real_steps_alone(size: int):
     tasks = [{"goal": np.array([0.3, -0.2])}, {"goal": np.array([-2.0, 0.1])}]
     rounds = [[walks([4, 2], 10 * step + task, size) for task in range(2)] for step in range(3)]
-    figure = plot_paths(tasks, rounds)
+    figure = plot_paths(Paths(tasks, rounds, ["before", "after one", "after two"]))
     assert len(figure.axes) == 2
     for task, ax in enumerate(figure.axes):
         *paths, goal, start = ax.get_lines()
@@ -146,11 +146,11 @@ def test_paths_go_through_the_observations_of_real_steps_alone(size: int):
         assert ax.get_xlim()[0] < -2.0  # Everything fits in.
     (legend,) = figure.legends
     texts = [text.get_text() for text in legend.get_texts()]
-    assert texts == ["before adaptation", "after 1 step", "after 2 steps", "goal", "start"]
+    assert texts == ["before", "after one", "after two", "goal", "start"]
 
 
 def test_no_more_paths_than_can_be_told_apart():
-    figure = plot_paths([{"goal": np.zeros(2)}], [[walks([3] * 20)]])
+    figure = plot_paths(Paths([{"goal": np.zeros(2)}], [[walks([3] * 20)]], ["before"]))
     assert len(figure.axes[0].get_lines()) == PATHS_SHOWN + 2
 
 
@@ -158,7 +158,7 @@ def test_no_more_paths_than_can_be_told_apart():
 def test_figures_are_saved_in_the_format_of_the_name(tmp_path: Path, kind: str):
     figures = {
         "curve": plot_learning_curves({"a": [metrics()]}),
-        "paths": plot_paths([{"goal": np.ones(2)}], [[walks([3, 2])], [walks([2, 3])]]),
+        "paths": plot_paths(Paths([{"goal": np.ones(2)}], [[walks([3, 2])], [walks([2, 3])]], ["a", "b"])),
     }
     for name, figure in figures.items():
         path = tmp_path / "new" / f"{name}.{kind}"

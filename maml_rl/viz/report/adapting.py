@@ -7,12 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from maml_rl._system.threads import one_intra_op_thread
-from maml_rl.envs import Task
-from maml_rl.episode import BatchEpisodes
 from maml_rl.errors import check_number
 from maml_rl.evaluation import AdaptationResults, evaluate
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.viz.adaptation_video import VideoSettings, adaptation_video
+from maml_rl.viz.navigation import Paths
 from maml_rl.viz.pictures import sample_paths
 from maml_rl.viz.report.runs import ReportedRun
 from maml_rl.viz.video import default_format
@@ -58,13 +57,13 @@ class Adapted:
     Args:
         results: of a test; None if there is none.
         file: name of the file that they are from; None if the test was made for the report.
-        paths: of 2D navigation: goals, and episodes ``[gradient steps][task]`` after 0, 1, … steps.
+        paths: of 2D navigation.
         video: an address that holds the whole film, ``data:…``.
     """
 
     results: AdaptationResults | None = None
     file: str | None = None
-    paths: tuple[list[Task], list[list[BatchEpisodes]]] | None = None
+    paths: Paths | None = None
     video: str | None = None
 
 

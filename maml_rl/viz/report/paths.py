@@ -8,25 +8,24 @@ from numpy.typing import NDArray
 
 from maml_rl.envs import Task
 from maml_rl.episode import BatchEpisodes
-from maml_rl.viz.navigation import PATHS_SHOWN, limit_of, path_of
+from maml_rl.viz.navigation import PATHS_SHOWN, Paths, limit_of, path_of
 from maml_rl.viz.report.elements import Element, element
-from maml_rl.viz.style import COLORS, after
+from maml_rl.viz.style import COLORS
 
 SIZE = 240
 """Width and height of a panel, in units of the drawing."""
 
 
-def paths_panels(tasks: Sequence[Task], rounds: Sequence[Sequence[BatchEpisodes]], label: str) -> Element:
+def paths_panels(paths: Paths, label: str) -> Element:
     """Return a panel per goal, as `plot_paths` draws them, and what the colours mean.
 
     Args:
-        tasks: ``{"goal": [2]}`` each.
-        rounds: ``[gradient steps][task]``, episodes after 0, 1, … steps.
         label: whose paths they are.
     """
+    tasks, rounds, names = paths
     limit = limit_of(tasks, rounds)
     panels = [_panel(task, [of[i] for of in rounds], limit, label) for i, task in enumerate(tasks)]
-    keys = (element("span", _swatch(_color(step)), after(step), class_="key") for step in range(len(rounds)))
+    keys = (element("span", _swatch(_color(step)), name, class_="key") for step, name in enumerate(names))
     goal = element("span", element("span", "★", class_="goal"), "goal", class_="key")
     return element("div", element("div", *panels, class_="panels"), element("p", *keys, goal, class_="keys"))
 

@@ -5,6 +5,7 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from maml_rl.adaptation.names import after
 from maml_rl.config import Config
 from maml_rl.errors import printable
 from maml_rl.evaluation import AdaptationResults
@@ -17,7 +18,6 @@ from maml_rl.viz.report.elements import Child, Element, element, number, paragra
 from maml_rl.viz.report.folders import file_name, without_folders
 from maml_rl.viz.report.paths import paths_panels
 from maml_rl.viz.report.runs import ReportedRun
-from maml_rl.viz.style import after
 
 Runs = Sequence[ReportedRun]
 
@@ -150,7 +150,7 @@ def pictures(runs: Runs, adapted: Sequence[Adapted]) -> Element | None:
     for run, found in zip(runs, adapted, strict=True):
         heading = element("h3", run.label)
         if found.paths:
-            parts += [heading, paths_panels(*found.paths, run.label)]
+            parts += [heading, paths_panels(found.paths, run.label)]
         if found.video:
             parts += [element("h3", f"{run.label}, filmed"), _film(found.video, run.label)]
     return section("What it looks like", "pictures", *parts) if parts else None
