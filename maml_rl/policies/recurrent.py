@@ -208,7 +208,7 @@ class RecurrentPolicy(Policy):
         units = self.architecture.units
         sizes = [self.inputs_size, *self.architecture.encoder_sizes]
         layers = {f"layer{i}": nn.Linear(*pair) for i, pair in enumerate(pairwise(sizes), start=1)}
-        recurrence = _weights(self.cell.gates * units, sizes[-1], units)
+        recurrence = _weights(self.cell.shapes(sizes[-1], units))
         self.cell.initialise(recurrence)
         if self.architecture.memory_steps is not None:
             self.cell.remember(recurrence, self.architecture.memory_steps)
@@ -234,11 +234,10 @@ class RecurrentPolicy(Policy):
         return x
 
 
-def _weights(rows: int, inputs: int, units: int) -> nn.Module:
+def _weights(shapes: Sequence[tuple[int, ...]]) -> nn.Module:
     """Return a module that holds a cell's weights."""
     module = nn.Module()
-    shapes = zip(WEIGHTS, [(rows, inputs), (rows, units), (rows,), (rows,)], strict=True)
-    for name, shape in shapes:
+    for name, shape in zip(WEIGHTS, shapes, strict=True):
         module.register_parameter(name, nn.Parameter(torch.empty(shape)))
     return module
 

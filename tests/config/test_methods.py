@@ -50,7 +50,7 @@ WRONG_AND_RIGHT: dict[str, tuple[st.SearchStrategy[Any], st.SearchStrategy[Any]]
     "context-size": (below_one | st.floats(1.1, 1.9) | words, counts),
     "meta-step-size": (not_positive | unbounded | words, positive),
     "episodes-per-trial": (below_one | words, st.integers(1, 10_001)),
-    "cell": (words | st.integers(), st.sampled_from(["gru", "lstm"])),
+    "cell": (words | st.integers(), st.sampled_from(["gru", "gated-gru", "lstm"])),
     "units": (below_one | words, counts),
     "memory-steps": (below_one | st.floats(1.1, 1.9) | words, st.none() | counts),
     "encoder-sizes": (words | st.lists(below_one, min_size=1), st.lists(counts)),

@@ -52,7 +52,7 @@ def sequences(policy: RecurrentPolicy, discrete: bool) -> Sequences:
     return Sequences(inputs, states, actions, random(ROWS, STEPS), random(ROWS, STEPS), weights, tasks)
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("cell", ["gru", "gated-gru", "lstm"])
 @pytest.mark.parametrize("discrete", [True, False], ids=["discrete", "box"])
 @pytest.mark.parametrize("critic", ["recurrent", "separate", None])
 def test_gradients_through_time_are_those_of_finite_differences(
@@ -83,7 +83,7 @@ def test_gradients_through_time_are_those_of_finite_differences(
         torch.testing.assert_close(together, problem.gradient(moved, torch.arange(ROWS)))
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("cell", ["gru", "gated-gru", "lstm"])
 def test_fisher_products_through_time_are_the_curvature_of_the_kl(cell: str):
     policy = policy_of(cell).double()
     theta = policy.get_vector().double()

@@ -19,7 +19,7 @@ from maml_rl.policies.normalized import no_statistics
 from maml_rl.policies.recurrent import Architecture, RecurrentPolicy
 from maml_rl.stacked import StackedEpisodes
 
-CELLS = ["gru", "lstm"]
+CELLS = ["gru", "gated-gru", "lstm"]
 SEEN, H = 3, 5
 BOX, DISCRETE = gym.spaces.Box(-1.0, 1.0, (2,)), gym.spaces.Discrete(4)
 Array = NDArray[np.float64]
@@ -47,13 +47,14 @@ def plain_step(policy: RecurrentPolicy, x: Array, state: Array, prefix: str = ""
         if name.startswith(prefix)
     }
     x = np.tanh(w["encoder.layer1.weight"] @ x + w["encoder.layer1.bias"])
-    of_input = np.split(w["cell.weight_ih"] @ x + w["cell.bias_ih"], policy.cell.gates)
-    h = state[:H]
+    of_input = np.split(w["cell.weight_ih"] @ x + w["cell.bias_ih"], len(w["cell.weight_ih"]) // H)
+    h = state[-H:] if policy.architecture.cell == "gated-gru" else state[:H]
     of_state = np.split(w["cell.weight_hh"] @ h + w["cell.bias_hh"], policy.cell.gates)
-    if policy.architecture.cell == "gru":
-        (ri, zi, ni), (rh, zh, nh) = of_input, of_state
+    if policy.architecture.cell in ("gru", "gated-gru"):
+        (ri, zi, ni, *gate), (rh, zh, nh) = of_input, of_state
         z = sigmoid(zi + zh)
-        return (1 - z) * np.tanh(ni + sigmoid(ri + rh) * nh) + z * h
+        new = (1 - z) * np.tanh(ni + sigmoid(ri + rh) * nh) + z * h
+        return np.concatenate([2 * sigmoid(gate[0]) * new, new]) if gate else new
     i, f, g, o = (a + b for a, b in zip(of_input, of_state, strict=True))
     c = sigmoid(f) * state[H:] + sigmoid(i) * np.tanh(g)
     return np.concatenate([sigmoid(o) * np.tanh(c), c])

@@ -17,8 +17,8 @@ class RL2Keys(ClippedKeys, TrustRegionKeys):
 
     episodes_per_trial: Positive | None = None
     """Episodes of a trial, num-steps + 1: either key says it. fast-batch-size is trials per task."""
-    cell: Literal["gru", "lstm"] = "gru"
-    """Recurrent cell."""
+    cell: Literal["gru", "gated-gru", "lstm"] = "gru"
+    """Recurrent cell; a gated GRU puts its state out through a gate of the input."""
     units: Positive = 64
     """Units of the cell."""
     memory_steps: Positive | None = None
