@@ -161,7 +161,8 @@ class LSTM(Cell):
 
 def _by_gate(module: nn.Module, name: str) -> tuple[Tensor, ...]:
     """Return the blocks of H rows of one of a cell's weights."""
-    return module.get_parameter(name).split(module.get_parameter("weight_hh").shape[1])
+    weight, units = module.get_parameter(name), module.get_parameter("weight_hh").shape[1]
+    return weight.chunk(len(weight) // units)
 
 
 def _drawn_log_steps(like: Tensor, steps: int) -> Tensor:

@@ -4,9 +4,11 @@ import numpy as np
 
 from maml_rl.config import parse_config
 from maml_rl.evaluation import AdaptationResults
+from maml_rl.viz.report.adapting import Adapted
 from maml_rl.viz.report.charts import adaptation_chart, learning_chart
 from maml_rl.viz.report.elements import document, element, number
 from maml_rl.viz.report.runs import ReportedRun
+from maml_rl.viz.report.sections import tasks
 
 
 def run(metrics: dict[str, list[float]] | None) -> ReportedRun:
@@ -57,6 +59,21 @@ def test_runs_that_were_not_tested_have_no_adaptation():
     assert (line["run"], line["y"]) == (2, [1.5, 5.5, 9.5])
     assert (line["low"], line["high"]) == ([0.5, 4.5, 8.5], [2.5, 6.5, 10.5])
     assert adaptation_chart({}) is None
+
+
+def test_the_rounds_of_a_trial_are_called_episodes_in_the_table_of_tasks():
+    memory = run({"iteration": [1.0], "return_0": [0.0], "trial_return": [0.0]})
+    adapted = Adapted(AdaptationResults(np.zeros((2, 1, 1), np.float32), [{}], (0.0,), 0))
+    for runs, names in (
+        ([memory], ["episode 1 of a trial", "episode 2 of a trial"]),
+        (
+            [run(None), memory],
+            ["before adaptation / episode 1 of a trial", "after 1 step / episode 2 of a trial"],
+        ),
+    ):
+        table = tasks(runs, [adapted] * len(runs))
+        assert table is not None
+        assert [heading.text for heading in table.iter("th")][3:5] == names
 
 
 def test_texts_in_elements_are_no_markup():

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from maml_rl.config.methods import method_named
 from maml_rl.evaluation import AdaptationResults
-from maml_rl.viz.learning_curve import AXES, last_step, learning_curve, round_name
+from maml_rl.viz.learning_curve import AXES, last_step, learning_curve
 from maml_rl.viz.report.runs import ReportedRun
 
 Chart = dict[str, Any]
@@ -81,7 +81,7 @@ def _before_and_after(runs: Sequence[ReportedRun], what: str, note: str) -> dict
         for step in dict.fromkeys((0, last)):
             _, mean, error = learning_curve([run.metrics], what, step, "iteration")
             bounds = (mean - error, mean + error) if error.any() else None
-            lines.append(_line(number, round_name(run.metrics, step), mean, bounds, dotted=step < last))
+            lines.append(_line(number, run.round_name(step), mean, bounds, dotted=step < last))
     return {"label": what, "note": note, "lines": lines}
 
 

@@ -12,7 +12,7 @@ from maml_rl.errors import UsageError, printable
 from maml_rl.training.folder import CONFIG, METRICS, POLICY
 from maml_rl.training.groups import NAMED_KEYS, differing_keys
 from maml_rl.training.tables import Columns, read_columns
-from maml_rl.viz.learning_curve import NEEDED
+from maml_rl.viz.learning_curve import NEEDED, round_name
 from maml_rl.viz.report.folders import without_folders
 
 logger = logging.getLogger(__name__)
@@ -50,6 +50,10 @@ class ReportedRun:
     def is_unfinished(self) -> bool:
         """Whether it has made fewer meta-updates than its config asks for."""
         return self.meta_updates is not None and self.meta_updates < self.config.num_batches
+
+    def round_name(self, step: int) -> str:
+        """Return how the episodes of a round are called: those of RL² follow one another in a trial."""
+        return round_name(self.metrics or {}, step)
 
 
 def read_runs(folders: Sequence[Path]) -> list[ReportedRun]:

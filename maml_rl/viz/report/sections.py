@@ -5,7 +5,6 @@ import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from maml_rl.adaptation.names import after
 from maml_rl.config import Config
 from maml_rl.errors import printable
 from maml_rl.evaluation import AdaptationResults
@@ -115,15 +114,16 @@ def _test(label: str, found: Adapted) -> str:
 
 def tasks(runs: Runs, adapted: Sequence[Adapted]) -> Element | None:
     """Return the part with a row for each task; None if nothing was tested."""
-    tested = [(run.label, found.results) for run, found in zip(runs, adapted, strict=True) if found.results]
+    tested = [(run, found.results) for run, found in zip(runs, adapted, strict=True) if found.results]
     if not tested:
         return None
     most = max(len(results.returns) for _, results in tested)
-    head = ["run", "no.", "task", *map(after, range(most)), "gain"]
-    rows = [row for label, results in tested for row in _task_rows(label, results, most)]
+    rounds = [" / ".join(dict.fromkeys(run.round_name(step) for run, _ in tested)) for step in range(most)]
+    head = ["run", "no.", "task", *rounds, "gain"]
+    rows = [row for run, results in tested for row in _task_rows(run.label, results, most)]
     note = (
-        "Mean return over each task's episodes. Gain is the return after the last step less that before "
-        "adaptation. The headings sort."
+        "Mean return over each task's episodes. Gain is the last of a row's returns less the first. "
+        "The headings sort."
     )
     body = table("Returns by task", head, rows, "sortable")
     return section("Tasks", "tasks", paragraph(note, "note"), body)
