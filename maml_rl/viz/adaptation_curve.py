@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from maml_rl.evaluation import AdaptationResults
-from maml_rl.viz.style import COLORS, new_figure
+from maml_rl.viz.style import look, new_figure
 
 
 def plot_adaptation_curves(results: Mapping[str, AdaptationResults]) -> Figure:
@@ -39,8 +39,8 @@ def _draw(ax: Axes, curves: Mapping[str, Sequence[tuple[Any, Any]]], label: str,
         rounds = range(of_trials, of_trials + len(points))
         values, intervals = zip(*points, strict=True)
         low, high = zip(*intervals, strict=True)
-        color = COLORS[i % len(COLORS)]
-        ax.plot(rounds, values, "o-", color=color, label=name, lw=1.5, markersize=4)
+        color, marker = look(i)
+        ax.plot(rounds, values, color=color, marker=marker, label=name, lw=1.5, markersize=4)
         ax.fill_between(rounds, low, high, color=color, alpha=0.18, lw=0)
     ax.set(xlabel="episode of the trial" if of_trials else "adaptation steps", ylabel=label, xticks=rounds)
     ax.grid(alpha=0.25)

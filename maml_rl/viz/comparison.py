@@ -8,9 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from maml_rl.evaluation.comparison import Comparison
-from maml_rl.viz.style import COLORS, MUTED, new_figure
+from maml_rl.viz.style import MUTED, look, look_of_line, new_figure
 
-MARKERS = ("o", "s", "^", "D")
 Panel = Callable[[Axes, Comparison, str, int], None]
 """Draws a comparison over a reference method, mostly after a number of gradient steps."""
 
@@ -24,7 +23,7 @@ def draw_returns(ax: Axes, comparison: Comparison, reference: str, _: int) -> No
         value, low, high = np.array([row.interquartile_mean for row in rows]).T
         runs = rows[0].runs
         label = f"{name}, {_number(runs, 'run')}"
-        color, marker = _look(i)
+        color, marker = look(i)
         ax.plot(x, value, linestyle=":", marker=marker, color=color, label=label, lw=0.8, markersize=4)
         ax.vlines(x, low, high, color=color, lw=1.5)
     ax.set(xlabel="gradient steps", ylabel="return, interquartile mean", xticks=range(len(rows)))
@@ -40,7 +39,7 @@ def draw_improvement(ax: Axes, comparison: Comparison, reference: str, step: int
     others = [(i, name) for i, name in enumerate(comparison.returns) if name != reference]
     for place, (i, name) in enumerate(others):
         value, low, high = comparison.improvement(name, reference, step)
-        color, marker = _look(i)
+        color, marker = look(i)
         filled = "none" if np.isnan(low) else "full"
         ax.plot(value, place, marker=marker, color=color, markersize=5, fillstyle=filled)
         ax.hlines(place, low, high, color=color, lw=1.5)
@@ -60,9 +59,8 @@ def draw_profiles(ax: Axes, comparison: Comparison, _: str, step: int) -> None:
     thresholds = comparison.thresholds(step)
     for i, name in enumerate(comparison.returns):
         profile, (low, high) = comparison.profile(name, step, thresholds)
-        color, _marker = _look(i)
-        ax.plot(thresholds, profile, color=color, label=name, lw=1.5)
-        ax.fill_between(thresholds, low, high, color=color, alpha=0.15, lw=0)
+        (line,) = ax.plot(thresholds, profile, label=name, lw=1.5, **look_of_line(i))
+        ax.fill_between(thresholds, low, high, color=line.get_color(), alpha=0.15, lw=0)
     ax.set(
         xlabel=f"return after {_number(step, 'step')}",
         ylabel="fraction of runs and tasks above",
@@ -91,11 +89,6 @@ def plot_comparisons(
     for (first, *_), comparison in zip(axes, comparisons, strict=True):
         first.set_title(comparison.task, fontsize=10)
     return figure
-
-
-def _look(i: int) -> tuple[str, str]:
-    """Return the colour and the marker of the method of that number."""
-    return COLORS[i % len(COLORS)], MARKERS[i // len(COLORS) % len(MARKERS)]
 
 
 def _number(count: int, what: str) -> str:

@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from maml_rl.adaptation.names import after, episode
 from maml_rl.statistics import Values, standard_error
 from maml_rl.training.tables import Columns
-from maml_rl.viz.style import COLORS, new_figure, set_fonts
+from maml_rl.viz.style import look_of_line, new_figure, set_fonts
 
 Axis = Literal["iteration", "env_steps"]
 AXES: dict[Axis, str] = {"iteration": "meta-updates", "env_steps": "env steps"}
@@ -65,12 +65,11 @@ def _name_curves(figure: Figure, ax: Axes) -> None:
 def _draw(ax: Axes, groups: Mapping[str, Sequence[Columns]], what: str, axis: Axis) -> None:
     """Draw a quantity before and after adaptation, a pair of curves per group."""
     for i, (name, runs) in enumerate(groups.items()):
-        color = COLORS[i % len(COLORS)]
         for step, style in {0: ":", last_step(runs[0]): "-"}.items():
             x, mean, error = learning_curve(runs, what, step, axis)
             label = f"{name}, {round_name(runs[0], step)}"
-            ax.plot(x, mean, style, color=color, label=label, lw=1.5)
-            ax.fill_between(x, mean - error, mean + error, color=color, alpha=0.15, lw=0)
+            (line,) = ax.plot(x, mean, style, label=label, lw=1.5, **look_of_line(i))
+            ax.fill_between(x, mean - error, mean + error, color=line.get_color(), alpha=0.15, lw=0)
     ax.grid(alpha=0.25)
 
 

@@ -4,6 +4,7 @@ import functools
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 from matplotlib import font_manager
 from matplotlib.artist import Artist
@@ -13,6 +14,7 @@ from matplotlib.text import Text
 from maml_rl._system.files import write_atomically
 
 COLORS = ("#4c72b0", "#dd8452", "#55a868", "#c44e52", "#8172b3", "#937860")
+MARKERS = ("o", "s", "^", "D")
 MUTED = "#b8b8b8"
 LATIN = "DejaVu Sans"
 """Matplotlib's own font."""
@@ -28,6 +30,18 @@ logger = logging.getLogger(__name__)
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of that size in inches."""
     return Figure(figsize=(width, height), layout="constrained", dpi=150)
+
+
+def look(number: int) -> tuple[str, str]:
+    """Return the colour and the marker that tell one of many from the others."""
+    return COLORS[number % len(COLORS)], MARKERS[number // len(COLORS) % len(MARKERS)]
+
+
+def look_of_line(number: int) -> dict[str, Any]:
+    """Return the same for a line without points: markers, here and there, where colours come again."""
+    color, marker = look(number)
+    sparse = {"marker": marker, "markevery": 0.1, "markersize": 4} if number >= len(COLORS) else {}
+    return {"color": color, **sparse}
 
 
 def save_figure(figure: Figure, path: Path) -> None:

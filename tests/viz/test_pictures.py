@@ -54,6 +54,12 @@ def test_a_learning_curve_shows_returns_before_and_after_adaptation():
         assert (band.y0, band.y1) == pytest.approx(((mean - error).min(), (mean + error).max()))
 
 
+def test_each_of_many_methods_has_a_look_of_its_own():
+    figure = plot_learning_curves({str(i): [metrics()] for i in range(3 * len(COLORS))})
+    looks = {(line.get_color(), line.get_marker(), line.get_linestyle()) for line in lines(figure)}
+    assert len(looks) == 2 * 3 * len(COLORS)
+
+
 def test_many_names_leave_the_curves_their_room():
     def height(number: int) -> float:
         figure = plot_learning_curves({f"method-{i}-cheetah-dir": [metrics()] for i in range(number)})
