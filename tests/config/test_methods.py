@@ -14,6 +14,7 @@ from maml_rl.config.methods import METHODS, method_named, methods_with
 from maml_rl.errors import UsageError
 from maml_rl.metalearners.maml_trpo import TrustRegionMAML
 from maml_rl.metalearners.promp import ProMP
+from maml_rl.policies.cells import CELLS
 from tests.builders import repeatable
 from tests.config.test_config import ENTRIES, OF_2020, SHARED, dumped, written
 
@@ -50,7 +51,7 @@ WRONG_AND_RIGHT: dict[str, tuple[st.SearchStrategy[Any], st.SearchStrategy[Any]]
     "context-size": (below_one | st.floats(1.1, 1.9) | words, counts),
     "meta-step-size": (not_positive | unbounded | words, positive),
     "episodes-per-trial": (below_one | words, st.integers(1, 10_001)),
-    "cell": (words | st.integers(), st.sampled_from(["gru", "gated-gru", "lstm"])),
+    "cell": (words | st.integers(), st.sampled_from(list(CELLS))),
     "units": (below_one | words, counts),
     "memory-steps": (below_one | st.floats(1.1, 1.9) | words, st.none() | counts),
     "encoder-sizes": (words | st.lists(below_one, min_size=1), st.lists(counts)),

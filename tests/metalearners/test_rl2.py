@@ -19,6 +19,7 @@ from maml_rl.metalearners.rl2 import RL2
 from maml_rl.metalearners.trial_credit import TrialCredit
 from maml_rl.metalearners.trial_problem import SequenceLoss, TrialProblem
 from maml_rl.metalearners.trials import Sequences, Trials
+from maml_rl.policies.cells import CELLS
 from maml_rl.policies.recurrent import RecurrentPolicy
 from maml_rl.samplers import Recipe
 from maml_rl.training import Run, RunSettings
@@ -52,7 +53,7 @@ def sequences(policy: RecurrentPolicy, discrete: bool) -> Sequences:
     return Sequences(inputs, states, actions, random(ROWS, STEPS), random(ROWS, STEPS), weights, tasks)
 
 
-@pytest.mark.parametrize("cell", ["gru", "gated-gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("discrete", [True, False], ids=["discrete", "box"])
 @pytest.mark.parametrize("critic", ["recurrent", "separate", None])
 def test_gradients_through_time_are_those_of_finite_differences(
@@ -83,7 +84,7 @@ def test_gradients_through_time_are_those_of_finite_differences(
         torch.testing.assert_close(together, problem.gradient(moved, torch.arange(ROWS)))
 
 
-@pytest.mark.parametrize("cell", ["gru", "gated-gru", "lstm"])
+@pytest.mark.parametrize("cell", CELLS)
 def test_fisher_products_through_time_are_the_curvature_of_the_kl(cell: str):
     policy = policy_of(cell).double()
     theta = policy.get_vector().double()

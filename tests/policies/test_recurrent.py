@@ -13,13 +13,12 @@ from maml_rl.adaptation.carry_over import CarryOver, RecurrentActor
 from maml_rl.errors import UsageError
 from maml_rl.metalearners.windows import run_through
 from maml_rl.policies.categorical_mlp import CategoricalMLPPolicy
-from maml_rl.policies.cells import WEIGHTS
+from maml_rl.policies.cells import CELLS, WEIGHTS
 from maml_rl.policies.normal_mlp import NormalMLPPolicy
 from maml_rl.policies.normalized import no_statistics
 from maml_rl.policies.recurrent import Architecture, RecurrentPolicy
 from maml_rl.stacked import StackedEpisodes
 
-CELLS = ["gru", "gated-gru", "lstm"]
 SEEN, H = 3, 5
 BOX, DISCRETE = gym.spaces.Box(-1.0, 1.0, (2,)), gym.spaces.Discrete(4)
 Array = NDArray[np.float64]
