@@ -110,8 +110,9 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
             state=substeps,
             skip_checks=True,  # They cost as much as a policy's layer.
         )
-        last_but_one, last = [start, *substeps.swapaxes(0, 1)][-2:]
-        change = (last - last_but_one)[:, -self.model.nv :]
+        last = substeps[:, -1]
+        last_but_one = substeps[:, -2] if held.shape[1] > 1 else start
+        change = self._velocities(last) - self._velocities(last_but_one)
         self._accelerations[rows] = change / self.model.opt.timestep
         # MuJoCo resets what blows up, its clock too, and rollout breaks that step off.
         broken_off = last[:, 0] - start[:, 0] < self.dt - self.model.opt.timestep / 2
@@ -134,8 +135,10 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
         self._measured = {**self._measured, **copies}
 
     def _positions_and_velocities(self) -> tuple[Array, Array]:
-        qpos, qvel = np.split(self._states[:, 1:], [self.model.nq], axis=-1)
-        return qpos, qvel
+        return self._states[:, 1 : 1 + self.model.nq], self._velocities(self._states)
+
+    def _velocities(self, states: Array) -> Array:
+        return states[:, 1 + self.model.nq :]
 
     def _body_state(self) -> BodyState:
         qpos, qvel = self._positions_and_velocities()
