@@ -50,7 +50,8 @@ matrix-%: FORCE
 	$(PYTHON) -m venv --clear $(VENV)-$*
 	$(PYTHON) -m tests.constraints $* $(PIN) > $(VENV)-$*/constraints.txt
 	$(VENV)-$*/bin/pip install --quiet --constraint $(VENV)-$*/constraints.txt --editable '.[dev]'
-	$(VENV)-$*/bin/pytest -m "not slow" -n $(TESTS)
+	$(VENV)-$*/bin/$(FAST) $(NUMERICS)
+	$(VENV)-$*/bin/$(FAST) $(OTHERS)
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.speed

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from benchmarks.exploration import bandits, mdps
+from benchmarks.metalearners.__main__ import EXPERIMENTS
 from benchmarks.paper import __main__ as paper
 from benchmarks.paper import held_out, results
 from benchmarks.paper.methods import TASKS
@@ -222,3 +223,10 @@ def test_a_row_without_a_policy_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     assert results.trained_row("ant-vel", "maml-1") == tmp_path / "ant-vel" / "maml-1"
     with pytest.raises(SystemExit, match="random-1'; there are: maml-1"):
         results.trained_row("ant-vel", "random-1")
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_has_a_config(name: str):
+    option, path, *_ = EXPERIMENTS[name]
+    assert option == "--config"
+    load_config(ROOT / str(path))

@@ -22,7 +22,7 @@ from maml_rl.config import load_config
 from maml_rl.config.methods import DEFAULT_METHOD, METHODS
 
 HERE = Path(__file__).parent
-OTHERS = [method for method in METHODS if method != DEFAULT_METHOD]
+OTHERS = [method for method in METHODS if method not in (DEFAULT_METHOD, "rl2")]
 WITH_REGION = (DEFAULT_METHOD, "fomaml-trpo", "e-maml", "anil")
 WITH_ADAM = ("promp", "maml-ppo")
 CORNERS = ("--config", "configs/maml/navigation-corners.yaml")

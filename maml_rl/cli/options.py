@@ -13,7 +13,7 @@ from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, Pri
 
 from maml_rl._system.yaml_file import parse_yaml
 from maml_rl.config import Config, config_class, load_config, parse_config
-from maml_rl.config.block import one_line
+from maml_rl.config.block import kebab, one_line
 from maml_rl.config.methods import DEFAULT_METHOD
 from maml_rl.errors import UsageError, printable, shown
 from maml_rl.zoo import policy_folder
@@ -130,7 +130,9 @@ def config_from(options: Any) -> Config:
         UsageError: a value is out of range.
     """
     kind, shown, fixed = options.before
-    return parse_config(kind.typed_over(shown, vars(options) | fixed), "command line")
+    base = {kebab(name): value for name, value in (shown | fixed).items()}
+    typed = {kebab(name): value for name, value in vars(options).items() if value != shown[name]}
+    return parse_config(kind.chosen_over(base, typed), "command line")
 
 
 def config_origin(arguments: Sequence[str]) -> Origin:

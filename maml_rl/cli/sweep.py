@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from maml_rl.cli.interrupts import Interrupted, advising
+from maml_rl.cli.interrupts import OUT_OF_TIME, Interrupted, advising
 from maml_rl.cli.train import Train
 from maml_rl.errors import RunsFailedError, UsageError, check_number, did_you_mean, printable
 
@@ -58,16 +58,11 @@ class Sweep:
         """Train, or submit, what is not done; then show all."""
         from maml_rl.training.sweep import parse_seeds, parse_settings, plan, write_configs
 
-        if self.jobs is not None:
-            check_number("jobs", self.jobs, 1)
-        if self.slurm and self.jobs is not None:
-            raise UsageError("--jobs is for runs here; for those of --slurm: --slurm-set array_parallelism=N")
-        if self.slurm_settings and not self.slurm:
-            raise UsageError("--slurm-set is for --slurm")
+        self._check()
         folder = self.output_folder or Path("runs") / f"{self.config.stem}-sweep"
-        training_options(self.train)
         configs, runs = plan(self.config, parse_settings(self.settings), parse_seeds(self.seeds), folder)
         failed: set[PlannedRun] = set()
+        late: list[PlannedRun] = []
         if not self.show:
             write_configs(configs)
             todo = [run for run in runs if not run.is_done]
@@ -75,7 +70,7 @@ class Sweep:
                 if self.slurm:
                     self._submit(todo, folder)
                 else:
-                    self._train(todo, folder, failed)
+                    late = self._train(todo, folder, failed)
             except Interrupted:
                 show_progress(folder, runs, failed)
                 raise
@@ -84,15 +79,39 @@ class Sweep:
             raise RunsFailedError(
                 f"{len(failed)} of {len(runs)} runs failed; the same command tries them again"
             )
+        if late:
+            up = f"the time of {len(late)} of {len(runs)} runs was up; the same command goes on with them"
+            raise Interrupted(up, OUT_OF_TIME)
 
-    def _train(self, runs: Sequence["PlannedRun"], folder: Path, failed: set["PlannedRun"]) -> None:
-        """Train the runs, and put into ``failed`` those whose process ends with an error."""
+    def _check(self) -> None:
+        """Check the options that are not of the runs themselves."""
+        if self.jobs is not None:
+            check_number("jobs", self.jobs, 1)
+        if self.slurm and self.jobs is not None:
+            raise UsageError("--jobs is for runs here; for those of --slurm: --slurm-set array_parallelism=N")
+        if self.slurm_settings and not self.slurm:
+            raise UsageError("--slurm-set is for --slurm")
+        of_runs = training_options(self.train)
+        if self.slurm and any(option.startswith("--max-seconds") for option in of_runs):
+            raise UsageError(
+                "--train max-seconds is for runs here; jobs have --slurm-set time=MINUTES, and go on after it"
+            )
+
+    def _train(
+        self, runs: Sequence["PlannedRun"], folder: Path, failed: set["PlannedRun"]
+    ) -> list["PlannedRun"]:
+        """Train the runs, and put into ``failed`` those whose process ends with an error.
+
+        Returns:
+            Those whose ``max-seconds`` were up.
+        """
         from maml_rl._system.processors import usable_processors
         from maml_rl.cli.side_by_side import finished_runs, last_line
         from maml_rl.training.sweep import LOG
 
         if not runs:
-            return
+            return []
+        late = []
         jobs = min(self.jobs or usable_processors(), len(runs))
         share = max(1, usable_processors() // jobs)
         options = training_options(self.train, {"num-workers": str(share)})
@@ -105,10 +124,15 @@ class Sweep:
                 if code == 0:
                     print(f"{run.name} is done", flush=True)
                     continue
+                if code == OUT_OF_TIME:
+                    print(f"{run.name} goes on another time: its seconds are over", flush=True)
+                    late.append(run)
+                    continue
                 failed.add(run)
                 log = run.folder / LOG
                 why = f"exit code {code}: {printable(last_line(log))}"
                 print(f"maml-rl: {run.name} failed with {why}; log: {log}", file=sys.stderr, flush=True)
+        return late
 
     def _submit(self, runs: Sequence["PlannedRun"], folder: Path) -> None:
         from maml_rl.cli.slurm import submit

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -119,6 +119,7 @@ class Test:
         """Test every policy, and write the results."""
         from maml_rl.evaluation import adapted_batches, evaluation_batches, gather, step_scales
         from maml_rl.evaluation.progress import BatchProgress
+        from maml_rl.evaluation.results import digest_of
         from maml_rl.evaluation.unfinished import UnfinishedTest, about_test
         from maml_rl.training.state import load_theta
 
@@ -128,6 +129,7 @@ class Test:
             name: untrained if path is None else load_theta(path, run.learner.layout)
             for name, path in policies.items()
         }
+        digests = {name: "" if path is None else digest_of(path) for name, path in policies.items()}
         scales = step_scales(run.config.num_steps, self.step_size_schedule)
         unfinished = UnfinishedTest(self.output, about_test(run, thetas, scales, tasks, self.task_set))
         if self.resume:
@@ -142,7 +144,7 @@ class Test:
                     if len(batches) > len(done):
                         unfinished.keep(name, batch)
                     progress.update(name, batch)
-                results[name] = gather(run, batches, scales)
+                results[name] = replace(gather(run, batches, scales), policy=digests[name])
         if self.output is not None:
             _write(results, self.policy.stem, self.output)
             unfinished.remove()

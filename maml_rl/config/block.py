@@ -33,6 +33,6 @@ class Block(BaseModel):
     )
 
     @classmethod
-    def typed_over(cls, shown: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-        """Return the entries that options make, given the values that they had as defaults."""
-        return values
+    def chosen_over(cls, base: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+        """Return the entries of a config that is ``base``, but for what was chosen in its place."""
+        return base | chosen

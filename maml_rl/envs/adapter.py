@@ -79,7 +79,7 @@ class GymTaskVectorEnv(TaskVectorEnv):
             if len(answer) != 5:  # Gymnasium before 1.2 lets it through.
                 raise UsageError(f"the environment's step() returned {shown(answer)}; {EXPECTED}")
             observation, reward, ended, cut, info = answer
-            observations[i] = observation
+            observations[i] = self._fitting(observation, "step")
             rewards[i] = reward if isinstance(reward, REALS) else _number("reward", reward)
             terminated[i] = ended if isinstance(ended, FLAGS) else _number("terminated", ended)
             truncated[i] = cut if isinstance(cut, FLAGS) else _number("truncated", cut)
@@ -105,10 +105,10 @@ class GymTaskVectorEnv(TaskVectorEnv):
             set_task(self._envs[i], task)
         self._observations = np.zeros_like(self._observations)
         for i in begins:
-            self._observations[i] = self._fitting(reset(self._envs[i], int(seeds[i])))
+            self._observations[i] = self._fitting(reset(self._envs[i], int(seeds[i])), "reset")
         return self._observations
 
-    def _fitting(self, observation: Any) -> Any:
+    def _fitting(self, observation: Any, method: str) -> Any:
         """Return an observation that fits its space, which NumPy would else stretch until it does.
 
         Raises:
@@ -116,7 +116,7 @@ class GymTaskVectorEnv(TaskVectorEnv):
         """
         if np.shape(observation) != (expected := self._observations.shape[1:]):
             shape = [*np.shape(observation)]
-            raise UsageError(f"reset() returned an observation of shape {shape}, expected {[*expected]}")
+            raise UsageError(f"{method}() returned an observation of shape {shape}, expected {[*expected]}")
         return observation
 
     def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:

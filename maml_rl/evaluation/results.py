@@ -1,8 +1,10 @@
 """Results of a test of adaptation: returns and rates of success after 0, 1, 2, … steps."""
 
 import io
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +18,7 @@ from maml_rl.errors import UsageError
 from maml_rl.evaluation.task_arrays import task_arrays, tasks_in
 from maml_rl.statistics import bootstrap_interval, interquartile_mean, mean, standard_error
 
+logger = logging.getLogger(__name__)
 NO_RESULTS = "holds no results of 'maml-rl test --output'"
 
 
@@ -74,6 +77,7 @@ class AdaptationResults:
         success_steps: time steps up to each episode's first success, or else to its end, in the same shape;
             with ``successes`` alone.
         batch_sizes: of the batches that the tasks were in; one of all if not given.
+        policy: digest of the policy's file, see `digest_of`; empty if it is not known.
     """
 
     returns: NDArray[np.float32]
@@ -83,6 +87,7 @@ class AdaptationResults:
     successes: NDArray[np.float32] | None = None
     success_steps: NDArray[np.int64] | None = None
     batch_sizes: tuple[int, ...] = ()
+    policy: str = ""
 
     @classmethod
     def load(cls, path: Path) -> "AdaptationResults":
@@ -100,6 +105,7 @@ class AdaptationResults:
                 int(arrays["seed"]),
                 arrays.get("successes"),
                 arrays.get("success_steps"),
+                policy=str(arrays.get("policy", "")),
             )
         except (KeyError, TypeError, ValueError):
             raise UsageError(f"'{path}' {NO_RESULTS}") from None
@@ -172,9 +178,36 @@ class AdaptationResults:
                 returns=self.returns,
                 step_sizes=np.asarray(self.step_sizes),
                 seed=self.seed,
+                policy=self.policy,
                 **self._told(),
                 **task_arrays(self.tasks),
             ),
+        )
+
+
+def digest_of(policy: Path) -> str:
+    """Return what tells the file of a policy from others.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        return sha256(read_regular(policy)).hexdigest()
+    except OSError as error:
+        raise UsageError(f"cannot read '{policy}': {error.strerror or error}") from None
+
+
+def check_policy(file: Path, tested: str, policy: Path) -> None:
+    """Warn if the results in ``file`` are not of the policy beside them, which may have been trained since.
+
+    Args:
+        tested: digest of the policy that was tested; of results of before 0.3 it is not known, and empty.
+    """
+    if tested and policy.exists() and digest_of(policy) != tested:
+        logger.warning(
+            "the results in '%s' are of another policy than '%s': test it again with "
+            "maml-rl test --output %s --overwrite, or name the results otherwise",
+            *(file, policy, file),
         )
 
 

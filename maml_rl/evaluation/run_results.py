@@ -12,7 +12,7 @@ from maml_rl.config import Config, load_config
 from maml_rl.errors import UsageError
 from maml_rl.evaluation.aggregates import Values
 from maml_rl.evaluation.comparison import Comparison
-from maml_rl.evaluation.results import read_results
+from maml_rl.evaluation.results import check_policy, read_results
 from maml_rl.evaluation.task_arrays import of_tasks, task_text
 from maml_rl.training.folder import CONFIG, POLICY
 from maml_rl.training.groups import NAMED_KEYS, differing_keys, run_folders
@@ -151,5 +151,6 @@ def _read(file: Path) -> RunResults:
             f"--policy {folder / POLICY} --output {file}, with the same --seed for all runs"
         )
     arrays = read_results(file)
+    check_policy(file, str(arrays.get("policy", "")), folder / POLICY)
     returns = arrays["returns"].astype(np.float64).mean(2)
     return RunResults(file, config, execution.get("seed"), returns, of_tasks(arrays))

@@ -8,6 +8,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from maml_rl._system.yaml_dumper import dump_yaml
+
 
 def task_arrays(tasks: Sequence[Any]) -> dict[str, NDArray[Any]]:
     """Return arrays with one row per task.
@@ -59,7 +61,7 @@ def _texts(values: Sequence[Any]) -> NDArray[Any]:
 def task_text(value: Any) -> str:
     """Return a task, or an entry of one, as a line of YAML; what YAML does not know, as its ``repr``."""
     try:
-        text = yaml.safe_dump(_plain(value), default_flow_style=True, width=math.inf, sort_keys=False)
+        text = dump_yaml(_plain(value), default_flow_style=True, width=math.inf)
     except yaml.YAMLError:
         return repr(value)
     return text.removesuffix("...\n").rstrip("\n")

@@ -61,7 +61,9 @@ class ProMP(ClippedMAML):
                     coefficients[i] /= 2
                 elif kl > target * TOLERANCE:
                     coefficients[i] *= 2
-        return {**step.memory, COEFFICIENTS: coefficients}
+        # At 0 no factor would change it any more.
+        smallest = torch.finfo(coefficients.dtype).tiny if target is not None else 0.0
+        return {**step.memory, COEFFICIENTS: coefficients.clamp(min=smallest)}
 
     def report(self, state: MetaState, step: Step) -> dict[str, float]:
         """Return the KLs before the inner steps, and their coefficients."""

@@ -107,7 +107,7 @@ class RL2(MetaLearner):
         if self.settings.bootstrap_over == "episode":
             yield from super().credited(rounds)
         else:
-            for trials in tasks_of(Trials(rounds).as_episodes):
+            for trials in tasks_of(Trials.of(rounds).as_episodes):
                 yield BatchEpisodes.from_data(trials, self.settings.gamma)
 
     def init(self) -> MetaState:
@@ -123,7 +123,7 @@ class RL2(MetaLearner):
         """
         theta = self.theta_of(state)
         episodes, seconds_waiting = wait_for(rounds)
-        trials = Trials(episodes)
+        trials = Trials.of(episodes)
         policy = self.adaptation.policy
         baseline = make_baseline(self.settings.baseline, policy.observation_size)
         credit = TrialCredit(policy, self.settings, baseline)

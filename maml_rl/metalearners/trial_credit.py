@@ -40,9 +40,10 @@ class TrialCredit:
         chunk = self.settings.chunk or trials.num_steps
         starts = window_starts(trials.num_steps, chunk, self.settings.overlap)
         of_critic, states = self._look_through(params, inputs, starts, parallel_map)
-        values = self._values(trials) if of_critic is None else of_critic.cpu() * trials.real
+        credited = trials.rewarded(params[REWARD_SCALE].cpu()) if REWARD_SCALE in params else trials
+        values = self._values(credited) if of_critic is None else of_critic.cpu() * trials.real
         weights = trials.weights(self.settings.mean_over)
-        advantages, targets = self.advantages(trials, values, params)
+        advantages, targets = self.advantages(credited, values)
         tasks = torch.arange(trials.num_tasks).repeat_interleave(trials.trials_per_task)
         rest = (trials.actions, self.normalized(trials, advantages, weights), targets.float(), weights, tasks)
         whole = Sequences(inputs, states[:, 0], *(x.to(theta.device) for x in rest))
@@ -56,14 +57,11 @@ class TrialCredit:
         return torch.cat([trials.observations, before], dim=-1)
 
     def advantages(
-        self, trials: Trials, values: Float[Tensor, "B L"], params: Params
+        self, trials: Trials, values: Float[Tensor, "B L"]
     ) -> tuple[Float[Tensor, "B L"], Float[Tensor, "B L"]]:
         """Return advantages, and the values that a critic should have had; float64."""
         s = self.settings
-        rewards = trials.rewards.double()
-        if REWARD_SCALE in params:
-            rewards = rewards * params[REWARD_SCALE].cpu()
-        parts = (rewards, values, trials.ends, s.gamma, s.gae_lambda)
+        parts = (trials.rewards, values, trials.ends, s.gamma, s.gae_lambda)
         advantages = trial_advantages(*parts, Scopes(s.credit_over, s.bootstrap_over))
         # A value is of what it bootstraps over, however far credit reaches.
         errors = trial_advantages(*parts, Scopes(s.bootstrap_over, s.bootstrap_over))

@@ -23,16 +23,24 @@ class Trials:
     steps. Episodes that ended early leave no gap.
 
     Args:
-        rounds: ``[round][task]``.
+        rounds: each one's episodes, ``[N, T, K, ...]``.
     """
 
-    def __init__(self, rounds: Sequence[Sequence[BatchEpisodes]]):
-        self.rounds = [_side_by_side(episodes) for episodes in rounds]
-        """Each round's episodes, ``[N, T, K, ...]``."""
+    def __init__(self, rounds: Sequence[EpisodeData]):
+        self.rounds = rounds
         lengths = torch.stack([data.lengths for data in self.rounds])
         self._starts = lengths.cumsum(0) - lengths
         self.num_tasks, self.trials_per_task = lengths.shape[1:]
         self.lengths: Int[Tensor, "N K"] = lengths.sum(0)
+
+    @classmethod
+    def of(cls, rounds: Sequence[Sequence[BatchEpisodes]]) -> "Trials":
+        """Return the trials of episodes, ``[round][task]``."""
+        return cls([_side_by_side(episodes) for episodes in rounds])
+
+    def rewarded(self, factor: Tensor) -> "Trials":
+        """Return the same trials with all rewards times ``factor``, in float64."""
+        return Trials([data._replace(rewards=data.rewards.double() * factor) for data in self.rounds])
 
     @property
     def real(self) -> Bool[Tensor, "B L"]:

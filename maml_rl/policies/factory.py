@@ -91,7 +91,8 @@ def nonlinearity_named(name: str) -> Nonlinearity:
 
 def _is_elementwise(function: Callable[..., object]) -> bool:
     """Return whether each result depends on its own number alone, differentiably, and no argument changes."""
-    probe = torch.linspace(1, -1, 4, requires_grad=True)
+    # So many numbers that one that draws, such as dropout, does not come out alike by chance.
+    probe = torch.linspace(1, -1, 64, requires_grad=True)
     try:
         whole, *parts = (function(x) for x in (probe, *probe.detach()[:, None]))
         alone = torch.cat(parts)  # type: ignore[arg-type]

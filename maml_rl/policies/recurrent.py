@@ -112,6 +112,24 @@ class RecurrentPolicy(Policy):
         parts |= {f"{HEAD}.{key}": x for key, x in self.head.own_params().items()}
         return parts | {name: self.get_buffer(f"statistic{i}") for i, name in enumerate(self._statistics)}
 
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the parameters by the names of `own_params`, which files of policies have."""
+        return OrderedDict((name, x.detach()) for name, x in self.own_params().items())
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Load such parameters.
+
+        Raises:
+            RuntimeError: the names are others.
+        """
+        own = self.own_params()
+        if own.keys() != state_dict.keys():
+            names = ", ".join(sorted(own.keys() ^ state_dict.keys()))
+            raise RuntimeError(f"the state dict is of another policy; there once alone: {names}")
+        with torch.no_grad():
+            for name, x in own.items():
+                x.copy_(state_dict[name])
+
     @property
     def moving(self) -> Collection[str]:
         """Names of all parts but the statistics, and what the head says does not move."""

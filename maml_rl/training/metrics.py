@@ -1,12 +1,13 @@
 """The numbers of a meta-update. Every name is explained in docs/metrics.md."""
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from maml_rl.metalearners.base import MetaState, Metrics
 
-__all__ = ["TIMING_NAMES", "Iteration", "Metrics", "check_finite_metrics", "metric_names"]
+__all__ = ["TIMING_NAMES", "Iteration", "Metrics", "check_finite_metrics", "metric_names", "return_columns"]
 
 TIMING_NAMES = (
     "iteration",
@@ -42,7 +43,13 @@ class Iteration:
     @property
     def returns(self) -> tuple[float, ...]:
         """Mean return after 0, 1, … inner steps."""
-        return tuple(float(value) for key, value in self.metrics.items() if key.startswith("return_"))
+        return tuple(float(self.metrics[name]) for name in return_columns(self.metrics))
+
+
+def return_columns(names: Iterable[str]) -> list[str]:
+    """Return those of mean returns after 0, 1, … steps; a method's own columns may begin alike."""
+    found = {int(match[1]): name for name in names if (match := re.fullmatch(r"return_(\d+)", name))}
+    return [found[step] for step in sorted(found)]
 
 
 def metric_names(columns: Iterable[str], num_steps: int) -> frozenset[str]:
@@ -63,11 +70,8 @@ def check_finite_metrics(metrics: Metrics) -> None:
     Raises:
         FloatingPointError: the message names the metrics.
     """
-    wrong = [
-        name
-        for name, value in metrics.items()
-        if math.isinf(value) or (name.startswith("return_") and math.isnan(value))
-    ]
+    returns = return_columns(metrics)
+    wrong = [n for n, value in metrics.items() if math.isinf(value) or (n in returns and math.isnan(value))]
     if wrong:
         raise FloatingPointError(
             f"{', '.join(wrong)}: NaN or infinite; look for huge rewards, or lower fast-lr"

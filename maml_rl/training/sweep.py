@@ -10,14 +10,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 from maml_rl._system.files import write_atomically
+from maml_rl._system.yaml_dumper import dump_yaml
 from maml_rl._system.yaml_file import parse_yaml
 from maml_rl.config import RUN_KEYS, Config, load_config, parse_config
 from maml_rl.errors import UsageError, shown
 from maml_rl.training.checkpoints import changes, numbered
 from maml_rl.training.folder import CHECKPOINTS, METRICS
+from maml_rl.training.metrics import return_columns
 from maml_rl.training.tables import read_columns
 
 CONFIG_OF_SETTING = "config.yaml"
@@ -125,7 +125,8 @@ def plan(
         if file in configs:
             raise UsageError(f"set: two settings would have the folder '{file.parent}'")
         base, _ = load_config(config, chosen.get("metalearner"))
-        configs[file] = parse_config(base.to_dict() | chosen, _name(chosen) or str(config))
+        entries = base.chosen_over(base.to_dict(), chosen)
+        configs[file] = parse_config(entries, _name(chosen) or str(config))
     runs = [
         PlannedRun(
             str((file.parent / f"seed-{seed}").relative_to(folder)),
@@ -153,7 +154,7 @@ def write_configs(configs: Mapping[Path, Config]) -> None:
                 "choose another --output-folder"
             )
     for file, config in configs.items():
-        _write(file, yaml.safe_dump(config.to_dict(), sort_keys=False))
+        _write(file, dump_yaml(config.to_dict()))
 
 
 class RunProgress(NamedTuple):
@@ -183,9 +184,9 @@ def progress_of(run: PlannedRun, failed: bool = False) -> RunProgress:
     if not made:
         return RunProgress(run, state, 0, 0, None)
     metrics = read_columns(run.folder / METRICS, ("env_steps", "return_0"))
-    after = max((name for name in metrics if name.startswith("return_")), key=lambda name: int(name[7:]))
     row = min(made, len(metrics["env_steps"])) - 1
-    returns = float(metrics["return_0"][row]), float(metrics[after][row])
+    before, *_, after = (float(metrics[name][row]) for name in return_columns(metrics))
+    returns = before, after
     return RunProgress(run, state, made, int(metrics["env_steps"][row]), returns)
 
 

@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.advantages import step_weights
 from maml_rl.episode import BatchEpisodes, get_returns
 from maml_rl.lazy import lazy_names
 from maml_rl.policies.base import Policy
@@ -30,5 +28,4 @@ def reinforce_loss(
         params: in place of the policy's own, as `Policy.update_params` returns them.
     """
     log_probs = policy(episodes.observations, params).log_prob(episodes.actions)
-    lengths = torch.tensor(episodes.lengths, device=log_probs.device)
-    return -(step_weights(lengths, len(episodes)) * log_probs * episodes.advantages).sum()
+    return -(episodes.weights * log_probs * episodes.advantages).sum()

@@ -38,7 +38,7 @@ class VideoSettings:
 
     Args:
         num_steps: gradient steps, each with a panel of its own.
-        schedule: factors of their size (see `step_sizes`).
+        schedule: factors of their size (see `step_scales`).
         seed: of tasks and episodes. Tasks and gradient steps are those of an evaluation's first batch.
         task: the task's number, from 0.
         fps: frames per second; real time, but at most 50, if None.

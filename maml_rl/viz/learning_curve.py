@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from maml_rl.adaptation.names import after, episode
 from maml_rl.statistics import Values, standard_error
+from maml_rl.training.metrics import return_columns
 from maml_rl.training.tables import Columns
 from maml_rl.viz.style import look_of_line, new_figure, set_fonts
 
@@ -80,7 +81,7 @@ def round_name(columns: Columns, step: int) -> str:
 
 def last_step(columns: Columns) -> int:
     """Return how many adaptation steps a run's metrics are after."""
-    return sum(key.startswith("return_") for key in columns) - 1
+    return len(return_columns(columns)) - 1
 
 
 def learning_curve(

@@ -21,7 +21,14 @@ from maml_rl.envs.registry import find_spec, keyword_arguments
 from maml_rl.episode import EpisodeData
 from maml_rl.errors import UsageError
 from maml_rl.samplers.rollout import ActionNoise, rollout
-from maml_rl.seeding import FIRST_EVALUATION, Purpose, integer_seed, seed_sequence
+from maml_rl.seeding import (
+    FIRST_EVALUATION,
+    Purpose,
+    global_generators_kept,
+    integer_seed,
+    seed_global_generators,
+    seed_sequence,
+)
 from maml_rl.training.run import Run
 from maml_rl.viz.opengl import choose_opengl
 from maml_rl.viz.style import COLORS, MUTED
@@ -99,9 +106,9 @@ def play_episodes(
     run: Run, env: gym.Env[Any, Any], task: Task, index: int, params: Sequence[Float[Tensor, "1 P"]]
 ) -> Iterator[EpisodeData]:
     """Yield one episode (N = K = 1) of ``task`` in ``env`` under each of ``params``."""
-    actions, start = (
+    actions, start, drawn = (
         seed_sequence(run.settings.seed, purpose, iteration=FILMED, task=index)
-        for purpose in (Purpose.ACTIONS, Purpose.ENVIRONMENT)
+        for purpose in (Purpose.ACTIONS, Purpose.ENVIRONMENT, Purpose.GLOBAL_GENERATORS)
     )
     batch = BorrowedCopies([env])
     batch.reset_task([task])
@@ -109,7 +116,10 @@ def play_episodes(
     noise = ActionNoise(adaptation.policy, [actions], 1)
     for vector in params:
         actor = adaptation.actor(vector, 1, actor)
-        yield rollout(batch, actor, noise, [integer_seed(start)])
+        with global_generators_kept():
+            seed_global_generators(drawn)
+            episode = rollout(batch, actor, noise, [integer_seed(start)])
+        yield episode
 
 
 def draw_paths(paths: Sequence[NDArray[Any]], goal: NDArray[Any], size: int) -> list[list[Frame]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from maml_rl.evaluation.results import AdaptationResults
 from tests.cli.helpers import TINY, Command, contents
@@ -91,6 +92,28 @@ def test_the_tests_of_the_command_line_are_read(command: Command, tabular_run: P
     assert "6 test tasks" in told
     saved = np.load(tmp_path / "run" / "test.npz")["returns"]
     assert f"{saved[1].mean():.2f}" in told
+
+
+def test_results_of_a_policy_that_was_trained_since(
+    command: Command, tabular_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    runs = [tmp_path / name for name in ("a", "b")]
+    for seed, run in enumerate(runs):
+        shutil.copytree(tabular_run, run)
+        config = json.loads((run / "config.json").read_text())
+        (run / "config.json").write_text(json.dumps(config | {"seed": seed}))
+        words = ("test", "--config", run / "config.json", "--policy", run / "policy.th", *TINY)
+        command.succeeds(*words, "--output", run / "results.npz", "--seed", 3)
+    command.succeeds("compare", *runs)
+    assert not caplog.messages
+    policy = torch.load(runs[1] / "policy.th", weights_only=True)
+    torch.save({name: x + 1 for name, x in policy.items()}, runs[1] / "policy.th")
+    command.succeeds("compare", *runs)
+    (warning,) = caplog.messages
+    assert f"the results in '{runs[1] / 'results.npz'}' are of another policy" in warning
+    caplog.clear()
+    command.succeeds("report", *runs, "--output", tmp_path / "report.html")
+    assert caplog.messages == [warning]
 
 
 def test_what_cannot_be_compared(command: Command, tabular_run: Path, tmp_path: Path):

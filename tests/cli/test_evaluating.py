@@ -32,6 +32,7 @@ def test_the_results_are_plain_arrays(command: Command, tabular_run: Path, tmp_p
         "returns": (2, 6, 4),
         "step_sizes": (1,),
         "seed": (),
+        "policy": (),
         "task_transitions": (6, 10, 5, 10),
         "task_rewards_mean": (6, 10, 5),
     }

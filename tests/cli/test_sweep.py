@@ -187,6 +187,39 @@ def test_every_setting_has_a_folder_and_a_config_of_its_own(config: Path, tmp_pa
     assert set(grown) < set(configs)
 
 
+def test_episodes_per_trial_are_chosen_like_other_keys(tmp_path: Path):
+    config = tmp_path / "rl2.yaml"
+    config.write_text("metalearner: rl2\nenv-name: Bandit-K5-v0\nepisodes-per-trial: 3\n")
+    configs, _ = plan(config, {"episodes-per-trial": [2, 5]}, [1], tmp_path / "x")
+    assert [made.num_steps for made in configs.values()] == [1, 4]
+    with pytest.raises(UsageError, match="num-steps 1 makes 2 episodes per trial, not 5"):
+        plan(config, {"episodes-per-trial": [5], "num-steps": [1]}, [1], tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "text", ["1e3", "0o17", "017", "yes", "1:30", "2020-01-01", "null", "", "~", "1_000"]
+)
+def test_texts_stay_texts(text: str, config: Path, tmp_path: Path):
+    config.write_text(config.read_text() + f"policy-kwargs: {{name: '{text}', '{text}': 1}}\n")
+    for _ in range(2):  # Again, it is the same.
+        configs, _ = plan(config, {}, [1], tmp_path / "x")
+        write_configs(configs)
+    (written,) = configs
+    assert load_config(written)[0].policy_kwargs == {"name": text, text: 1}
+
+
+def test_runs_whose_time_is_up_have_not_failed(command: Command, config: Path, tmp_path: Path):
+    config.write_text(config.read_text().replace("num-batches: 2", "num-batches: 100000"))
+    words = ("sweep", config, "--seeds", 1, "--output-folder", tmp_path / "x", *OPTIONS)
+    outcome = command(*words, "--train", "max-seconds=6")
+    assert outcome.status == 75
+    assert "seed-1 goes on another time: its seconds are over" in outcome.out
+    assert table(tmp_path / "x")["seed-1"]["state"] == "unfinished"
+    assert outcome.err.splitlines()[-1].startswith("maml-rl: the time of 1 of 1 runs was up")
+    line = command.fails(*words, "--train", "max-seconds=6", "--slurm")
+    assert "--slurm-set time=MINUTES" in line
+
+
 def test_a_folder_of_another_sweep_is_left_alone(command: Command, config: Path, tmp_path: Path):
     write_configs(plan(config, {}, [1], tmp_path / "x")[0])
     before = contents(tmp_path / "x")

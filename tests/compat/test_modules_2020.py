@@ -8,6 +8,8 @@ import torch
 import maml_rl.envs.tabular_mdp
 import maml_rl.policies
 from maml_rl.compat.samplers import MultiTaskSampler
+from maml_rl.config import MeanOver
+from maml_rl.episode import BatchEpisodes
 from maml_rl.metalearners.base import GradientMetaLearner
 from maml_rl.utils.reinforcement_learning import reinforce_loss
 from tests.builders import batch, both_families, make_problem
@@ -83,3 +85,19 @@ def test_the_loss_of_2020_is_the_oracles(family: str):
         again = reinforce_loss(problem.policy, batch(task.valid), params=moved)
         torch.testing.assert_close(again.double(), after, rtol=1e-5, atol=1e-6)
         assert not torch.equal(again, loss)
+
+
+def test_the_loss_of_2020_is_the_mean_that_the_episodes_say():
+    problem = make_problem("normal", inner_steps=1)
+    given = batch(problem.tasks[0].valid)
+    losses = {}
+    means: tuple[MeanOver, ...] = ("episodes", "steps")
+    for mean_over in means:
+        episodes = BatchEpisodes.from_data(given.data, 0.9, given.advantages, mean_over=mean_over)
+        log_probs = problem.policy(episodes.observations).log_prob(episodes.actions)
+        real = torch.tensor([[t < length for length in episodes.lengths] for t in range(len(episodes))])
+        share = real / real.sum(0) / len(episodes.lengths) if mean_over == "episodes" else real / real.sum()
+        losses[mean_over] = reinforce_loss(problem.policy, episodes)
+        expected = -(share * log_probs * episodes.advantages).sum()
+        torch.testing.assert_close(losses[mean_over], expected)
+    assert not torch.allclose(losses["episodes"], losses["steps"])

@@ -6,9 +6,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
-from maml_rl.envs import make_env, make_task_vector_env
+from maml_rl.envs import check_env, make_env, make_task_vector_env
 from maml_rl.envs.adapter import GymTaskVectorEnv
+from maml_rl.errors import UsageError
 from tests.envs.creating import create, register
 from tests.envs.ids import play_batch
 
@@ -146,3 +148,33 @@ def test_adapted_navigation_equals_native_navigation():
         np.testing.assert_array_equal(native.running, adapted.running)
         assert over[:2].all() == (native._elapsed >= 2)
     assert over.all()
+
+
+class Shrinking(Corridor):
+    """Forgets a number of its observation in the second step."""
+
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (3,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.steps = 0
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        return np.full(3 if self.steps < 2 else 1, 7, np.float32), 0.0, False, False, {}
+
+
+def test_an_observation_of_another_shape_is_not_stretched(monkeypatch: pytest.MonkeyPatch):
+    creator = f"{__name__}:Shrinking"
+    spec = EnvSpec("Shrinking-v0", creator, max_episode_steps=LIMIT, disable_env_checker=True)
+    monkeypatch.setitem(gym.registry, "Shrinking-v0", spec)
+    env = make_task_vector_env("Shrinking-v0", {}, 2)
+    env.reset_task([{"length": 3}])
+    env.reset(seed=1)
+    env.step(np.zeros(2, np.int64))
+    message = r"step\(\) returned an observation of shape \[1\], expected \[3\]"
+    with pytest.raises(UsageError, match=message):
+        env.step(np.zeros(2, np.int64))
+    found = [finding.message for finding in check_env("Shrinking-v0") if finding.breaks]
+    assert any("step() returned an observation of shape [1], its space is Box" in text for text in found)

@@ -179,7 +179,7 @@ def test_results_are_saved_as_plain_arrays(tmp_path: Path):
     with np.load(path, allow_pickle=False) as file:
         saved = dict(file)
     assert set(saved) == {
-        *("train_returns", "valid_returns", "returns", "step_sizes", "seed"),
+        *("train_returns", "valid_returns", "returns", "step_sizes", "seed", "policy"),
         *("task_goal", "task_mass"),
     }
     np.testing.assert_array_equal(saved["returns"], results.returns)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from maml_rl.config import Config
+from maml_rl.config.parsing import parse_config
+from maml_rl.errors import UsageError
 from maml_rl.losses import likelihood_ratio
 from maml_rl.metalearners import MetaState, MetaUpdate
 from maml_rl.metalearners.problem import TaskChunk
@@ -376,6 +378,18 @@ def test_a_coefficient_follows_its_kl_towards_the_target(kl: float, factor: floa
         assert memory[COEFFICIENTS].tolist() == [0.75 * factors[0], 0.25 * factors[1]]
         assert not memory["adam.step"].any()  # The optimiser's own memory is the step's.
     assert coefficients.tolist() == [0.75, 0.25]
+
+
+def test_a_coefficient_never_stays_at_0():
+    learner = Updates(inner_steps=1, inner_kl_target=TARGET).learner
+    state = MetaState(torch.zeros(3), {COEFFICIENTS: torch.tensor([1e-3])})
+    for kl in [0.0] * 200 + [1.0] * 200:
+        memory = learner.remember(state, step_with(kl))
+        state = MetaState(state.theta, {COEFFICIENTS: memory[COEFFICIENTS]})
+    assert state.memory[COEFFICIENTS].item() > 1
+    entries = {"env-name": "Bandit-K5-v0", "metalearner": "promp", "inner-kl": 0, "inner-kl-target": TARGET}
+    with pytest.raises(UsageError, match="inner-kl 0 stays 0"):
+        parse_config(entries, "here")
 
 
 @pytest.mark.parametrize("kl", [0.0, TARGET, 1.0])

@@ -20,6 +20,7 @@ from maml_rl.metalearners.trial_credit import TrialCredit
 from maml_rl.metalearners.trial_problem import SequenceLoss, TrialProblem
 from maml_rl.metalearners.trials import Sequences, Trials
 from maml_rl.policies.cells import CELLS
+from maml_rl.policies.normalized import REWARD_SCALE
 from maml_rl.policies.recurrent import RecurrentPolicy
 from maml_rl.samplers import Recipe
 from maml_rl.training import Run, RunSettings
@@ -144,6 +145,28 @@ def test_an_update_lowers_the_loss_and_reports_its_columns(keys: dict[str, Any])
         assert torch.equal(*(run.learner.layout.view(x.theta)[name] for x in (state, update.state)))
 
 
+@pytest.mark.parametrize("over", ["trial", "episode"])
+@pytest.mark.parametrize("baseline", ["linear", "linear-cv"])
+def test_the_scale_of_rewards_is_that_of_values_too(baseline: str, over: str):
+    """Advantages of rewards that a scale multiplies are those of the rewards, times it."""
+    keys = {"bootstrap_over": over, "normalize_advantages": False, "normalize_rewards": True}
+    run, state, _, rounds = one_update(**keys, fast_batch_size=8, gae_lambda=0.5)
+    policy, trials = run.learner.adaptation.policy, Trials.of(rounds)
+    assert isinstance(policy, RecurrentPolicy)
+    credit = TrialCredit(policy, run.config, make_baseline(baseline, policy.observation_size))
+
+    def sequences(scale: float) -> tuple[Sequences, float]:
+        theta = state.theta.clone()
+        run.learner.layout.view(theta)[REWARD_SCALE].fill_(scale)
+        with chunk_threads() as parallel_map:
+            return credit.sequences(theta, trials, parallel_map)
+
+    (plain, explained), (scaled, explained_scaled) = sequences(1.0), sequences(0.01)
+    torch.testing.assert_close(scaled.advantages, 0.01 * plain.advantages, rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(scaled.targets, 0.01 * plain.targets)
+    assert explained_scaled == pytest.approx(explained, rel=1e-4)
+
+
 def test_the_learner_recomputes_what_workers_did():
     """The distributions that actions were drawn from, from the trials alone."""
     acted: list[Tensor] = []
@@ -163,7 +186,7 @@ def test_the_learner_recomputes_what_workers_did():
         run, _, _, rounds = one_update(tasks_per_item=4)
     assert isinstance(run.learner, RL2)
     policy = run.learner.adaptation.policy
-    trials = Trials(rounds)
+    trials = Trials.of(rounds)
     inputs = TrialCredit(policy, run.config, make_baseline("none", 1)).inputs(trials)
     rows = torch.stack(acted, dim=1)[..., : policy.inputs_size]
     torch.testing.assert_close(inputs, rows[:, : inputs.shape[1]])
@@ -227,3 +250,13 @@ class AlwaysOne(gym.Env[Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         return np.zeros(1, np.float32), 1.0, True, False, {}
+
+
+@pytest.mark.parametrize("episodes", [10, "10", 10.0, np.int64(10)], ids=repr)
+def test_episodes_per_trial_count_however_they_are_written(episodes: Any):
+    entries = {"env-name": "Bandit-K5-v0", "metalearner": "rl2"}
+    config = parse_config(entries | {"episodes-per-trial": episodes}, "here")
+    assert (config.num_steps, config.to_dict()["episodes-per-trial"]) == (9, None)
+    assert parse_config(entries | {"episodes-per-trial": episodes, "num-steps": "9"}, "here") == config
+    with pytest.raises(UsageError, match="num-steps 3 makes 4 episodes per trial, not 10"):
+        parse_config(entries | {"episodes-per-trial": episodes, "num-steps": 3}, "here")

@@ -38,7 +38,7 @@ def names(row: int) -> list[float]:
 
 
 def test_a_trial_is_its_episodes_one_behind_the_other():
-    trials = Trials(ROUNDS)
+    trials = Trials.of(ROUNDS)
     assert (trials.num_tasks, trials.trials_per_task, trials.num_steps) == (2, 2, 7)
     for row in range(4):
         expected = names(row)
@@ -77,7 +77,7 @@ def plain_advantages(
 @pytest.mark.parametrize("bootstrap", ["trial", "episode"])
 @pytest.mark.parametrize("credit", ["trial", "episode"])
 def test_credit_reaches_as_far_as_it_is_to(credit: Any, bootstrap: Any):
-    trials = Trials(ROUNDS)
+    trials = Trials.of(ROUNDS)
     generator = torch.Generator().manual_seed(0)
     rewards, values = (torch.randn(4, 7, generator=generator).double() * trials.real for _ in range(2))
     scopes = Scopes(credit, bootstrap)
@@ -91,7 +91,7 @@ def test_credit_reaches_as_far_as_it_is_to(credit: Any, bootstrap: Any):
 
 
 def test_baselines_are_fitted_to_trials_or_to_the_episodes_of_each_round():
-    trials, baseline = Trials(ROUNDS), make_baseline("none", 2)
+    trials, baseline = Trials.of(ROUNDS), make_baseline("none", 2)
     assert not trials.values_of_trials(baseline, 0.9).any()
     seen: list[EpisodeData] = []
 
@@ -118,7 +118,7 @@ def test_baselines_are_fitted_to_trials_or_to_the_episodes_of_each_round():
 
 @pytest.mark.parametrize(("chunk", "overlap"), [(3, 0), (3, 1), (4, 2), (7, 0), (10, 3)])
 def test_windows_count_every_step_once(chunk: int, overlap: int):
-    trials = Trials(ROUNDS)
+    trials = Trials.of(ROUNDS)
     number = torch.arange(1.0, 29).view(4, 7) * trials.real
     starts = window_starts(7, chunk, overlap)
     states = torch.arange(4.0)[:, None, None] * 100 + torch.tensor([float(s) for s in starts])[None, :, None]

@@ -250,3 +250,10 @@ def test_what_keeps_the_shape_but_is_no_nonlinearity_is_refused(name: str):
     """Linearisation takes it to be elementwise, differentiable, and not to write to its argument."""
     with pytest.raises(UsageError, match=f"nonlinearity '{name}'"):
         nonlinearity_named(name)
+
+
+def test_what_draws_is_no_nonlinearity_whatever_the_seed():
+    for seed in range(30):
+        torch.manual_seed(seed)
+        with pytest.raises(UsageError, match="nonlinearity 'dropout'"):
+            nonlinearity_named("dropout")

@@ -247,3 +247,20 @@ def test_statistics_are_part_of_theta_and_nothing_moves_them():
     before = policy.unroll(policy.unflatten(policy.get_vector()), inputs, states).pi
     after = policy.unroll(policy.unflatten(theta), shifted, states).pi
     torch.testing.assert_close(tuple(after), tuple(before))
+
+
+@pytest.mark.parametrize("critic", ["recurrent", "separate"])
+def test_a_state_dict_has_the_names_of_the_file(critic: str):
+    policy, other = policy_of("gru", critic=critic), policy_of("gru", critic=critic)
+    state = policy.state_dict()
+    parts = policy.unflatten(policy.get_vector())
+    assert list(state) == list(parts)
+    assert all(torch.equal(state[name], part) for name, part in parts.items())
+    with torch.no_grad():
+        other.get_parameter("network.cell.bias_hh").add_(1)
+    assert not torch.equal(other.get_vector(), policy.get_vector())
+    other.load_state_dict(state)
+    assert torch.equal(other.get_vector(), policy.get_vector())
+    del state["cell.bias_hh"]
+    with pytest.raises(RuntimeError, match=r"another policy; there once alone: cell\.bias_hh"):
+        other.load_state_dict(state)

@@ -3,11 +3,21 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from maml_rl.config import Config
+from maml_rl.metalearners import MetaState
 from maml_rl.training import Run, RunSettings, train
-from maml_rl.training.metrics import TIMING_NAMES, check_finite_metrics, metric_names
+from maml_rl.training.metrics import (
+    TIMING_NAMES,
+    Iteration,
+    check_finite_metrics,
+    metric_names,
+    return_columns,
+)
+from maml_rl.viz.learning_curve import last_step
 from tests.cli.helpers import TINY, Command, contents, read_metrics
 
 
@@ -62,3 +72,22 @@ def test_rewards_whose_sums_overflow_end_the_run(command: Command, tmp_path: Pat
     assert "meta-update 1: " in line
     assert "return_0" in line
     assert contents(tmp_path / "run")["metrics.csv"] == b""
+
+
+def test_returns_are_the_rounds_in_their_order_and_no_columns_of_a_method():
+    names = [
+        "iteration",
+        "return_10",
+        "return_0",
+        "return_2",
+        "return_1",
+        "return_gap",
+        "stderr_0",
+        "return_",
+    ]
+    assert return_columns(names) == ["return_0", "return_1", "return_2", "return_10"]
+    metrics = {"iteration": 1.0, "return_0": 1.0, "return_1": 2.0, "return_gap": float("nan")}
+    check_finite_metrics(metrics)
+    state = MetaState(torch.zeros(1), {})
+    assert Iteration(metrics, {}, state).returns == (1.0, 2.0)
+    assert last_step({name: np.zeros(1) for name in metrics}) == 1

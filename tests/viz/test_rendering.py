@@ -213,6 +213,24 @@ def test_environments_that_draw_themselves(monkeypatch: pytest.MonkeyPatch):
     assert [frame.max() for frame in film.frames] == [0, 1, 2, 3, 4]
 
 
+class Shaken(Painted):
+    """Draws from the global generators."""
+
+    def step(self, action: Any) -> Any:
+        observation, _, *rest = super().step(action)
+        return observation, np.random.random(), *rest
+
+
+def test_what_environments_draw_from_the_global_generators_repeats(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(gym.registry, "Shaken-v0", EnvSpec("Shaken-v0", entry_point=f"{__name__}:Shaken"))
+    with Run(config("Shaken-v0", steps=4), RunSettings(SEED)) as run:
+        (task,) = run.sampler.sample_tasks(1, 0)
+        theta = run.learner.init().theta[None]
+        first, second = play_episodes(run, run.env, task, 0, [theta, theta])
+    assert first.rewards.unique().numel() == 4
+    assert torch.equal(first.rewards, second.rewards)
+
+
 def test_what_has_no_pictures():
     env = make_env("TabularMDP-v0")
     with pytest.raises(UsageError, match=r"'TabularMDP-v0' has no pictures: .*'rgb_array'"):

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from maml_rl.config.keys.adam import AdamKeys
 from maml_rl.config.keys.gradient_steps import GradientStepKeys, InnerLossName
@@ -17,3 +17,10 @@ class ProMPKeys(AdamKeys, GradientStepKeys):
     """Coefficient of KL(old || new) before each inner step; the first one if there is a target."""
     inner_kl_target: Annotated[float, Field(gt=0)] | None = None
     """KL, in nats, towards which the coefficient is halved or doubled after each update; none keeps it."""
+
+    @model_validator(mode="after")
+    def _check_coefficient(self) -> "ProMPKeys":
+        """Check that the coefficient can be halved and doubled."""
+        if self.inner_kl_target is not None and self.inner_kl == 0:
+            raise ValueError("inner-kl 0 stays 0, whatever inner-kl-target: give it a number above 0")
+        return self

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from maml_rl.config.block import Positive
 from maml_rl.config.keys.adam import ClippedKeys
@@ -10,6 +10,8 @@ from maml_rl.config.keys.trust_region import TrustRegionKeys
 
 Scope = Literal["trial", "episode"]
 """The whole trial, or an episode of it."""
+COUNT: TypeAdapter[int] = TypeAdapter(Positive, config=ConfigDict(defer_build=True))
+"""The whole number that a key's value is, however it is written."""
 
 
 class RL2Keys(ClippedKeys, TrustRegionKeys):
@@ -57,11 +59,11 @@ class RL2Keys(ClippedKeys, TrustRegionKeys):
     """Steps of a chunk that belong to the one before, and only warm its state up."""
 
     @classmethod
-    def typed_over(cls, shown: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-        """Leave out a default of num-steps in whose place episodes-per-trial was typed."""
-        default = values["num_steps"] == shown["num_steps"]
-        left_out = {"num_steps"} if default and values["episodes_per_trial"] is not None else set()
-        return {key: value for key, value in values.items() if key not in left_out}
+    def chosen_over(cls, base: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+        """Leave out the base's num-steps if episodes-per-trial was chosen."""
+        if chosen.get("episodes-per-trial") is not None:
+            base = {key: value for key, value in base.items() if key != "num-steps"}
+        return base | chosen
 
     @model_validator(mode="before")
     @classmethod
@@ -70,11 +72,12 @@ class RL2Keys(ClippedKeys, TrustRegionKeys):
         if not isinstance(values, dict):
             return values
         spelled = {key.replace("_", "-"): value for key, value in values.items()}
-        episodes = spelled.get("episodes-per-trial")
-        if not isinstance(episodes, int) or episodes < 1:
+        try:
+            episodes = COUNT.validate_python(spelled.get("episodes-per-trial"))
+        except ValidationError:
             return values  # For the field to judge.
         steps = spelled.setdefault("num-steps", episodes - 1)
-        if steps != episodes - 1:
+        if str(steps) != str(episodes - 1):
             raise ValueError(f"num-steps {steps} makes {steps + 1} episodes per trial, not {episodes}")
         return spelled | {"episodes-per-trial": None}
 

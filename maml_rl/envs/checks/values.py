@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -24,12 +25,14 @@ def values(trial: Trial) -> Iterator[Finding]:
     space = trial.env.observation_space
     set_task(trial.env, trial.tasks[0])
     observation, _ = trial.env.reset(seed=SEED)
-    if np.shape(observation) != space.shape:
-        shape = [*np.shape(observation)]
-        yield Finding(True, f"reset() returned an observation of shape {shape}, its space is {space}")
+    if misshapen := _misshapen("reset", observation, space):
+        yield misshapen
         return
     for action in trial.actions[:LOOKS]:
         observation, reward, terminated, truncated, _ = trial.env.step(action)
+        if misshapen := _misshapen("step", observation, space):
+            yield misshapen
+            return
         numbers = {"an observation": observation, "a reward": reward}
         for name, value in numbers.items():
             if not np.isfinite(np.asarray(value, float)).all():
@@ -37,6 +40,14 @@ def values(trial: Trial) -> Iterator[Finding]:
                 return
         if terminated or truncated:
             return
+
+
+def _misshapen(method: str, observation: Any, space: spaces.Space[Any]) -> Finding | None:
+    """Return what is to be said of an observation that has another shape than its space."""
+    shape = np.shape(observation)
+    if shape == space.shape:
+        return None
+    return Finding(True, f"{method}() returned an observation of shape {[*shape]}, its space is {space}")
 
 
 def outside(trial: Trial) -> Iterator[Finding]:

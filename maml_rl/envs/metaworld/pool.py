@@ -7,9 +7,6 @@ from functools import cache
 from maml_rl._system.memory import hand_back_free_memory
 from maml_rl.envs.metaworld.simulation import Simulation
 
-MOST = 50
-"""Simulations that a process keeps unless told otherwise: all environments, at some 20 MB each."""
-
 
 class Pool:
     """Simulations by the environment's name, made when they are needed; the last used ones are kept.

@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 from maml_rl._system.threads import one_intra_op_thread
 from maml_rl.errors import check_number
 from maml_rl.evaluation import AdaptationResults, evaluate
+from maml_rl.evaluation.results import check_policy
+from maml_rl.training.folder import POLICY
 from maml_rl.training.run import RunSettings, trained_run
 from maml_rl.viz.adaptation_video import VideoSettings, adaptation_video
 from maml_rl.viz.navigation import Paths
@@ -77,6 +79,8 @@ def adapt(run: ReportedRun, settings: ReportSettings) -> Adapted:
     file = run.folder / settings.results
     results = AdaptationResults.load(file) if file.exists() else None
     found = None if results is None else file.name
+    if results is not None:
+        check_policy(file, results.policy, run.folder / POLICY)
     if not run.has_policy:
         return Adapted(results, found)
     if results is None and settings.num_tasks:
