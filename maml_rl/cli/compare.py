@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import tyro
 
 from maml_rl.cli.options import check_free
+from maml_rl.cli.whole_tables import print_whole
 
 if TYPE_CHECKING:
     from maml_rl.evaluation.comparison import Comparison, ComparisonRow, Estimate
@@ -87,7 +88,6 @@ class Compare:
 
 def print_comparison(rows: Sequence["ComparisonRow"]) -> None:
     """Print the rows of one family of tasks."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -109,7 +109,7 @@ def print_comparison(rows: Sequence["ComparisonRow"]) -> None:
             "" if row.method == row.reference else _shown(row.improvement),
             end_section=row.gradient_steps == rows[-1].gradient_steps,
         )
-    Console().print(table)
+    print_whole(table)
     if any(row.runs == 1 for row in rows):
         print("A method with one run has no interval: how runs differ is not known.")
 

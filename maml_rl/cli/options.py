@@ -153,6 +153,9 @@ def config_origin(arguments: Sequence[str]) -> Origin:
     if named.config is None and run is not None:
         named.config = run / "config.json"
     if named.config is None:
+        tests = [*arguments[:1]] == ["test"]  # Elsewhere a policy is a kind of policy.
+        if tests and named.policy and (beside := named.policy.parent / "config.json").exists():
+            raise UsageError(f"'{named.policy}' needs the config that it was trained with: --config {beside}")
         return Origin(config_class(named.metalearner or DEFAULT_METHOD), None)
     lenient = arguments[0] == "test"  # A file of 2020's forks is to be tested as it is, not trained with.
     config, of_a_run = load_config(named.config, named.metalearner, lenient=lenient)

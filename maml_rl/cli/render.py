@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tyro
 
-from maml_rl.cli.options import run_and_place
+from maml_rl.cli.options import check_free, run_and_place
 
 
 @dataclass
@@ -33,6 +33,8 @@ class Render:
     """Copies of the environment that there may be at once; as many as in training if not given."""
     trust: bool = False
     """Import code that lies in the run's own folder, if its config names any."""
+    overwrite: bool = False
+    """Replace the file."""
 
     def run(self) -> None:
         """Write the video and say where it is."""
@@ -48,5 +50,7 @@ class Render:
             self.size,
             self.env_copies,
         )
+        if self.output is not None:
+            check_free(self.output, self.overwrite)
         folder, place = run_and_place(self.folder)
         print(adaptation_video(folder, self.output or place / f"adaptation{default_format()}", settings))

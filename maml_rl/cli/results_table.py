@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from maml_rl.cli.whole_tables import print_whole
+
 if TYPE_CHECKING:
     from maml_rl.evaluation import AdaptationResults
 
@@ -15,7 +17,6 @@ FIRST_THREE = (
 
 def print_table(results: Mapping[str, "AdaptationResults"]) -> None:
     """Print one row per policy and number of gradient steps, or episode of a trial."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -41,12 +42,11 @@ def print_table(results: Mapping[str, "AdaptationResults"]) -> None:
                 *([f"{row.success:.1%}"] if succeeding else []),
             )
         table.add_section()
-    Console().print(table)
+    print_whole(table)
 
 
 def print_environments(results: Mapping[str, "AdaptationResults"]) -> None:
     """Print a row per policy and environment with rates of success, where tasks name their environments."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -71,7 +71,7 @@ def print_environments(results: Mapping[str, "AdaptationResults"]) -> None:
             policy = "" if number else Text(name)
             table.add_row(policy, Text(environment), str(len(part.tasks)), *cells, first)
         table.add_section()
-    Console().print(table)
+    print_whole(table)
     print(FIRST_THREE)
 
 

@@ -12,6 +12,7 @@ import tyro
 
 from maml_rl.cli.interrupts import OUT_OF_TIME, Interrupted, advising
 from maml_rl.cli.train import Train
+from maml_rl.cli.whole_tables import print_whole
 from maml_rl.errors import RunsFailedError, UsageError, check_number, did_you_mean, printable
 
 if TYPE_CHECKING:
@@ -162,7 +163,6 @@ def training_options(texts: Sequence[str], defaults: Mapping[str, str] | None = 
 
 def show_progress(folder: Path, runs: Sequence["PlannedRun"], failed: Collection["PlannedRun"]) -> None:
     """Print how far the runs are, and write it to sweep.csv if anything has begun."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -177,7 +177,7 @@ def show_progress(folder: Path, runs: Sequence["PlannedRun"], failed: Collection
         table.add_row(
             Text(row.run.name), row.state, f"{row.meta_updates} of {row.run.num_batches}", *_returns(row)
         )
-    Console().print(table)
+    print_whole(table)
     if folder.is_dir():
         write_progress(folder / "sweep.csv", rows)
 

@@ -1,8 +1,8 @@
 """The base class of groups of config keys."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from maml_rl.errors import LARGEST_COUNT
 
@@ -19,6 +19,18 @@ def one_line(description: str | None) -> str:
     return " ".join((description or "").split())
 
 
+def _kinds(annotation: Any) -> set[Any]:
+    """Return the types that an annotation is made of."""
+    parts = get_args(annotation)
+    return set().union(*map(_kinds, parts)) if parts else {annotation}
+
+
+def _has_flag(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return any(map(_has_flag, value))
+    return isinstance(value, bool)
+
+
 class Block(BaseModel):
     """A group of keys. The docstring below a field is its help."""
 
@@ -31,6 +43,16 @@ class Block(BaseModel):
         use_attribute_docstrings=True,
         defer_build=True,  # Until something is validated, for a quick --help.
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _check_flags(cls, value: Any, info: ValidationInfo) -> Any:
+        """Check that no number is given as true or false, which Python takes for 1 and 0."""
+        assert info.field_name is not None
+        kinds = _kinds(cls.model_fields[info.field_name].annotation)
+        if not kinds & {bool, Any} and _has_flag(value):
+            raise ValueError("input should not be true or false")
+        return value
 
     @classmethod
     def chosen_over(cls, base: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,12 @@ def describe(error: ValidationError) -> str:
             continue
         key = ".".join(kebab(str(part)[:LONGEST_NAME]) for part in problem["loc"])
         got = "" if problem["type"] == "missing" else f", got {shown(problem['input'])}"
-        lines.append(f"'{key}': {problem['msg'].lower()}{got}")
+        said = (
+            "expected a list"
+            if problem["type"] == "tuple_type"
+            else problem["msg"].removeprefix("Value error, ").lower()
+        )
+        lines.append(f"'{key}': {said}{got}")
     if (more := error.error_count() - len(lines)) > 0:
         lines.append(f"and {more} more")
     return "; ".join(lines)

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv
-from maml_rl.errors import check_number
+from maml_rl.errors import UsageError, check_number
 
 OBSERVATIONS = spaces.Box(0.0, 1.0, (1,), np.float32)
 
@@ -32,6 +32,12 @@ class BernoulliBanditEnv(TaskEnv[Array, np.int64]):
     def sample_tasks(self, num_tasks: int) -> list[Task]:
         """Draw means uniform in [0, 1], ``{"mean": [k]}``."""
         return [{"mean": mean} for mean in self.np_random.random((num_tasks, self.k))]
+
+    def check_task(self, task: Task) -> None:
+        """Raise `UsageError` if the means are no probabilities."""
+        mean = np.asarray(task["mean"])
+        if ((mean < 0) | (mean > 1)).any():
+            raise UsageError(f"mean: expected probabilities, from 0 to 1, got {mean.tolist()}")
 
     def reset_task(self, task: Task) -> None:
         """Set the arms' means."""
@@ -61,6 +67,9 @@ class GaussianBanditEnv(BernoulliBanditEnv):
         check_number("std", std, 0)
         super().__init__(k, task)
         self.std = std
+
+    def check_task(self, task: Task) -> None:
+        """Take any means."""
 
     def _pay(self, mean: float) -> float:
         return mean + self.std * float(self.np_random.standard_normal())

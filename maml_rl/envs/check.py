@@ -66,7 +66,7 @@ def quick_findings(env: str, env_kwargs: Mapping[str, Any], env_copies: int | No
         if time.perf_counter() - started > QUICK_SECONDS:
             return []
         findings: list[Finding] = []
-        with suppress(Exception):  # What fails here will fail in a worker, with its traceback.
+        with suppress(Exception, SystemExit):  # What fails here will fail in a worker, with its traceback.
             findings.extend(try_out(trial, QUICK_SECONDS))
         return findings
 
@@ -91,5 +91,5 @@ def _as_findings(findings: Iterator[Finding]) -> Iterator[Finding]:
         yield from findings
     except UsageError as error:
         yield Finding(True, str(error))
-    except Exception as error:  # It is anybody's.
+    except (Exception, SystemExit) as error:  # It is anybody's.
         yield Finding(True, f"it fails: {failure(error)}")

@@ -26,7 +26,9 @@ def in_terms_of_gymnasium() -> Iterator[None]:
     """
     try:
         yield
-    except (AssertionError, TypeError, ValueError) as error:
+    except SystemExit as error:
+        raise UsageError(f"the environment has ended its process, with exit code {error.code}") from None
+    except (AssertionError, TypeError, ValueError, IndexError, gym.error.Error) as error:
         *_, last = traceback.extract_tb(error.__traceback__)
         if not last.filename.startswith(GYMNASIUM):
             raise
@@ -58,9 +60,23 @@ def draw_tasks(env: gym.Env[Any, Any], num_tasks: int, split: str = "train") -> 
     For tests it is ``sample_test_tasks``, where an environment has tasks that are never trained on.
     """
     of_tests = method_of(env, "sample_test_tasks") if split == "test" else None
-    return (of_tests or env.get_wrapper_attr("sample_tasks"))(num_tasks)
+    return _called(of_tests or env.get_wrapper_attr("sample_tasks"), num_tasks, "sample_tasks(num_tasks)")
 
 
 def set_task(env: gym.Env[Any, Any], task: Any) -> None:
     """Call the ``reset_task`` of the environment, or of a wrapper."""
-    env.get_wrapper_attr("reset_task")(task)
+    _called(env.get_wrapper_attr("reset_task"), task, "reset_task(task)")
+
+
+def _called(method: Callable[..., Any], argument: Any, signature: str) -> Any:
+    """Call a method of the environment.
+
+    Raises:
+        UsageError: it does not take the argument; errors of its own go on as they are.
+    """
+    try:
+        return method(argument)
+    except TypeError as error:
+        if len([*traceback.walk_tb(error.__traceback__)]) > 1:  # It had begun.
+            raise
+        raise UsageError(f"the environment's {signature} cannot be called so: {error}") from None

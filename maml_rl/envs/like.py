@@ -49,8 +49,10 @@ def shown_task(task: Task) -> str:
         return "[" + ", ".join(map(shown_task, task)) + "]"
     if np.asarray(task).dtype.kind not in "iuf":
         return str(task)
-    text = np.array2string(np.asarray(task), precision=2, separator=", ", threshold=8)
-    return " ".join(text.split())
+    array = np.asarray(task)
+    if array.ndim > 1:
+        return f"numbers of shape {[*array.shape]}"
+    return " ".join(np.array2string(array, precision=2, separator=", ", threshold=8).split())
 
 
 def _fields(value: Any) -> dict[str, Any] | None:
@@ -64,7 +66,9 @@ def _mapping(examples: Sequence[Any], value: object, where: str) -> Any:
     contents = [content for e in examples if isinstance(content := _fields(e) or e, Mapping)]
     alike = [c for c in contents if isinstance(value, Mapping) and c.keys() == value.keys()]
     if not alike:
-        raise UsageError(f"{where} is {shown(value)}, expected the entries of {shown_task(examples[0])}")
+        told = f"{where} is {shown(value)}, expected the entries of {shown_task(examples[0])}"
+        missing = contents[0].keys() - value.keys() if isinstance(value, Mapping) else ()
+        raise UsageError(told + (f"; missing: {', '.join(sorted(map(str, missing)))}" if missing else ""))
     assert isinstance(value, Mapping)
     entries = {k: like([c[k] for c in alike], entry, f"{where}, {k}") for k, entry in value.items()}
     return entries if isinstance(examples[0], Mapping) else type(examples[0])(**entries)

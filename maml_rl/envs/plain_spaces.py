@@ -5,6 +5,7 @@ Tuple what `gymnasium.spaces.flatten` makes of them (one-hot numbers; a Dict in 
 Actions become a vector, one choice of n, or several choices.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
@@ -14,6 +15,9 @@ from gymnasium.wrappers import FlattenObservation, ReshapeObservation
 
 from maml_rl.envs.task_env import Array
 from maml_rl.errors import UsageError
+
+KINDS = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+"""Spaces whose flattened numbers a network can look at."""
 
 
 def with_plain_spaces(env: gym.Env[Any, Any], clip_actions: bool) -> gym.Env[Any, Any]:
@@ -30,22 +34,37 @@ def with_plain_spaces(env: gym.Env[Any, Any], clip_actions: bool) -> gym.Env[Any
 
 def _with_plain_observations(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     space = env.observation_space
+    if not all(isinstance(part, KINDS) for part in _parts(space)):
+        raise UsageError(
+            f"environment '{_name(env)}': observations: expected a Box, Discrete, MultiDiscrete or "
+            f"MultiBinary, or a Dict or Tuple of such, got {space}: wrap the environment"
+        )
+    if not spaces.flatdim(space):
+        raise UsageError(
+            f"environment '{_name(env)}': observations: expected a number or more, got {space}: "
+            "wrap the environment, so that it returns a constant"
+        )
     if isinstance(space, spaces.Box):
         return env if space.shape else ReshapeObservation(env, (1,))
-    try:
-        flat = spaces.flatten_space(space)
-    except NotImplementedError:
-        flat = None
-    if not isinstance(flat, spaces.Box):
-        raise UsageError(
-            f"environment '{_name(env)}': observations: expected a Box, or what Gymnasium flattens to one, "
-            f"got {space}: wrap the environment"
-        )
     return FlattenObservation(env)
+
+
+def _parts(space: gym.Space[Any]) -> Iterator[gym.Space[Any]]:
+    """Yield the spaces that a space consists of."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        for part in space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces:
+            yield from _parts(part)
+    else:
+        yield space
 
 
 def _with_plain_actions(env: gym.Env[Any, Any], clip_actions: bool) -> gym.Env[Any, Any]:
     space = env.action_space
+    if space.shape and 0 in space.shape:
+        raise UsageError(
+            f"environment '{_name(env)}': actions: expected a number or more, got {space}: "
+            "wrap the environment"
+        )
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
         bounded = clip_actions and bool(np.isfinite(space.low).all() and np.isfinite(space.high).all())
         return BoxActions(env, bounded) if bounded or len(space.shape) != 1 else env

@@ -8,6 +8,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from maml_rl.envs.task_env import Array, Task, TaskEnv, TaskVectorEnv
+from maml_rl.errors import UsageError
+
+ROUNDING = 1e-3
+"""Distance from 1 that a sum of probabilities may have, which were written down with few digits."""
 
 
 def cumulative(probabilities: Array) -> Array:
@@ -53,6 +57,17 @@ class TabularMDPEnv(TaskEnv[Array, np.int64]):
             {"transitions": transition, "rewards_mean": mean}
             for transition, mean in zip(transitions, rewards_mean, strict=True)
         ]
+
+    def check_task(self, task: Task) -> None:
+        """Raise `UsageError` if the transitions are no probabilities."""
+        transitions = np.asarray(task["transitions"])
+        sums = transitions.sum(-1)
+        if (transitions < 0).any() or (np.abs(sums - 1) > ROUNDING).any():
+            wrong = sums.ravel()[np.abs(sums - 1).argmax()]
+            raise UsageError(
+                "transitions: expected numbers from 0 on that sum to 1 over next states, "
+                f"got a sum of {wrong:g}"
+            )
 
     def reset_task(self, task: Task) -> None:
         """Set transitions and mean rewards."""

@@ -9,6 +9,7 @@ from maml_rl.envs.contract import method_of
 from maml_rl.envs.like import like
 from maml_rl.envs.task_env import Task
 from maml_rl.envs.task_space import EnvTaskSpace
+from maml_rl.errors import UsageError
 
 EXAMPLES = 16
 """Tasks that are drawn to see what they are like."""
@@ -31,5 +32,13 @@ def checked_tasks(env: gym.Env[Any, Any], tasks: Sequence[Any], source: str) -> 
     if fitted is None:
         space = EnvTaskSpace(env)
         examples = [task for seed in range(EXAMPLES) for task in space.sample(seed, 1)]
-        return [like(examples, task, place) for task, place in zip(tasks, places, strict=True)]
-    return [fitted(task, place) for task, place in zip(tasks, places, strict=True)]
+        made = [like(examples, task, place) for task, place in zip(tasks, places, strict=True)]
+    else:
+        made = [fitted(task, place) for task, place in zip(tasks, places, strict=True)]
+    if check := method_of(env, "check_task"):
+        for task, place in zip(made, places, strict=True):
+            try:
+                check(task)
+            except UsageError as error:
+                raise UsageError(f"{place}: {error}") from None
+    return made

@@ -1,5 +1,6 @@
 """Results of tests in the folders of runs, grouped into comparisons of methods."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -17,6 +18,7 @@ from maml_rl.evaluation.task_arrays import of_tasks, task_text
 from maml_rl.training.folder import CONFIG, POLICY
 from maml_rl.training.groups import NAMED_KEYS, differing_keys, run_folders
 
+logger = logging.getLogger(__name__)
 TASK_KEYS = ("env-name", "env-kwargs", "task-space", "tasks", "test-tasks")
 """Keys of a config that say what the tasks are; all others are of the method."""
 
@@ -27,6 +29,7 @@ class RunResults(NamedTuple):
     Args:
         seed: of the training.
         returns: means over each task's episodes, ``[gradient steps + 1, tasks]``.
+        episodes: of a task, from which each step learned; 0 if no step did.
         tasks: arrays with one row per task, see `task_arrays`.
     """
 
@@ -34,6 +37,7 @@ class RunResults(NamedTuple):
     config: Config
     seed: int | None
     returns: Values
+    episodes: int
     tasks: Mapping[str, NDArray[Any]]
 
     @property
@@ -96,6 +100,13 @@ def _comparison(task: str, runs: Sequence[RunResults]) -> Comparison:
                 f"'{first.file}' and '{run.file}' are not of the same tasks and gradient steps: test both "
                 "with the same --seed, --meta-batch-size, --num-batches and --num-steps"
             )
+    if len(numbers := {run.episodes for run in runs} - {0}) > 1:
+        few, many = (next(run for run in runs if run.episodes == end(numbers)) for end in (min, max))
+        logger.warning(
+            "'%s' has %d episodes for each task and step, '%s' %d: more teach a step more; "
+            "test both with the same --fast-batch-size, unless that is what you compare",
+            *(few.file, few.episodes, many.file, many.episodes),
+        )
     settings = _grouped(runs, "settings")
     for members in settings.values():
         _check_seeds(members)
@@ -153,4 +164,6 @@ def _read(file: Path) -> RunResults:
     arrays = read_results(file)
     check_policy(file, str(arrays.get("policy", "")), folder / POLICY)
     returns = arrays["returns"].astype(np.float64).mean(2)
-    return RunResults(file, config, execution.get("seed"), returns, of_tasks(arrays))
+    learns = not np.isnan(arrays.get("step_sizes", np.zeros(0))).any()  # A memory's episodes are its own.
+    episodes = arrays["returns"].shape[2] if learns else 0
+    return RunResults(file, config, execution.get("seed"), returns, episodes, of_tasks(arrays))

@@ -94,6 +94,25 @@ def test_the_tests_of_the_command_line_are_read(command: Command, tabular_run: P
     assert f"{saved[1].mean():.2f}" in told
 
 
+def test_episodes_that_differ_in_number_are_told(
+    command: Command, tabular_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    kept_test(tmp_path / "a", tabular_run)
+    returns = kept_test(tmp_path / "b", tabular_run, metalearner="anil")
+    command.succeeds("compare", tmp_path)
+    assert not caplog.messages
+    more = np.concatenate([returns] * 2, axis=2)
+    AdaptationResults(more, TASKS, (0.1,), 7).save(tmp_path / "b" / "results.npz")
+    command.succeeds("compare", tmp_path)
+    (warning,) = caplog.messages
+    assert "results.npz' has 3 episodes for each task and step" in warning
+    assert "6: more teach a step more" in warning
+    caplog.clear()
+    AdaptationResults(more, TASKS, (np.nan,), 7).save(tmp_path / "b" / "results.npz")  # Of a memory.
+    command.succeeds("compare", tmp_path)
+    assert not caplog.messages
+
+
 def test_results_of_a_policy_that_was_trained_since(
     command: Command, tabular_run: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):

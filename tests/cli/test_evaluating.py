@@ -44,6 +44,17 @@ def test_the_results_are_plain_arrays(command: Command, tabular_run: Path, tmp_p
     assert len(np.unique(results["task_rewards_mean"][:, 0, 0])) == 6
 
 
+def test_a_policy_without_its_config_is_told_where_that_is(command: Command, tabular_run: Path):
+    line = command.fails("test", "--policy", tabular_run / "policy.th", "--env-name", "TabularMDP-v0")
+    assert line.endswith(f"needs the config that it was trained with: --config {tabular_run / 'config.json'}")
+
+
+def test_more_factors_than_steps(command: Command, tabular_run: Path):
+    words = ("--config", tabular_run / "config.json", "--policy", tabular_run / "policy.th")
+    line = command.fails("test", *words, "--num-steps", 1, "--step-size-schedule", 1, 0.5)
+    assert "step-size-schedule: 2 factors are for as many gradient steps, and num-steps is 1" in line
+
+
 def test_more_steps_than_trained_with(command: Command, navigation_run: Path, tmp_path: Path):
     results = evaluated(command, navigation_run, tmp_path / "r.npz", "--num-steps", 3)
     assert results["returns"].shape == (4, 6, 4)

@@ -28,6 +28,11 @@ def test_navigation(command: Command, navigation_run: Path, tmp_path: Path):
     assert frames.shape[0] == 16  # Episodes of 15 steps.
     assert 600 < frames.shape[2] < 650  # Three panels.
     assert contents(navigation_run) == before
+    words = ("render", navigation_run, "--output", path, "--num-steps", 0, "--size", 200)
+    assert "exists: choose another --output, or pass --overwrite" in command.fails(*words)
+    assert iio.imread(path).shape == frames.shape
+    command.succeeds(*words, "--overwrite")
+    assert iio.imread(path).shape != frames.shape
 
 
 def test_the_video_goes_to_the_runs_folder_unless_told_otherwise(

@@ -1,5 +1,6 @@
 """The table that ``maml-rl test`` prints, of steps and of the episodes of a trial."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -55,3 +56,16 @@ def test_a_policy_that_remembers_beside_one_that_steps_is_counted_as_the_other(
 ):
     print_table({"one": results(math.nan), "other": results(0.1)})
     assert first_column(capsys.readouterr().out) == ["steps", "0", "1", "0", "1"]
+
+
+def test_numbers_are_whole_however_narrow_the_screen_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "40")
+    huge = dataclasses.replace(results(0.1), returns=1e9 * results(0.1).returns)
+    print_table({"mine": huge})
+    text = capsys.readouterr().out
+    assert "5500000000.00 ± " in text
+    assert max(map(len, text.splitlines())) > 60
+    print_environments({"mine": huge})
+    assert "0% (0% … 0%)" in capsys.readouterr().out

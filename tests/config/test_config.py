@@ -292,3 +292,27 @@ def test_files_that_cannot_be_read(tmp_path: Path):
         load_config(tmp_path / "nowhere.yaml")
     with pytest.raises(UsageError, match=r"cannot read the config .*: Is a directory"):
         load_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"fast-lr": True},
+        {"num-batches": True},
+        {"gamma": False},
+        {"hidden-sizes": [8, True]},
+        {"policy": True},
+    ],
+    ids=str,
+)
+def test_true_is_not_1(entries: dict[str, Any]):
+    (key,) = entries
+    with pytest.raises(UsageError, match=f"'{key}': input should not be true or false"):
+        parse_config({"env-name": "2DNavigation-v0", **entries}, "here")
+    flags = {"normalize-advantages": False, "env-kwargs": {"flag": True}, "tasks": [True]}
+    assert parse_config({"env-name": "2DNavigation-v0", **flags}, "here").tasks == [True]
+
+
+def test_lists_are_called_lists():
+    with pytest.raises(UsageError, match="'hidden-sizes': expected a list, got 64"):
+        parse_config({"env-name": "2DNavigation-v0", "hidden-sizes": 64}, "here")

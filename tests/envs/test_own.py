@@ -2,16 +2,22 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 from examples.custom_env import SpringEnv, SpringVectorEnv
 from maml_rl.envs import make_env, make_task_vector_env
 from maml_rl.envs.adapter import GymTaskVectorEnv
+from maml_rl.envs.contract import draw_tasks, set_task
 from maml_rl.envs.registry import find_spec
 from maml_rl.errors import UsageError
+from tests.envs.peculiar import Spaces
+
+BOX = spaces.Box(-1.0, 1.0, (2,), np.float32)
 
 NAME = "examples.custom_env:SpringEnv"
 
@@ -68,3 +74,64 @@ def test_a_module_may_register_ids(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_names_of_nothing(name: str):
     with pytest.raises(UsageError, match=f"environment '{name}': "):
         find_spec(name)
+
+
+class Drawless(Spaces):
+    """Draws tasks without a number, and takes none."""
+
+    def __init__(self) -> None:
+        super().__init__(BOX, BOX)
+
+    def sample_tasks(self) -> list[Any]:  # type: ignore[override]
+        return []
+
+    def reset_task(self) -> None:  # type: ignore[override]
+        """Do nothing."""
+
+
+def test_methods_that_take_no_argument_are_told():
+    env = Drawless()
+    with pytest.raises(
+        UsageError, match=r"sample_tasks\(num_tasks\) cannot be called so: .* takes 1 positional"
+    ):
+        draw_tasks(env, 3)
+    with pytest.raises(UsageError, match=r"reset_task\(task\) cannot be called so"):
+        set_task(env, {})
+
+
+class Breaking(Spaces):
+    """Fails in the second step, as the class says."""
+
+    error: BaseException = SystemExit(3)
+
+    def __init__(self) -> None:
+        super().__init__(spaces.Discrete(3), BOX)
+
+    def look(self) -> Any:
+        if self.time and isinstance(self.error, IndexError):
+            return 3  # Gymnasium flattens it.
+        return 0
+
+    def move(self, action: Any) -> None:
+        super().move(action)
+        if not isinstance(self.error, IndexError):
+            raise self.error
+
+
+@pytest.mark.filterwarnings("ignore:.*observation space")  # Gymnasium's own check.
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (SystemExit(3), "the environment has ended its process, with exit code 3"),
+        (IndexError(), "the environment fails in Gymnasium's hands: index 3 is out of bounds"),
+    ],
+    ids=["exits", "outside"],
+)
+def test_what_breaks_in_a_step_is_one_line(
+    error: BaseException, message: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Breaking, "error", error)
+    batch = make_task_vector_env(f"{__name__}:Breaking", {"max_episode_steps": 5}, 2)
+    batch.reset(seed=1)
+    with pytest.raises(UsageError, match=message):
+        batch.step(np.zeros((2, 2), np.float32))

@@ -96,8 +96,14 @@ def test_plain_environments_are_left_alone():
         (
             spaces.Sequence(spaces.Discrete(2)),
             BOX,
-            "observations: expected a Box, or what Gymnasium flattens",
+            "observations: expected a Box, Discrete, MultiDiscrete or MultiBinary, or a Dict or Tuple",
         ),
+        (spaces.Text(3), BOX, "observations: expected a Box, Discrete"),
+        (spaces.OneOf((BOX, spaces.Discrete(2))), BOX, "observations: expected a Box, Discrete"),
+        (spaces.Dict({"a": BOX, "b": spaces.Text(3)}), BOX, "observations: expected a Box, Discrete"),
+        (spaces.Box(0, 1, (0,)), BOX, "observations: expected a number or more"),
+        (spaces.Dict({}), BOX, "observations: expected a number or more"),
+        (BOX, spaces.Box(0, 1, (2, 0)), "actions: expected a number or more"),
         (
             BOX,
             spaces.Text(3),

@@ -106,6 +106,12 @@ def test_tasks_of_any_kind(examples: list[Any], text: str, expected: Any):
         (VELOCITY, "0.5", "task 1 is 0.5, expected the entries of {velocity: 1.}"),
         (VELOCITY, "{speed: 1}", "task 1 is {'speed': 1}"),
         (VELOCITY, "{velocity: 1, mass: 2}", "task 1 is"),
+        (VELOCITY, "{speed: 1}", "; missing: velocity"),
+        (
+            MDP,
+            "{arm: 1}",
+            r"{transitions: numbers of shape \[2, 2, 2\], arm: 0, name: a}; missing: name, trans",
+        ),
         (VELOCITY, "{velocity: fast}", "task 1, velocity: expected a number, got 'fast'"),
         (VELOCITY, "{velocity: .nan}", "expected a number, got nan"),
         (VELOCITY, "{velocity: }", "expected a number, got None"),
@@ -139,3 +145,35 @@ def test_lists_for_an_environment():
     assert checked_tasks(env, [[0.5], [1, 2, 3]], "tasks") == [[0.5], [1.0, 2.0, 3.0]]
     with pytest.raises(UsageError, match="mine: task 2: expected a list"):
         checked_tasks(env, [[0.5], 0.5], "mine")
+
+
+@pytest.mark.parametrize(
+    ("env", "kwargs", "task", "message"),
+    [
+        ("Bandit-K5-v0", {}, {"mean": [0.1, 0.2, 0.3, 0.4, 7]}, "mean: expected probabilities"),
+        ("Bandit-K5-v0", {}, {"mean": [0.1, 0.2, 0.3, 0.4, -0.1]}, "mean: expected probabilities"),
+        (
+            "TabularMDP-v0",
+            {"num_states": 2, "num_actions": 1},
+            {"transitions": [[[0.5, 0.5]], [[1, 1]]], "rewards_mean": [[0], [0]]},
+            "transitions: expected numbers from 0 on that sum to 1 over next states, got a sum of 2",
+        ),
+        (
+            "TabularMDP-v0",
+            {"num_states": 2, "num_actions": 1},
+            {"transitions": [[[0.5, 0.5]], [[-1, 2]]], "rewards_mean": [[0], [0]]},
+            "transitions: expected numbers from 0 on",
+        ),
+    ],
+)
+def test_probabilities_are_such(env: str, kwargs: dict[str, Any], task: Any, message: str):
+    made = make_env(env, kwargs)
+    drawn = made.get_wrapper_attr("sample_tasks")(3)
+    assert len(checked_tasks(made, drawn, "mine")) == 3
+    with pytest.raises(UsageError, match=f"mine: task 1: {message}"):
+        checked_tasks(made, [task], "mine")
+
+
+def test_means_of_gaussian_arms_are_any():
+    env = make_env("GaussianBandit-K5-v0", {})
+    assert checked_tasks(env, [{"mean": [7.0, -1.0, 0.0, 0.0, 0.0]}], "mine")
