@@ -101,12 +101,16 @@ class Checkpoints:
                 self._check_config(path, entries.get("config", {}))
                 progress = _progress(entries, int(path.stem))
                 check(progress)
-                return read(path.with_suffix(".th")), progress
+                state = read(path.with_suffix(".th"))
             except OtherConfigError:
                 raise
             except (OSError, ValueError, TypeError, RecursionError) as error:
-                logger.warning("checkpoint '%s' is damaged (%s); trying the one before it", path, error)
+                logger.warning("checkpoint '%s' cannot be used (%s); trying the one before it", path, error)
                 reasons.append(f": {error}")
+                continue
+            if reasons:
+                logger.warning("going on from '%s', behind meta-update %d", path, progress.iteration)
+            return state, progress
         newest = reasons[0] if reasons else ""
         raise UsageError(f"'{self.folder}' holds no whole checkpoint to resume from{newest}")
 

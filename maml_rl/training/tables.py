@@ -143,7 +143,10 @@ def first_rows(path: Path, rows: int, sha256: str | None = None) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"cannot read '{path}': {getattr(error, 'strerror', None) or error}") from None
     if len(lines) < rows + 2:  # The last line has no end, and is empty if the file is whole.
-        raise UsageError(f"'{path}' has fewer rows than the {rows} meta-updates of the checkpoint")
+        raise UsageError(
+            f"'{path}' has fewer rows than the {rows} meta-updates of the checkpoint; "
+            "put a copy of it in its place"
+        )
     text = "".join(f"{line}\n" for line in lines[: rows + 1])
     damage = _damage(lines[: rows + 1])
     if not damage and sha256 not in (None, hashlib.sha256(text.encode()).hexdigest()):

@@ -101,8 +101,9 @@ def test_a_damaged_row_costs_the_updates_behind_the_checkpoint_before_it(
 ):
     edit_row(run / "metrics.csv", 5, DAMAGES[damage])
     resumed(command, run)
-    (message,) = (record.message for record in caplog.records)
-    assert "000006.json' is damaged" in message
+    message, onward = (record.message for record in caplog.records)
+    assert "going on from" in onward
+    assert "000006.json' cannot be used (" in message
     assert "metrics.csv' is damaged" in message
     assert results(run) == results(whole)
 

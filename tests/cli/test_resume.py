@@ -109,7 +109,7 @@ def test_a_damaged_checkpoint_is_reported_and_the_one_before_it_used(
         odd = '{"iteration": 6' if damage == "manifest torn" else '{"sha256": 1, "what": 2}'
         state.with_suffix(".json").write_text(odd)
     command.succeeds("train", "--resume", tmp_path, *OPTIONS)
-    assert "000006.json' is damaged" in caplog.text
+    assert "000006.json' cannot be used (" in caplog.text
     assert results(tmp_path) == results(whole)
 
 

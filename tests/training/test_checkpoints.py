@@ -61,8 +61,9 @@ def test_a_manifest_that_says_something_odd_is_damaged(
         make_older(tmp_path / "000006.json")
     change(tmp_path / "000006.json", **wrong)
     assert newest(two) == FOURTH
-    (message,) = (record.message for record in caplog.records)
-    assert "000006.json' is damaged" in message
+    message, onward = (record.message for record in caplog.records)
+    assert "going on from" in onward
+    assert "000006.json' cannot be used (" in message
 
 
 @pytest.mark.parametrize("content", ["", "[" * 100_000, "[]", "6", "\x00", '{"iteration": 6}'])
@@ -128,7 +129,7 @@ def test_what_does_not_agree_with_the_rest_of_the_folder_is_damaged(
             raise UsageError("there is no row 6")
 
     assert two.load_newest(load_tensors, check)[1] == FOURTH
-    assert "is damaged (there is no row 6)" in caplog.text
+    assert "cannot be used (there is no row 6)" in caplog.text
 
 
 def test_the_reason_is_that_of_the_newest(two: Checkpoints):
