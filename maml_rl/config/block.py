@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from maml_rl.errors import LARGEST_COUNT
 
@@ -46,9 +46,8 @@ class Block(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _check_flags(cls, value: Any, info: ValidationInfo) -> Any:
+    def _check_flags(cls, value: Any, info: Any) -> Any:
         """Check that no number is given as true or false, which Python takes for 1 and 0."""
-        assert info.field_name is not None
         kinds = _kinds(cls.model_fields[info.field_name].annotation)
         if not kinds & {bool, Any} and _has_flag(value):
             raise ValueError("input should not be true or false")

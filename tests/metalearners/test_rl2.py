@@ -257,6 +257,11 @@ def test_episodes_per_trial_count_however_they_are_written(episodes: Any):
     entries = {"env-name": "Bandit-K5-v0", "metalearner": "rl2"}
     config = parse_config(entries | {"episodes-per-trial": episodes}, "here")
     assert (config.num_steps, config.to_dict()["episodes-per-trial"]) == (9, None)
-    assert parse_config(entries | {"episodes-per-trial": episodes, "num-steps": "9"}, "here") == config
-    with pytest.raises(UsageError, match="num-steps 3 makes 4 episodes per trial, not 10"):
-        parse_config(entries | {"episodes-per-trial": episodes, "num-steps": 3}, "here")
+    for steps in ("9", 9.0):
+        assert parse_config(entries | {"episodes-per-trial": episodes, "num-steps": steps}, "here") == config
+    for steps in (3, "3"):
+        with pytest.raises(UsageError, match="num-steps 3 makes 4 episodes per trial, not 10"):
+            parse_config(entries | {"episodes-per-trial": episodes, "num-steps": steps}, "here")
+    for wrong in ("many", 2.5, 0, True):
+        with pytest.raises(UsageError, match="'episodes-per-trial': "):
+            parse_config(entries | {"episodes-per-trial": wrong}, "here")

@@ -10,8 +10,15 @@ from maml_rl.config.keys.trust_region import TrustRegionKeys
 
 Scope = Literal["trial", "episode"]
 """The whole trial, or an episode of it."""
-COUNT: TypeAdapter[int] = TypeAdapter(Positive, config=ConfigDict(defer_build=True))
-"""The whole number that a key's value is, however it is written."""
+WHOLE: TypeAdapter[int] = TypeAdapter(int, config=ConfigDict(defer_build=True))
+
+
+def _whole(value: Any) -> int | None:
+    """Return the whole number that a key's value is, however it is written; None if it is none."""
+    try:
+        return None if isinstance(value, bool) else WHOLE.validate_python(value)
+    except ValidationError:
+        return None
 
 
 class RL2Keys(ClippedKeys, TrustRegionKeys):
@@ -72,12 +79,11 @@ class RL2Keys(ClippedKeys, TrustRegionKeys):
         if not isinstance(values, dict):
             return values
         spelled = {key.replace("_", "-"): value for key, value in values.items()}
-        try:
-            episodes = COUNT.validate_python(spelled.get("episodes-per-trial"))
-        except ValidationError:
+        episodes = _whole(spelled.get("episodes-per-trial"))
+        if episodes is None or episodes < 1:
             return values  # For the field to judge.
-        steps = spelled.setdefault("num-steps", episodes - 1)
-        if str(steps) != str(episodes - 1):
+        steps = _whole(spelled.setdefault("num-steps", episodes - 1))
+        if steps is not None and steps != episodes - 1:
             raise ValueError(f"num-steps {steps} makes {steps + 1} episodes per trial, not {episodes}")
         return spelled | {"episodes-per-trial": None}
 
