@@ -97,6 +97,11 @@ class Test:
 
         if self.tasks is not None and self.task_set == "train":
             raise UsageError("--tasks says what to adapt to: leave --task-set out")
+        if len(self.step_size_schedule) > max(config.num_steps, 1):
+            raise UsageError(
+                f"step-size-schedule: {len(self.step_size_schedule)} factors are for as many gradient steps, "
+                f"and num-steps is {config.num_steps}"
+            )
         seed = self._seed()
         policies = {self.policy.stem: _file(self.policy), **self._others()}
         self._check_free()

@@ -26,6 +26,8 @@ def in_terms_of_gymnasium() -> Iterator[None]:
     """
     try:
         yield
+    except gym.error.DependencyNotInstalled:
+        raise  # It names the package.
     except SystemExit as error:
         raise UsageError(f"the environment has ended its process, with exit code {error.code}") from None
     except (AssertionError, TypeError, ValueError, IndexError, gym.error.Error) as error:

@@ -10,7 +10,7 @@ from torch import Tensor
 from maml_rl.envs import Task
 from maml_rl.envs.task_space import Split
 from maml_rl.episode import BatchEpisodes, get_returns, get_success_steps, get_successes
-from maml_rl.errors import UsageError, check_number
+from maml_rl.errors import check_number
 from maml_rl.evaluation.results import AdaptationResults, AdaptedBatch, BatchNumbers
 from maml_rl.evaluation.task_arrays import task_text
 from maml_rl.samplers import Recipe
@@ -22,14 +22,9 @@ def step_scales(num_steps: int, schedule: Sequence[float] = ()) -> tuple[float, 
     """Return the factor of each step's size: the schedule's entry, whose last one is repeated.
 
     Raises:
-        UsageError: there are fewer than 0 steps, or fewer than factors, or a factor is negative.
+        UsageError: there are fewer than 0 steps, or a factor is negative.
     """
     check_number("num-steps", num_steps, 0)
-    if len(schedule) > max(num_steps, 1):
-        raise UsageError(
-            f"step-size-schedule: {len(schedule)} factors are for as many gradient steps, "
-            f"and num-steps is {num_steps}"
-        )
     for factor in schedule:
         check_number("step-size-schedule", factor, 0)
     factors = [*schedule[:num_steps]] or [1.0]
