@@ -208,6 +208,7 @@ def test_texts_stay_texts(text: str, config: Path, tmp_path: Path):
     assert load_config(written)[0].policy_kwargs == {"name": text, text: 1}
 
 
+@pytest.mark.slow
 def test_runs_whose_time_is_up_have_not_failed(command: Command, config: Path, tmp_path: Path):
     config.write_text(config.read_text().replace("num-batches: 2", "num-batches: 100000"))
     words = ("sweep", config, "--seeds", 1, "--output-folder", tmp_path / "x", *OPTIONS)
