@@ -201,13 +201,13 @@ def check_policy(file: Path, tested: str, policy: Path) -> None:
     """Warn if the results in ``file`` are not of the policy beside them, which may have been trained since.
 
     Args:
-        tested: digest of the policy that was tested; of results of before 0.3 it is not known, and empty.
+        tested: digest of the policy that was tested; empty in results that do not say it, as older ones.
     """
     if tested and policy.exists() and digest_of(policy) != tested:
         logger.warning(
             "the results in '%s' are of another policy than '%s': test it again with "
-            "maml-rl test --output %s --overwrite, or name the results otherwise",
-            *(file, policy, file),
+            "maml-rl test --config %s --policy %s --output %s --overwrite",
+            *(file, policy, policy.parent / "config.json", policy, file),
         )
 
 

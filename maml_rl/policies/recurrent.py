@@ -120,12 +120,13 @@ class RecurrentPolicy(Policy):
         """Load such parameters.
 
         Raises:
-            RuntimeError: the names are others.
+            RuntimeError: names or shapes are others.
         """
         own = self.own_params()
-        if own.keys() != state_dict.keys():
-            names = ", ".join(sorted(own.keys() ^ state_dict.keys()))
-            raise RuntimeError(f"the state dict is of another policy; there once alone: {names}")
+        shapes, given = ({(name, x.shape) for name, x in parts.items()} for parts in (own, state_dict))
+        if shapes != given:
+            names = ", ".join(sorted({name for name, _ in shapes ^ given}))
+            raise RuntimeError(f"the state dict is of another policy; names or shapes differ: {names}")
         with torch.no_grad():
             for name, x in own.items():
                 x.copy_(state_dict[name])

@@ -109,7 +109,7 @@ class Checkpoints:
                 reasons.append(f": {error}")
                 continue
             if reasons:
-                logger.warning("going on from '%s', behind meta-update %d", path, progress.iteration)
+                logger.warning("going on from '%s', after meta-update %d", path, progress.iteration)
             return state, progress
         newest = reasons[0] if reasons else ""
         raise UsageError(f"'{self.folder}' holds no whole checkpoint to resume from{newest}")

@@ -185,9 +185,8 @@ def progress_of(run: PlannedRun, failed: bool = False) -> RunProgress:
         return RunProgress(run, state, 0, 0, None)
     metrics = read_columns(run.folder / METRICS, ("env_steps", "return_0"))
     row = min(made, len(metrics["env_steps"])) - 1
-    before, *_, after = (float(metrics[name][row]) for name in return_columns(metrics))
-    returns = before, after
-    return RunProgress(run, state, made, int(metrics["env_steps"][row]), returns)
+    returns = [float(metrics[name][row]) for name in return_columns(metrics)]
+    return RunProgress(run, state, made, int(metrics["env_steps"][row]), (returns[0], returns[-1]))
 
 
 COLUMNS = (

@@ -221,6 +221,14 @@ def test_runs_whose_time_is_up_have_not_failed(command: Command, config: Path, t
     assert "--slurm-set time=MINUTES" in line
 
 
+def test_without_a_step_the_return_before_is_the_one_after(command: Command, config: Path, tmp_path: Path):
+    sweep = ("sweep", config, "--seeds", 1, "--set", "num-steps=0", "--output-folder", tmp_path / "x")
+    command.succeeds(*sweep, *OPTIONS)
+    (row,) = table(tmp_path / "x").values()
+    assert row["state"] == "done"
+    assert row["return_before"] == row["return_after"] != ""
+
+
 def test_a_folder_of_another_sweep_is_left_alone(command: Command, config: Path, tmp_path: Path):
     write_configs(plan(config, {}, [1], tmp_path / "x")[0])
     before = contents(tmp_path / "x")
