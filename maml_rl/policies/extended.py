@@ -50,10 +50,14 @@ class ExtendedPolicy(Policy):
 
         Raises:
             KeyError: the extras are not there.
+            RuntimeError: one has another shape.
         """
         state = dict(state_dict)
         for name in self._extras:
-            self.get_buffer(_buffer(name)).copy_(state.pop(name))
+            own, given = self.get_buffer(_buffer(name)), state.pop(name)
+            if own.shape != given.shape:
+                raise RuntimeError(f"{name}: expected shape {[*own.shape]}, got {[*given.shape]}")
+            own.copy_(given)
         return self.policy.load_state_dict(state, *args, **kwargs)
 
     def seen(self, observations: Float[Tensor, "*B O"], params: Params) -> Float[Tensor, "*B O"]:

@@ -101,6 +101,11 @@ def test_a_state_dict_has_the_names_of_theta_and_loads():
     assert [*state] == [*policy.layout.shapes]
     other.load_state_dict(state)
     assert torch.equal(other.get_vector(), policy.get_vector())
+    with pytest.raises(
+        RuntimeError, match=rf"{OBSERVATION_MEAN}: expected shape \[{OBSERVATION_SIZE}\], got \[1\]"
+    ):
+        other.load_state_dict({**state, OBSERVATION_MEAN: torch.zeros(1)})
+    assert torch.equal(other.get_vector(), policy.get_vector())
 
 
 def test_modules_are_made_for_normalised_observations():
