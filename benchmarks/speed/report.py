@@ -53,7 +53,7 @@ def write(rows: Sequence[Row], growth: Sequence[dict[str, float]]) -> None:
 
 def place(line: Sequence[str]) -> tuple[int, str]:
     """Return what sorts 2a before 10."""
-    return int(line[0].rstrip("abcde")), line[0]
+    return int(line[0].rstrip("abcdefg")), line[0]
 
 
 def _line(row: Row) -> list[str]:

@@ -63,12 +63,18 @@ def _fit_narrow(design: Float[Tensor, "n d"], steps: Steps) -> tuple[Float[Tenso
     shrunk[-1] = 0.0
 
     def solve(gram: Tensor, moments: Tensor, ridge: float, rows: int) -> Tensor:
-        factor = torch.linalg.cholesky(gram + torch.diag(ridge * rows * shrunk))
-        return torch.cholesky_solve(moments[:, None], factor)[:, 0]
+        matrix = gram.clone()
+        matrix.diagonal().add_(ridge * rows * shrunk)
+        return torch.cholesky_solve(moments[:, None], torch.linalg.cholesky(matrix))[:, 0]
 
-    gram, moments = design.mT @ design, design.mT @ returns
     parts = [(design[rows], returns[rows]) for rows in _folds(steps.episodes)]
-    others = [(gram - part.mT @ part, moments - part.mT @ its_returns) for part, its_returns in parts]
+    grams = [part.mT @ part for part, _ in parts]
+    # The products cost as much as some of the solutions: those of the parts are those of the whole.
+    gram, moments = torch.stack(grams).sum(0), design.mT @ returns
+    others = [
+        (gram - its_gram, moments - part.mT @ its_returns)
+        for its_gram, (part, its_returns) in zip(grams, parts, strict=True)
+    ]
 
     def error(ridge: float) -> float:
         """Return the squared error of each part of the episodes as the others predict it."""
@@ -77,7 +83,7 @@ def _fit_narrow(design: Float[Tensor, "n d"], steps: Steps) -> tuple[Float[Tenso
             for (part, its_returns), rest in zip(parts, others, strict=True)
         )
 
-    ridge = _best_ridge(error) if parts else RIDGE_ALONE
+    ridge = _best_ridge(error) if len(parts) > 1 else RIDGE_ALONE
     weight = solve(gram, moments, ridge, len(design))
     return weight[:-1], weight[-1] + centre
 
@@ -95,7 +101,7 @@ def _best_ridge(error: Callable[[float], float]) -> float:
 
 
 def _folds(episodes: Int[Tensor, "n"]) -> list[Tensor]:
-    """Return the rows of each group of episodes; none if there is one episode."""
+    """Return the rows of each group of episodes."""
     number = int(episodes[-1]) + 1
     groups = min(FOLDS, number)
-    return [episodes * groups // number == fold for fold in range(groups)] if groups > 1 else []
+    return [episodes * groups // number == fold for fold in range(groups)]

@@ -168,6 +168,18 @@ def test_endings_at_the_bounds(robot: Locomotion, index: int, value: float, ends
     assert robot.terminated(state).tolist() == [ends]
 
 
+def test_without_contact_forces_all_else_is_observed_as_with_them():
+    env = create("HumanoidDir-v0", contact_forces=False)
+    env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    for _ in range(15):
+        observation, *_ = env.step(random_actions(env.action_space, rng, 1)[0])
+        expected = measured(env.unwrapped)
+        assert expected.qfrc_actuator.any()
+        expected.cfrc_ext[:] = 0.0
+        np.testing.assert_allclose(observation, observation_of("HumanoidDir-v0", expected), rtol=1e-6, atol=1e-6)
+
+
 def test_the_cost_of_impact_is_bounded():
     still = np.zeros((1, 3))
     for force, cost in ((100.0, 0.5e-6 * 14 * 6 * 1e4), (1e5, 10.0)):

@@ -250,14 +250,17 @@ class Measurements:
     def _bring_up(self, model: mujoco.MjModel, control: Array) -> None:
         """Make the data those of their positions, velocities and ``control``."""
         data = self._data
-        if "cfrc_ext" in self._measured or "qfrc_actuator" in self._measured:
-            data.ctrl[:] = control
+        data.ctrl[:] = control
+        if "cfrc_ext" in self._measured:
             data.qacc_warmstart[:] = 0.0
             mujoco.mj_forward(model, data)
             mujoco.mj_rnePostConstraint(model, data)
-        else:
+        else:  # The rest needs no contacts, nor what solves for their forces.
             mujoco.mj_kinematics(model, data)
             mujoco.mj_comPos(model, data)
             mujoco.mj_comVel(model, data)
+            if "qfrc_actuator" in self._measured:
+                mujoco.mj_transmission(model, data)
+                mujoco.mj_fwdActuation(model, data)
         if "com_velocity" in self._measured:
             mujoco.mj_subtreeVel(model, data)
