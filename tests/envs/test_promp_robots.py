@@ -177,7 +177,9 @@ def test_without_contact_forces_all_else_is_observed_as_with_them():
         expected = measured(env.unwrapped)
         assert expected.qfrc_actuator.any()
         expected.cfrc_ext[:] = 0.0
-        np.testing.assert_allclose(observation, observation_of("HumanoidDir-v0", expected), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(
+            observation, observation_of("HumanoidDir-v0", expected), rtol=1e-6, atol=1e-6
+        )
 
 
 def test_the_cost_of_impact_is_bounded():
