@@ -75,6 +75,17 @@ def check_number(name: str, value: object, least: int | float, most: int | float
         raise UsageError(f"{name}: expected {expected}, got {shown(value)}")
 
 
+def check_whole(name: str, value: object, least: int, most: int | float = math.inf) -> None:
+    """Check that the option ``name`` is a whole number in ``[least, most]``.
+
+    Raises:
+        UsageError: it is not.
+    """
+    check_number(name, value, least, most)
+    if not isinstance(value, int):
+        raise UsageError(f"{name}: expected a whole number, got {shown(value)}")
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Return whether Python, NumPy or torch could not have the memory that it asked for."""
     return isinstance(error, MemoryError) or bool(re.search(r"(allocate|out of) memory", str(error)))

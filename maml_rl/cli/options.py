@@ -61,7 +61,8 @@ def _parse_mapping(arguments: list[str]) -> dict[str, Any]:
     try:
         value = parse_yaml(arguments[0])
     except ValueError as error:
-        raise ValueError(f"{wanted}: {error}") from None
+        quote = "; a name with brackets needs quotes: '{\"a[0]\": 1}'" if "[" in arguments[0] else ""
+        raise ValueError(f"{wanted}: {error}{quote}") from None
     if not isinstance(value, dict):
         raise ValueError(f"{wanted}, got {shown(arguments[0])}")
     return value

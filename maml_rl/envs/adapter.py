@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from maml_rl.envs.contract import EXPECTED, in_terms_of_gymnasium, reset, set_task
+from maml_rl.envs.contract import EXPECTED, array_of, in_terms_of_gymnasium, number_of, reset, set_task
 from maml_rl.envs.task_env import Array, Part, Task, TaskVectorEnv
 from maml_rl.errors import UsageError, shown
 
@@ -80,11 +80,12 @@ class GymTaskVectorEnv(TaskVectorEnv):
                 raise UsageError(f"the environment's step() returned {shown(answer)}; {EXPECTED}")
             observation, reward, ended, cut, info = answer
             observations[i] = self._fitting(observation, "step")
-            rewards[i] = reward if isinstance(reward, REALS) else _number("reward", reward)
-            terminated[i] = ended if isinstance(ended, FLAGS) else _number("terminated", ended)
-            truncated[i] = cut if isinstance(cut, FLAGS) else _number("truncated", cut)
+            rewards[i] = reward if isinstance(reward, REALS) else number_of("reward", reward)
+            terminated[i] = ended if isinstance(ended, FLAGS) else number_of("terminated", ended, finite=True)
+            truncated[i] = cut if isinstance(cut, FLAGS) else number_of("truncated", cut, finite=True)
             for name in (name for name in info if name in self._names):
-                extras.setdefault(EXTRAS.get(name, name), np.zeros(self.num_envs))[i] = info[name]
+                told = number_of(f"info['{name}']", info[name], finite=True)
+                extras.setdefault(EXTRAS.get(name, name), np.zeros(self.num_envs))[i] = told
         truncated &= ~terminated
         self.running = ~(terminated | truncated)
         self._observations = observations
@@ -114,10 +115,11 @@ class GymTaskVectorEnv(TaskVectorEnv):
         Raises:
             UsageError: it has another shape.
         """
-        if np.shape(observation) != (expected := self._observations.shape[1:]):
-            shape = [*np.shape(observation)]
+        array = array_of(observation)
+        if array.shape != (expected := self._observations.shape[1:]):
+            shape = [*array.shape]
             raise UsageError(f"{method}() returned an observation of shape {shape}, expected {[*expected]}")
-        return observation
+        return array
 
     def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
         raise AssertionError("step is overridden: sub-environments have time limits of their own")
@@ -128,15 +130,3 @@ class BorrowedCopies(GymTaskVectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Leave the environments as they are."""
-
-
-def _number(what: str, value: Any) -> float:
-    """Return a number that comes as one of NumPy's or torch's, or in an array of its own.
-
-    Raises:
-        UsageError: it is none.
-    """
-    array = np.asarray(value)
-    if array.size != 1 or array.dtype.kind not in "biuf":
-        raise UsageError(f"step() returned as {what} {shown(value)}: expected a number")
-    return float(array.reshape(()))

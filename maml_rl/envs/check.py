@@ -7,14 +7,16 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
+from functools import partial
 from typing import Any, TypeAlias
 
 from gymnasium.envs.registration import EnvSpec
 
+from maml_rl._system.elsewhere import ElsewhereError, in_another_process
 from maml_rl._system.own_code import failure
 from maml_rl.envs.checks.batched import batched
 from maml_rl.envs.checks.repeats import generators, repeats, shares, travels
-from maml_rl.envs.checks.tasks import differs, draws, notes
+from maml_rl.envs.checks.tasks import differs, draws, notes, plain
 from maml_rl.envs.checks.trial import Finding, Trial
 from maml_rl.envs.checks.values import ends, outside, values
 from maml_rl.envs.registry import find_spec, is_shipped
@@ -22,7 +24,18 @@ from maml_rl.errors import UsageError
 
 Check: TypeAlias = Callable[[Trial], Iterator[Finding]]
 
-QUICK: tuple[Check, ...] = (notes, values, draws, repeats, differs, shares, generators, batched, outside)
+QUICK: tuple[Check, ...] = (
+    notes,
+    plain,
+    values,
+    draws,
+    repeats,
+    differs,
+    shares,
+    generators,
+    batched,
+    outside,
+)
 """Those that take little time, in an order in which what one finds explains what the next ones would."""
 QUICK_STEPS, STEPS = 20, 300
 """Time steps of the episodes that are compared, in the quick part and in the whole."""
@@ -44,7 +57,8 @@ def check_env(
             batched version and ``env_copies`` is given.
     """
     with closing(Trial(env, env_kwargs or {}, STEPS, env_copies)) as trial:
-        findings = [*_as_findings(try_out(trial)), *_as_findings(ends(trial))]
+        # What fails may fail twice.
+        findings = [*dict.fromkeys([*_as_findings(try_out(trial)), *_as_findings(ends(trial))])]
         if not any(found.breaks for found in findings):
             findings += travels(trial)
         return findings
@@ -54,6 +68,7 @@ def quick_findings(env: str, env_kwargs: Mapping[str, Any], env_copies: int | No
     """Return what a check finds in half a second, or so.
 
     Not checked are the environments that ship with maml_rl, and those of which a copy takes as long to make.
+    Of what has one copy in a process, another process makes the one that is checked.
 
     Raises:
         UsageError: as `check_env`.
@@ -61,13 +76,26 @@ def quick_findings(env: str, env_kwargs: Mapping[str, Any], env_copies: int | No
     spec = find_spec(env)
     if is_shipped(spec):
         return []
+    find = partial(_quick_findings, spec, env_kwargs, env_copies)
+    if env_copies != 1:
+        return find()
+    with suppress(ElsewhereError):  # It will be said where the environment is made.
+        return in_another_process(find)
+    return []
+
+
+def _quick_findings(spec: EnvSpec, env_kwargs: Mapping[str, Any], env_copies: int | None) -> list[Finding]:
     started = time.perf_counter()
     with closing(Trial(spec, env_kwargs, QUICK_STEPS, env_copies)) as trial:
         if time.perf_counter() - started > QUICK_SECONDS:
             return []
         findings: list[Finding] = []
-        with suppress(Exception, SystemExit):  # What fails here will fail in a worker, with its traceback.
+        try:
             findings.extend(try_out(trial, QUICK_SECONDS))
+        except UsageError as error:
+            findings.append(Finding(True, str(error)))
+        except (Exception, SystemExit):
+            pass  # What fails here will fail in a worker, with its traceback.
         return findings
 
 

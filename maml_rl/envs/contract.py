@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
+from maml_rl.envs.task_env import Array
 from maml_rl.errors import UsageError, shown
 
 GYMNASIUM = str(Path(gym.__file__).parent)
@@ -48,6 +50,30 @@ def reset(env: gym.Env[Any, Any], seed: int) -> Any:
     if not (isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict)):
         raise UsageError(f"the environment's reset() returned {shown(answer)}; {EXPECTED}")
     return answer[0]
+
+
+def array_of(value: Any) -> Array:
+    """Return numbers as an array, those of a tensor too, whatever device and graph it is of."""
+    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+
+
+def number_of(name: str, value: Any, finite: bool = False) -> float:
+    """Return a number that `step` tells, which may be one of NumPy's or torch's, or in an array of its own.
+
+    Args:
+        name: of what it tells.
+        finite: whether NaN and infinity are refused.
+
+    Raises:
+        UsageError: it is none.
+    """
+    array = array_of(value)
+    if array.size != 1 or array.dtype.kind not in "biuf":
+        raise UsageError(f"step() returned as {name} {shown(value)}: expected a number")
+    number = float(array.reshape(()))
+    if finite and not np.isfinite(number):
+        raise UsageError(f"step() returned as {name} {shown(value)}: expected a finite number")
+    return number
 
 
 def method_of(env: gym.Env[Any, Any], name: str) -> Callable[..., Any] | None:

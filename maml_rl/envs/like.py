@@ -1,22 +1,26 @@
 """Tasks that somebody wrote down, brought to the types of those that an environment draws."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from enum import Enum
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from maml_rl.envs.task_env import Array, Task
 from maml_rl.errors import UsageError, shown
 
+Fit: TypeAlias = Callable[[Sequence[Any], object, str], Any]
+
 
 def like(examples: Sequence[Any], value: object, where: str) -> Any:
     """Return a task, or a part of one, with the types and shapes of the examples.
 
-    Mappings have the entries of an example, dataclasses and named tuples are written as mappings, tuples as
-    lists. A list may have any length if those of the examples differ. Numbers are finite. What is neither
-    these nor text nor true or false is returned as it is.
+    Mappings have the entries of an example, dataclasses and named tuples are written as mappings, tuples and
+    sets as lists, members of an enumeration by name. A list may have any length if those of the examples
+    differ. Numbers are finite. What is none of these is returned as it is. Where examples are of several
+    kinds, it is the first that fits.
 
     Args:
         examples: tasks, or the same part of each.
@@ -25,18 +29,35 @@ def like(examples: Sequence[Any], value: object, where: str) -> Any:
     Raises:
         UsageError: the value is like none of them.
     """
-    example = examples[0]
+    kinds: dict[Fit, list[Any]] = {}
+    for example in examples:
+        kinds.setdefault(_kind(example), []).append(example)
+    problems = []
+    for fit, alike in kinds.items():
+        try:
+            return fit(alike, value, where)
+        except UsageError as problem:
+            problems.append(problem)
+    raise problems[0]
+
+
+def _kind(example: Any) -> "Fit":
+    """Return what brings values to the type of an example."""
     if _fields(example) is not None or isinstance(example, Mapping):
-        return _mapping(examples, value, where)
+        return _mapping
     if isinstance(example, list | tuple):
-        return _sequence(examples, value, where)
-    if any(isinstance(other, bool | np.bool_) for other in examples):
-        return _one_of(bool, "true or false", value, where)
-    if all(isinstance(other, str) for other in examples):
-        return _one_of(str, "text", value, where)
-    if np.asarray(example).dtype.kind in "iuf":
-        return _numbers(examples, value, where)
-    return value
+        return _sequence
+    if isinstance(example, set | frozenset):
+        return _set
+    if isinstance(example, Enum):
+        return _member
+    if isinstance(example, bool | np.bool_):
+        return _flag
+    if isinstance(example, str):
+        return _text
+    if hasattr(example, "new_tensor"):
+        return _tensor
+    return _numbers if np.asarray(example).dtype.kind in "iuf" else _anything
 
 
 def shown_task(task: Task) -> str:
@@ -90,10 +111,39 @@ def _sequence(examples: Sequence[Any], value: object, where: str) -> Any:
     return type(examples[0])(fitted)
 
 
-def _one_of(kind: type, wanted: str, value: object, where: str) -> Any:
-    if not isinstance(value, kind):
-        raise UsageError(f"{where}: expected {wanted}, got {shown(value)}")
+def _set(examples: Sequence[Any], value: object, where: str) -> Any:
+    every = [part for example in examples for part in example]
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise UsageError(f"{where}: expected a list, got {shown(value)}")
+    return type(examples[0])(like(every, part, where) if every else part for part in value)
+
+
+def _member(examples: Sequence[Any], value: object, where: str) -> Any:
+    members = type(examples[0]).__members__
+    if not (isinstance(value, str) and value in members):
+        raise UsageError(f"{where}: expected one of {', '.join(members)}, got {shown(value)}")
+    return members[value]
+
+
+def _flag(examples: Sequence[Any], value: object, where: str) -> Any:
+    if not isinstance(value, bool):
+        raise UsageError(f"{where}: expected true or false, got {shown(value)}")
     return value
+
+
+def _text(examples: Sequence[Any], value: object, where: str) -> Any:
+    if not isinstance(value, str):
+        raise UsageError(f"{where}: expected text, got {shown(value)}")
+    return value
+
+
+def _anything(examples: Sequence[Any], value: object, where: str) -> Any:
+    return value
+
+
+def _tensor(examples: Sequence[Any], value: object, where: str) -> Any:
+    numbers = _numbers([np.asarray(example.detach().cpu()) for example in examples], value, where)
+    return examples[0].new_tensor(numbers)
 
 
 def _numbers(examples: Sequence[Any], value: object, where: str) -> Any:

@@ -6,15 +6,16 @@ Actions become a vector, one choice of n, or several choices.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
-from gymnasium.wrappers import FlattenObservation, ReshapeObservation
+from gymnasium.wrappers import ReshapeObservation
 
-from maml_rl.envs.task_env import Array
-from maml_rl.errors import UsageError
+from maml_rl.envs.contract import array_of
+from maml_rl.envs.task_env import Array, TaskVectorEnv
+from maml_rl.errors import UsageError, shown
 
 KINDS = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 """Spaces whose flattened numbers a network can look at."""
@@ -32,6 +33,28 @@ def with_plain_spaces(env: gym.Env[Any, Any], clip_actions: bool) -> gym.Env[Any
     return _with_plain_actions(_with_plain_observations(env), clip_actions)
 
 
+def check_alike(name: str, env: gym.Env[Any, Any], batch: TaskVectorEnv) -> None:
+    """Check that a batched environment has spaces like those of the single one, which the policy is made for.
+
+    Raises:
+        UsageError: they are of another kind, shape or size.
+    """
+    pairs = {
+        "observations": (env.observation_space, batch.single_observation_space),
+        "actions": (env.action_space, batch.single_action_space),
+    }
+    for what, (single, batched) in pairs.items():
+        if _outline(single) != _outline(batched):
+            raise UsageError(
+                f"environment '{name}': {what} are {single}, those of its batched version {batched}"
+            )
+
+
+def _outline(space: gym.Space[Any]) -> tuple[Any, ...]:
+    """Return all of a plain space but its bounds and its type of numbers."""
+    return type(space), space.shape, getattr(space, "n", None), np.ravel(getattr(space, "nvec", ())).tolist()
+
+
 def _with_plain_observations(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
     space = env.observation_space
     if not all(isinstance(part, KINDS) for part in _parts(space)):
@@ -46,7 +69,7 @@ def _with_plain_observations(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
         )
     if isinstance(space, spaces.Box):
         return env if space.shape else ReshapeObservation(env, (1,))
-    return FlattenObservation(env)
+    return FlatObservations(env)
 
 
 def _parts(space: gym.Space[Any]) -> Iterator[gym.Space[Any]]:
@@ -67,7 +90,8 @@ def _with_plain_actions(env: gym.Env[Any, Any], clip_actions: bool) -> gym.Env[A
         )
     if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
         bounded = clip_actions and bool(np.isfinite(space.low).all() and np.isfinite(space.high).all())
-        return BoxActions(env, bounded) if bounded or len(space.shape) != 1 else env
+        is_plain = len(space.shape) == 1 and space.dtype == np.float32
+        return env if is_plain and not bounded else BoxActions(env, bounded)
     if isinstance(space, spaces.Discrete):
         return ShiftedActions(env, spaces.Discrete(space.n)) if space.start else env
     if isinstance(space, spaces.MultiDiscrete):
@@ -85,8 +109,47 @@ def _name(env: gym.Env[Any, Any]) -> str:
     return env.spec.id if env.spec else type(env.unwrapped).__name__
 
 
+class FlatObservations(gym.ObservationWrapper[Array, Any, Any]):
+    """Makes observations vectors, as `gymnasium.spaces.flatten` does.
+
+    Choices have to be in their space: -1, say, would be encoded as the last one.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any]):
+        super().__init__(env)
+        self._inner = env.observation_space
+        self.observation_space = cast("gym.Space[Array]", spaces.flatten_space(self._inner))
+
+    def observation(self, observation: Any) -> Array:
+        """Return the vector.
+
+        Raises:
+            UsageError: an observation is not in its space.
+        """
+        _check_choices(self._inner, observation)
+        return np.asarray(spaces.flatten(self._inner, observation))
+
+
+def _check_choices(space: gym.Space[Any], observation: Any) -> None:
+    """Check what of an observation is a choice, or several.
+
+    Raises:
+        UsageError: it is not in its space.
+    """
+    if isinstance(space, spaces.Dict):
+        for name, part in space.spaces.items():
+            _check_choices(part, observation[name])
+    elif isinstance(space, spaces.Tuple):
+        for part, value in zip(space.spaces, observation, strict=True):
+            _check_choices(part, value)
+    elif not isinstance(space, spaces.Box):
+        choice = array_of(observation)
+        if not space.contains(choice.astype(np.int8) if choice.dtype == bool else choice):
+            raise UsageError(f"the environment observed {shown(observation)}, which is not in {space}")
+
+
 class BoxActions(gym.ActionWrapper[Any, Array, Any]):
-    """Takes actions as a vector, whatever the shape of the environment's Box.
+    """Takes actions as a vector of float32, whatever the shape and type of the environment's Box.
 
     Args:
         clip: whether those outside of the Box are moved to its edge.
@@ -103,7 +166,7 @@ class BoxActions(gym.ActionWrapper[Any, Array, Any]):
     def action(self, action: Array) -> Array:
         """Return the action as the environment takes it."""
         low, high = self._edges
-        return np.minimum(np.maximum(action, low), high).reshape(self._box.shape)
+        return np.minimum(np.maximum(action, low), high).reshape(self._box.shape).astype(low.dtype)
 
 
 class ShiftedActions(gym.ActionWrapper[Any, Any, Any]):

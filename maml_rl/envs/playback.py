@@ -2,16 +2,14 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.envs.registration import EnvSpec
 
-from maml_rl.envs.contract import set_task
-from maml_rl.envs.registry import make_env
+from maml_rl.envs.adapter import EXTRAS
+from maml_rl.envs.contract import array_of, number_of, set_task
 from maml_rl.envs.task_env import Task, TaskVectorEnv
 from maml_rl.seeding import global_generators_kept, seed_global_generators
 
@@ -26,10 +24,14 @@ class Step(NamedTuple):
     reward: float = 0.0
     terminated: bool = False
     truncated: bool = False
+    success: float = 0.0
 
 
 class Between:
-    """An environment that is stepped beside another one, from one episode to the next."""
+    """An environment that is stepped beside another one, from one episode to the next.
+
+    It draws from global generators without a trace: the other one is to find them as if it were alone.
+    """
 
     def __init__(self, env: gym.Env[Any, Any], actions: Sequence[Any]):
         self._env, self._actions = env, iter(actions)
@@ -39,9 +41,10 @@ class Between:
         """Take the next action, if there is one."""
         action = next(self._actions, None)
         if action is not None:
-            _, _, terminated, truncated, _ = self._env.step(action)
-            if terminated or truncated:
-                self._env.reset(seed=SEED + 1)
+            with global_generators_kept():
+                _, _, terminated, truncated, _ = self._env.step(action)
+                if terminated or truncated:
+                    self._env.reset(seed=SEED + 1)
 
 
 def episode(
@@ -63,23 +66,16 @@ def unseeded_episode(
     """Run an episode, as `episode` does, on the global generators as they are."""
     set_task(env, task)
     observation, _ = env.reset(seed=SEED)
-    steps = [Step(np.asarray(observation, np.float32).tobytes())]
+    steps = [Step(_bytes_of(observation))]
     for action in actions:
         between()
-        observation, reward, terminated, truncated, _ = env.step(action)
-        seen = np.asarray(observation, np.float32).tobytes()
-        steps.append(Step(seen, float(np.asarray(reward).ravel()[0]), bool(terminated), bool(truncated)))
-        if terminated or truncated:
+        observation, reward, terminated, truncated, info = env.step(action)
+        flags = bool(number_of("terminated", terminated)), bool(number_of("truncated", truncated))
+        told = [number_of(f"info['{name}']", info[name]) for name in EXTRAS if name in info]
+        steps.append(Step(_bytes_of(observation), number_of("reward", reward), *flags, *told[:1]))
+        if any(flags):
             break
     return steps
-
-
-def fresh_episode(
-    spec: EnvSpec, env_kwargs: Mapping[str, Any], task: Task, actions: Sequence[Any]
-) -> list[Step]:
-    """Run an episode in a new environment."""
-    with closing(make_env(spec, env_kwargs)) as env:
-        return episode(env, task, actions)
 
 
 def batched_episodes(batch: TaskVectorEnv, tasks: Sequence[Task], actions: Sequence[Any]) -> list[list[Step]]:
@@ -88,14 +84,19 @@ def batched_episodes(batch: TaskVectorEnv, tasks: Sequence[Task], actions: Seque
         seed_global_generators(np.random.SeedSequence(SEED))
         batch.reset_task(tasks)
         observations, _ = batch.reset(seed=[SEED] * len(tasks))
-        episodes = [[Step(seen.astype(np.float32).tobytes())] for seen in observations]
+        episodes = [[Step(_bytes_of(seen))] for seen in observations]
         for action in actions:
             running = batch.running.copy()
-            observations, rewards, terminated, truncated, _ = batch.step(np.stack([action] * len(tasks)))
+            observations, rewards, terminated, truncated, info = batch.step(np.stack([action] * len(tasks)))
+            success = info.get("success", np.zeros(len(tasks)))
             for n in np.flatnonzero(running):
-                seen = observations[n].astype(np.float32).tobytes()
-                episodes[n].append(Step(seen, float(rewards[n]), bool(terminated[n]), bool(truncated[n])))
+                numbers = float(rewards[n]), bool(terminated[n]), bool(truncated[n]), float(success[n])
+                episodes[n].append(Step(_bytes_of(observations[n]), *numbers))
     return episodes
+
+
+def _bytes_of(observation: Any) -> bytes:
+    return array_of(observation).astype(np.float32).tobytes()
 
 
 class Difference(NamedTuple):
@@ -122,7 +123,7 @@ def differences(first: Sequence[Step], second: Sequence[Step]) -> Iterator[Diffe
     for step, (a, b) in enumerate(zip(first, second, strict=False)):
         if a.observation != b.observation:
             yield _of_observations(step, a.observation, b.observation)
-        for name in ("reward", "terminated", "truncated"):
+        for name in ("reward", "terminated", "truncated", "success"):
             x, y = getattr(a, name), getattr(b, name)
             if x != y and not (x != x and y != y):
                 yield Difference(step, name, (x, y))

@@ -13,6 +13,7 @@ from gymnasium.vector import VectorEnv
 
 from maml_rl._system.own_code import described, failure, import_named
 from maml_rl.envs.adapter import GymTaskVectorEnv
+from maml_rl.envs.blow_ups import EndWhereItBlowsUp, has_physics
 from maml_rl.envs.contract import method_of
 from maml_rl.envs.elsewhere.old_gym import OldGym, is_old_gym
 from maml_rl.envs.elsewhere.vector import Batch, FirstCopy, takes_tasks
@@ -94,6 +95,8 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
     _check_kwargs(spec, {**given.own, **given.flags}, keyword_arguments(spec))
     with _making(spec, given.own):
         made: gym.Env[Any, Any] = gym.make(spec, **given.own)
+    if has_physics(made) and not is_shipped(spec):  # The shipped ones end by themselves.
+        made = EndWhereItBlowsUp(made)
     try:
         tasks = with_tasks(made, given.task_space, spec.id)
         for method in ("sample_tasks", "reset_task"):
@@ -187,7 +190,9 @@ def keyword_arguments(spec: EnvSpec) -> dict[str, Any] | None:
         return None
     # gym.make takes the time limit for itself, make_env the rest.
     wrapped = {"observe_task": False} | ({"clip_actions": True} if spec.vector_entry_point is None else {})
-    return {**arguments, **spec.kwargs, "max_episode_steps": spec.max_episode_steps, **wrapped}
+    taken = {**arguments, **spec.kwargs, "max_episode_steps": spec.max_episode_steps, **wrapped}
+    refused = getattr(_creator(spec.entry_point), "refused_arguments", ())
+    return {name: default for name, default in taken.items() if name not in refused}
 
 
 def shared_arguments(spec: EnvSpec) -> dict[str, Any] | None:

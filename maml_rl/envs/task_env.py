@@ -148,6 +148,11 @@ class TaskVectorEnv(VectorEnv[Array, Array, Array]):
         ``success`` is not 0, the episode has succeeded.
         """
         observations, rewards, ended = self._advance(actions)
+        for name, array in (("rewards", rewards), ("whether episodes ended", ended)):
+            if np.shape(array) != (self.num_envs,):  # NumPy would stretch the other.
+                raise UsageError(
+                    f"_advance() returned {name} of shape {[*np.shape(array)]}, expected [{self.num_envs}]"
+                )
         self._elapsed += 1
         out_of_time = self.max_episode_steps is not None and self._elapsed >= self.max_episode_steps
         rewards = np.where(self.running, rewards, 0.0)

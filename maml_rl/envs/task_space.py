@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import gymnasium as gym
 import numpy as np
 
-from maml_rl.envs.contract import draw_tasks, in_terms_of_gymnasium, reset
+from maml_rl.envs.contract import draw_tasks, in_terms_of_gymnasium, method_of, reset
 from maml_rl.envs.drawn_tasks import Listed
 from maml_rl.envs.task_env import Task
 from maml_rl.errors import UsageError
@@ -47,10 +47,12 @@ class EnvTaskSpace:
             seed_global_generators(np.random.SeedSequence(seed))
             reset(self._env, seed)
             drawn = draw_tasks(self._env, num_tasks, split)
+        of_tests = split == "test" and method_of(self._env, "sample_test_tasks") is not None
+        name = "sample_test_tasks" if of_tests else "sample_tasks"
         if not isinstance(drawn, Sequence | np.ndarray) or isinstance(drawn, str | bytes):
-            raise UsageError(f"sample_tasks: expected a list of tasks, got a {type(drawn).__name__}")
+            raise UsageError(f"{name}: expected a list of tasks, got a {type(drawn).__name__}")
         if len(drawn) != num_tasks:
-            raise UsageError(f"sample_tasks({num_tasks}): expected {num_tasks} tasks, got {len(drawn)}")
+            raise UsageError(f"{name}({num_tasks}): expected {num_tasks} tasks, got {len(drawn)}")
         return [*drawn]
 
 

@@ -139,13 +139,12 @@ def rows_of_all(comparisons: Sequence[Comparison], reference: str) -> list[Compa
     Every family is a stratum of its own, and every test task counts alike. Returns of different families have
     no common mean: it is NaN.
     """
-    if len(comparisons) < 2:
+    everywhere = [m for m in comparisons[0].returns if all(m in other.returns for other in comparisons)]
+    if len(comparisons) < 2 or everywhere == [reference]:  # There is nothing to be better than.
         return []
     rows = []
     unknown = Estimate(np.nan, np.nan, np.nan)
-    for method in comparisons[0].returns:
-        if not all(method in comparison.returns for comparison in comparisons):
-            continue
+    for method in everywhere:
         for step in range(min(comparison.num_steps for comparison in comparisons) + 1):
             ours = [scores for comparison in comparisons for scores in comparison.scores(method, step)]
             theirs = [scores for comparison in comparisons for scores in comparison.scores(reference, step)]

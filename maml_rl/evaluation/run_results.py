@@ -1,6 +1,7 @@
 """Results of tests in the folders of runs, grouped into comparisons of methods."""
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -82,11 +83,12 @@ def comparisons(runs: Sequence[RunResults]) -> list[Comparison]:
             of a method have the same seed.
     """
     families = _grouped(runs, "family")
-    names = {family: members[0].config.env_name for family, members in families.items()}
-    for family in families:
-        if list(names.values()).count(names[family]) > 1:
-            names[family] = family
-    return [_comparison(names[family], members) for family, members in families.items()]
+    ids = {family: members[0].config.env_name for family, members in families.items()}
+    shared = Counter(ids.values())
+    return [
+        _comparison(ids[family] if shared[ids[family]] == 1 else family, members)
+        for family, members in families.items()
+    ]
 
 
 def _comparison(task: str, runs: Sequence[RunResults]) -> Comparison:

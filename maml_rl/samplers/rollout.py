@@ -68,17 +68,15 @@ def rollout(env: TaskVectorEnv, actor: Actor, noise: ActionNoise, seeds: Sequenc
         NotFiniteError: actions are NaN or infinite; no environment has seen them.
         UsageError: an episode goes on and on.
     """
-    with torch.inference_mode():
-        recordings = []
-        turns = env.turns
-        for turn in turns:
-            # Where all run at once, a reset need not know of options.
-            options = {"options": {"turn": turn}} if len(turns) > 1 else {}
-            observation, _ = env.reset(seed=seeds, **options)
-            recording = Recording((len(seeds), env.episodes_per_task), turn)
-            _run(env, observation, actor, noise, recording)
-            recordings.append(recording)
-    # The episodes' tensors are made outside of inference mode, where autograd may meet them.
+    recordings = []
+    turns = env.turns
+    for turn in turns:
+        # Where all run at once, a reset need not know of options.
+        options = {"options": {"turn": turn}} if len(turns) > 1 else {}
+        observation, _ = env.reset(seed=seeds, **options)
+        recording = Recording((len(seeds), env.episodes_per_task), turn)
+        _run(env, observation, actor, noise, recording)
+        recordings.append(recording)
     return side_by_side(recordings)
 
 
@@ -101,13 +99,15 @@ def _run(
         ran = env.running.reshape(recording.shape).copy()
         recording.lengths += ran
         seen = recording.observe(observation)
-        pi = actor.act(torch.from_numpy(seen.reshape(*recording.shape, -1)))
-        action = pi.sample(torch.from_numpy(next(draws))).numpy()
+        with torch.inference_mode():  # Of the actor alone: environments may compute with autograd.
+            pi = actor.act(torch.from_numpy(seen.reshape(*recording.shape, -1)))
+            action = pi.sample(torch.from_numpy(next(draws))).numpy()
         if not np.isfinite(action[recording.turn]).all():
             broken = ("actions", action) if np.isfinite(seen).all() else ("observations", seen)
             raise NotFiniteError(broken[0], recording.only(broken[1]))
         observation, reward, _, truncated, info = env.step(recording.act(action))
         recording.receive(reward, truncated, info)
         ended = ran & ~env.running.reshape(recording.shape)
-        actor.receive(action, np.reshape(reward, recording.shape), ran, ended)
+        with torch.inference_mode():
+            actor.receive(action, np.reshape(reward, recording.shape), ran, ended)
     recording.observe(observation)

@@ -14,8 +14,9 @@ from torch import Tensor
 from maml_rl.baseline import make_baseline
 from maml_rl.config import WORKER_TIMEOUT, Config, LearnerName, load_config
 from maml_rl.config.methods import method_named
-from maml_rl.envs import TaskVectorEnv, make_task_vector_env
+from maml_rl.envs import make_task_vector_env
 from maml_rl.envs.copies import EnvCopies
+from maml_rl.envs.plain_spaces import check_alike
 from maml_rl.envs.several import environments_of
 from maml_rl.envs.task_space import ListTaskSpace
 from maml_rl.envs.tasks_file import checked_tasks
@@ -23,7 +24,6 @@ from maml_rl.errors import UsageError, check_number
 from maml_rl.metalearners import MetaLearner, MetaState, MetaUpdate
 from maml_rl.policies.base import Policy
 from maml_rl.policies.factory import get_input_size
-from maml_rl.policies.spaces import action_size
 from maml_rl.samplers import Sampler
 from maml_rl.samplers.backends.base import Backend
 from maml_rl.samplers.backends.in_process import InProcessBackend
@@ -219,27 +219,9 @@ def _check_batches(name: str, copies: EnvCopies) -> None:
     """
     if copies.are_native:
         with closing(make_task_vector_env(copies.spec, copies.env_kwargs, 1)) as batch:
-            _check_alike(name, copies.single, batch)
+            check_alike(name, copies.single, batch)
     elif copies.most != 1:
         copies.another().close()
-
-
-def _check_alike(name: str, env: gym.Env[Any, Any], batch: TaskVectorEnv) -> None:
-    """Check that a batched environment has spaces like those of the single one, which the policy is made for.
-
-    Raises:
-        UsageError: they are of another kind, shape or size.
-    """
-    pairs = {
-        "observations": (env.observation_space, batch.single_observation_space),
-        "actions": (env.action_space, batch.single_action_space),
-    }
-    for what, (single, batched) in pairs.items():
-        alike = type(single) is type(batched) and single.shape == batched.shape
-        if not (alike and (what == "observations" or action_size(single) == action_size(batched))):
-            raise UsageError(
-                f"environment '{name}': {what} are {single}, those of its batched version {batched}"
-            )
 
 
 def _device(name: str) -> torch.device:

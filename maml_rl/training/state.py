@@ -12,13 +12,17 @@ from maml_rl._system.files import Tensors, load_tensors
 from maml_rl.errors import UsageError
 from maml_rl.metalearners.base import MetaState
 from maml_rl.parameters import Layout
+from maml_rl.policies.normalized import OBSERVATION_MEAN, OBSERVATION_SCALE, REWARD_SCALE
 
-MEMORY, STATISTICS = "optim.", "meta."
+MEMORY, ADDED = "optim.", "meta."
 """Prefixes of what a method remembers besides theta, and of parts of theta that are not the policy's own."""
 ANOTHER_ARCHITECTURE = ("is a policy of another architecture", "env-name, hidden-sizes and policy-kwargs")
 OTHER_STATISTICS = ("is a policy with other statistics", "normalize-observations and normalize-rewards")
+OTHER_PARTS = ("is a policy of another method", "metalearner and what sizes it has")
 MEMORIES_DIFFER = ("does not hold what the method remembers", "metalearner and num-steps")
 """The fault of a file, and the keys to look at."""
+STATISTICS = (OBSERVATION_MEAN, OBSERVATION_SCALE, REWARD_SCALE)
+"""The parts of theta that are statistics."""
 
 
 def theta_tensors(layout: Layout, theta: Float[Tensor, "P"]) -> Tensors:
@@ -67,7 +71,9 @@ def _check_shapes(
     if found != expected:
         names = [n for n in (*expected, *found) if expected.get(n) != found.get(n)]
         first = names[0]
-        what, check = OTHER_STATISTICS if first.startswith(STATISTICS) else complaint
+        if first.startswith(ADDED):
+            complaint = OTHER_STATISTICS if first in STATISTICS else OTHER_PARTS
+        what, check = complaint
         raise UsageError(
             f"'{path}' {what}: {first} is {found.get(first, 'missing')}, "
             f"expected {expected.get(first, 'none')}; check {check} of the config"

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.helpers import NAVIGATION, TINY, Command
+from tests.cli.helpers import ROOT, TINY, Command
+
+CARTPOLE = ROOT / "configs" / "task-space" / "cartpole.yaml"
 
 BEARTYPE = "generator of Python"
 """Used by the checks of types, where the tests have those."""
@@ -14,13 +16,31 @@ def name_of(kind: str) -> str:
     return f"tests.envs.peculiar:{kind}"
 
 
-def test_an_environment_that_keeps_its_promises(command: Command):
-    lines = command.succeeds("check-env", name_of("Line"), "--config", NAVIGATION).splitlines()
+def test_an_environment_that_keeps_its_promises(command: Command, tmp_path: Path):
+    config = tmp_path / "mine.yaml"
+    config.write_text(f"env-name: {name_of('Line')}\nmeta-batch-size: 20\nfast-batch-size: 20\n")
+    lines = command.succeeds("check-env", name_of("Line"), "--config", config).splitlines()
+    assert command.succeeds("check-env", "--config", config).splitlines()[-1] == lines[-1]
     said = [line for line in lines if BEARTYPE not in line]
     assert said[-1] == "all that samplers rely on holds"
     assert said[0].startswith("a copy takes ")
     assert "µs a step; episodes of 8 steps" in said[0]
     assert said[1].startswith("an iteration: 6,400 steps, ")  # 20 tasks, 20 episodes, two rounds.
+
+
+def test_a_config_says_how_the_environment_is_made(command: Command):
+    config = ("--config", CARTPOLE)
+    assert "an iteration: " in command.succeeds("check-env", "CartPole-v1", *config)
+    assert "'gg'; its numbers: " in command.fails("check-env", *config, "--task-space", "{gg: [5, 15]}")
+    assert "is of 'CartPole-v1', not of 'Pendulum-v1'" in command.fails("check-env", "Pendulum-v1", *config)
+    assert "expected an environment, or a --config that names one" in command.fails("check-env")
+
+
+def test_names_with_brackets_need_quotes(command: Command):
+    mapping = "{AVAIL_TORQUE[0]: [-2.0, -1.0]}"
+    assert "a name with brackets needs quotes" in command.fails(
+        "check-env", "Acrobot-v1", "--task-space", mapping
+    )
 
 
 def test_one_that_does_not(command: Command):

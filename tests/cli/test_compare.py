@@ -71,8 +71,8 @@ def test_families_of_tasks_have_a_table_each(
     command: Command, tabular_run: Path, navigation_run: Path, tmp_path: Path
 ):
     for name, run in (("tabular", tabular_run), ("navigation", navigation_run)):
-        kept_test(tmp_path / f"{name}-1", run)
-        kept_test(tmp_path / f"{name}-2", run, 2)
+        kept_test(tmp_path / f"{name}-1", run, gamma=0.6)
+        kept_test(tmp_path / f"{name}-2", run, 2, gamma=0.6)
         kept_test(tmp_path / f"{name}-promp", run, gamma=0.5)
     runs = sorted(tmp_path.iterdir())
     told = command.succeeds("compare", *runs, "--over", "maml-trpo (gamma 0.5)")
@@ -80,6 +80,19 @@ def test_families_of_tasks_have_a_table_each(
     assert "all: 8 test tasks; 95 % intervals" in told
     assert "2DNavigation-v0" in told
     assert "TabularMDP-v0" in told
+
+
+def test_families_of_one_environment_are_told_apart(command: Command, tabular_run: Path, tmp_path: Path):
+    for steps in (5, 6, 7):
+        keys: dict[str, Any] = {"env-kwargs": {"max_episode_steps": steps}}
+        kept_test(tmp_path / f"{steps}", tabular_run, **keys)
+    command.succeeds("compare", *sorted(tmp_path.iterdir()), "--output", tmp_path / "out")
+    with (tmp_path / "out" / "comparison.csv").open(newline="") as file:
+        tasks = {row["task"] for row in csv.DictReader(file)}
+    expected = "{{env-name: TabularMDP-v0, env-kwargs: {{max_episode_steps: {}}}}}"
+    assert tasks == {
+        expected.format(steps) for steps in (5, 6, 7)
+    }  # And none of all, with nothing to compare.
 
 
 def test_the_tests_of_the_command_line_are_read(command: Command, tabular_run: Path, tmp_path: Path):

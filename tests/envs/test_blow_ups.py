@@ -1,11 +1,12 @@
 """Episodes whose physics blow up: MuJoCo says so, and begins anew from the model's own state."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-import maml_rl.envs  # noqa: F401
+from maml_rl.envs import make_env, make_task_vector_env
 from tests.envs.creating import create, create_vec
 from tests.envs.ids import random_actions
 
@@ -97,3 +98,18 @@ def test_whole_episodes_do_not_end_so(id: str):
     for _ in range(200):
         assert not batch.step(still)[2].any()
         assert not single.step(still[0])[2]
+
+
+def test_robots_of_gymnasiums_own_end_there_too():
+    """A time step far too long for the solver."""
+    kwargs = {"task_space": {"model.opt.timestep": [2.0, 3.0]}, "max_episode_steps": 200}
+    batch = make_task_vector_env("Swimmer-v5", kwargs, 1)
+    env: Any = make_env("Swimmer-v5", kwargs)
+    batch.reset_task(env.get_wrapper_attr("sample_tasks")(1))
+    rng, seen = np.random.default_rng(0), [batch.reset(seed=[0])[0][0]]
+    while batch.running.any():
+        observation, _, terminated, *_ = batch.step(rng.uniform(-1, 1, (1, 2)).astype(np.float32))
+        seen.append(observation[0])
+    assert terminated.all()
+    assert len(seen) < 200
+    assert np.array_equal(seen[-1], seen[-2])

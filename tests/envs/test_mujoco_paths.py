@@ -224,3 +224,11 @@ def test_robots_are_the_same_with_any_number_of_workers():
             return sample(sampler, num_tasks=3)
 
     assert identical(sampled(0), sampled(2))
+
+
+def test_masses_are_not_negative():
+    env = make_env("Hopper-v5", {"task_space": {"model.body_mass[torso]": [-2.0, -1.0]}})
+    (task,) = EnvTaskSpace(env).sample(0, 1)
+    set_task(env, task)
+    with pytest.raises(UsageError, match=r"model.body_mass: expected 0 or more, got -1\."):
+        env.reset()

@@ -141,3 +141,13 @@ def test_values_have_the_attributes_type(own: Any, value: Any, expected: Any):
     value = fitted(own, value, "x")
     assert value == expected
     assert type(value) is type(expected)
+
+
+@pytest.mark.parametrize("own", [[1.0, 2.0], (1.0, 2.0), [1, 2], [[1.0], [2.0]]])
+def test_ranges_and_factors_of_lists(own: Any):
+    for entry in ([0.5, 2.0], {"low": 1, "high": 4, "whole": True}):
+        values = parse_values(entry, "x").draw(np.random.default_rng(0), 3, own)
+        for value in values:
+            found = fitted(own, value, "x")
+            assert type(found) is type(own)
+            np.testing.assert_array_equal(found, value)

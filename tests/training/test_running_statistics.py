@@ -145,6 +145,17 @@ def test_another_choice_of_statistics_is_named(tmp_path: Path):
         load_state(tmp_path / "policy.th", run.learner.layout, run.init())
 
 
+def test_the_policy_of_another_method_is_named(tmp_path: Path):
+    config = Config(env_name="2DNavigation-v0", metalearner="cavia")
+    with Run(Config(env_name="2DNavigation-v0"), SETTINGS) as run:
+        save_tensors(state_tensors(run.learner.layout, run.init()), tmp_path / "policy.th")
+    with (
+        Run(config, SETTINGS) as run,
+        pytest.raises(UsageError, match=r"of another method: .*check metalearner"),
+    ):
+        load_state(tmp_path / "policy.th", run.learner.layout, run.init())
+
+
 def test_without_the_keys_nothing_is_remembered():
     config = CONFIG.model_copy(update={"normalize_observations": False, "normalize_rewards": False})
     with Run(config, SETTINGS) as run:

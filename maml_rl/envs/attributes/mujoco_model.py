@@ -83,7 +83,15 @@ def settle(model: Any) -> None:
     """Compute the fields of the model that follow from others, such as the inertia that a joint feels.
 
     Cameras stay where somebody may have put them.
+
+    Raises:
+        UsageError: masses or inertias are negative, which MuJoCo compiles nowhere.
     """
+    for name in ("body_mass", "body_inertia"):
+        if (getattr(model, name) < 0).any():
+            raise UsageError(
+                f"task-space: model.{name}: expected 0 or more, got {getattr(model, name).min():g}"
+            )
     cameras = [(name, getattr(model, name).copy()) for name in ("cam_pos0", "cam_poscom0", "cam_mat0")]
     mujoco.mj_setConst(model, mujoco.MjData(model))
     for name, value in cameras:

@@ -5,6 +5,7 @@ from contextlib import closing
 
 from maml_rl.envs.checks.trial import Finding, Trial
 from maml_rl.envs.elsewhere.vector import Batch
+from maml_rl.envs.plain_spaces import check_alike
 from maml_rl.envs.playback import batched_episodes, differences
 from maml_rl.envs.registry import make_task_vector_env
 
@@ -18,11 +19,15 @@ def batched(trial: Trial) -> Iterator[Finding]:
     """Compare episodes in the batched version, if there is one, and in the single environment.
 
     Batches of Gymnasium's own kind seed each copy otherwise than a single environment, and are not compared.
+
+    Raises:
+        UsageError: the spaces are not alike.
     """
     copies, tasks = trial.copies, trial.tasks
     if not copies.are_native or isinstance(copies.spec.vector_entry_point, Batch):
         return
     with closing(make_task_vector_env(copies.spec, copies.env_kwargs, len(tasks))) as batch:
+        check_alike(copies.spec.id, trial.env, batch)
         together = batched_episodes(batch, tasks, trial.actions)
     for number, (task, episode) in enumerate(zip(tasks, together, strict=True)):
         found = list(differences(trial.episode(task), episode))

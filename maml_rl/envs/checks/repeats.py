@@ -1,19 +1,23 @@
 """Checks that an episode follows from its task, seed and actions, wherever it runs."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from gymnasium.envs.registration import EnvSpec
 
 from maml_rl._system.elsewhere import in_another_process
 from maml_rl._system.own_code import failure
-from maml_rl.envs.checks.trial import Finding, Trial, parted
+from maml_rl.envs.checks.trial import TASKS, Finding, Trial, parted, text_of
 from maml_rl.envs.contract import draw_tasks, set_task
-from maml_rl.envs.playback import SEED, Between, episode, fresh_episode, unseeded_episode
+from maml_rl.envs.playback import SEED, Between, Step, episode, unseeded_episode
+from maml_rl.envs.registry import make_env
+from maml_rl.envs.task_env import Task
+from maml_rl.envs.task_space import EnvTaskSpace
 
 
 def repeats(trial: Trial) -> Iterator[Finding]:
@@ -53,21 +57,36 @@ def shares(trial: Trial) -> Iterator[Finding]:
 
 
 def travels(trial: Trial) -> Iterator[Finding]:
-    """Compare an episode with that of another process."""
+    """Compare tasks and an episode with those of another process."""
     here = trial.episode(trial.tasks[0])
     copies = trial.copies
-    run = partial(fresh_episode, copies.spec, copies.env_kwargs, trial.tasks[0], trial.actions)
+    run = partial(_tasks_and_episode, copies.spec, copies.env_kwargs, trial.tasks[0], trial.actions)
     try:
-        there = in_another_process(run)
+        tasks, there = in_another_process(run)
     except Exception as error:  # Whatever somebody's environment raises.
         said = f"in another process it fails: {failure(error)}; num-workers 0 samples in this one"
         yield Finding(True, said)
+        return
+    if tasks != (expected := text_of(trial.drawn)):
+        yield Finding(
+            True,
+            f"sample_tasks after reset(seed={SEED}) drew {expected[:100]}, and in another process "
+            f"{tasks[:100]}: draw from self.np_random alone, not at the import, nor in the order of a set",
+        )
         return
     yield from parted(
         (here, there),
         "the same task, seed and actions gave another episode in another process",
         "what a script sets after the import does not travel to workers; env-kwargs and tasks do",
     )
+
+
+def _tasks_and_episode(
+    spec: EnvSpec, env_kwargs: Mapping[str, Any], task: Task, actions: Sequence[Any]
+) -> tuple[str, list[Step]]:
+    """Draw tasks, and run an episode of ``task``, in a new environment."""
+    with closing(make_env(spec, env_kwargs)) as env:
+        return text_of(EnvTaskSpace(env).sample(SEED, TASKS)), episode(env, task, actions)
 
 
 def generators(trial: Trial) -> Iterator[Finding]:

@@ -12,7 +12,8 @@ from maml_rl.envs.copies import EnvCopies
 from maml_rl.envs.playback import SEED, Step, actions_of, difference, episode
 from maml_rl.envs.task_env import Task
 
-TASKS = 4
+TASKS, MORE_TASKS = 4, 64
+"""Tasks that are tried out, and those that are drawn to find different ones."""
 
 
 class Finding(NamedTuple):
@@ -43,13 +44,25 @@ class Trial:
         self, env: str | EnvSpec, env_kwargs: Mapping[str, Any], steps: int, most: int | None = None
     ):
         self.copies = EnvCopies(env, env_kwargs, most)
-        self.tasks = self.copies.sample(SEED, TASKS)
+        self.drawn = self.copies.sample(SEED, TASKS)
+        self.tasks = self.drawn if self.differ(self.drawn) else self._varied()
         self.actions = actions_of(self.env.action_space, steps)
 
     @property
     def env(self) -> gym.Env[Any, Any]:
         """The environment."""
         return self.copies.single
+
+    @staticmethod
+    def differ(tasks: Sequence[Task]) -> bool:
+        """Return whether not all tasks are the same."""
+        return len({text_of([task]) for task in tasks}) > 1
+
+    def _varied(self) -> Sequence[Task]:
+        """Return tasks that differ as far as there are such: of two choices, four draws may be one."""
+        many = self.copies.sample(SEED, MORE_TASKS)
+        first = {text_of([task]): task for task in reversed(many)}
+        return [*reversed(first.values()), *self.drawn][:TASKS]
 
     def renew(self) -> None:
         """Close the environment; the next use finds another copy."""

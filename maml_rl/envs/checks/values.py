@@ -8,8 +8,9 @@ import numpy as np
 from gymnasium import spaces
 
 from maml_rl._system.own_code import failure
+from maml_rl.envs.adapter import EXTRAS
 from maml_rl.envs.checks.trial import Finding, Trial
-from maml_rl.envs.contract import set_task
+from maml_rl.envs.contract import array_of, number_of, set_task
 from maml_rl.envs.playback import SEED, difference
 from maml_rl.envs.task_env import Array
 from maml_rl.errors import shown
@@ -21,7 +22,7 @@ PATIENCE = 2.0
 
 
 def values(trial: Trial) -> Iterator[Finding]:
-    """Look at observations, rewards and flags, as the environment itself returns them."""
+    """Look at observations, rewards, flags and successes, as the environment itself returns them."""
     space = trial.env.observation_space
     set_task(trial.env, trial.tasks[0])
     observation, _ = trial.env.reset(seed=SEED)
@@ -29,22 +30,26 @@ def values(trial: Trial) -> Iterator[Finding]:
         yield misshapen
         return
     for action in trial.actions[:LOOKS]:
-        observation, reward, terminated, truncated, _ = trial.env.step(action)
+        observation, reward, terminated, truncated, info = trial.env.step(action)
         if misshapen := _misshapen("step", observation, space):
             yield misshapen
             return
-        numbers = {"an observation": observation, "a reward": reward}
-        for name, value in numbers.items():
-            if not np.isfinite(np.asarray(value, float)).all():
-                yield Finding(True, f"step() returned {name} that is NaN or infinite: {shown(value)}")
-                return
-        if terminated or truncated:
+        if not np.isfinite(array_of(observation)).all():
+            yield Finding(
+                True, f"step() returned an observation that is NaN or infinite: {shown(observation)}"
+            )
+            return
+        names = {*EXTRAS, *trial.env.metadata.get("extras", ())}
+        told = {f"info['{name}']": info[name] for name in info if name in names}
+        for name, value in {"reward": reward, **told}.items():
+            number_of(name, value, finite=True)
+        if number_of("terminated", terminated, finite=True) or number_of("truncated", truncated, finite=True):
             return
 
 
 def _misshapen(method: str, observation: Any, space: spaces.Space[Any]) -> Finding | None:
     """Return what is to be said of an observation that has another shape than its space."""
-    shape = np.shape(observation)
+    shape = array_of(observation).shape
     if shape == space.shape:
         return None
     return Finding(True, f"{method}() returned an observation of shape {[*shape]}, its space is {space}")

@@ -10,13 +10,14 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from gymnasium.spaces import Box
+from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from gymnasium.vector import AutoresetMode
 from numpy.typing import NDArray
 
 from maml_rl.envs.adapter import EXTRAS
 from maml_rl.envs.contract import in_terms_of_gymnasium
 from maml_rl.envs.task_env import Array, Task, TaskVectorEnv
+from maml_rl.errors import UsageError
 
 SETTERS = ("reset_task", "set_task")
 
@@ -80,7 +81,7 @@ class CopyEnv(gym.Env[Any, Any]):
 
     def __init__(self, batch: Any):
         self.batch = batch
-        self.observation_space, self.action_space = batch.single_observation_space, batch.single_action_space
+        self.observation_space, self.action_space = plain_spaces(batch)
         self.metadata = {"render_modes": [], "extras": batch.metadata.get("extras", ())}
         if hasattr(batch, "sample_tasks"):
             self.sample_tasks = batch.sample_tasks
@@ -128,8 +129,7 @@ class BatchEnv(TaskVectorEnv):
     """
 
     def __init__(self, inner: Any, max_episode_steps: int | None):
-        spaces = inner.single_observation_space, inner.single_action_space
-        super().__init__(inner.num_envs, max_episode_steps, *spaces)
+        super().__init__(inner.num_envs, max_episode_steps, *plain_spaces(inner))
         self._inner = inner
         self._names = (*EXTRAS, *inner.metadata.get("extras", ()))
         self._waits = inner.metadata.get("autoreset_mode") == AutoresetMode.DISABLED
@@ -176,6 +176,27 @@ class BatchEnv(TaskVectorEnv):
 
     def _advance(self, actions: Array) -> tuple[Array, Array, NDArray[np.bool_]]:
         raise AssertionError("step is overridden: copies have time limits of their own")
+
+
+def plain_spaces(batch: Any) -> tuple[gym.Space[Any], gym.Space[Any]]:
+    """Return the spaces of observations and actions of a batch's copies.
+
+    Raises:
+        UsageError: they are of a kind that is translated for single environments alone.
+    """
+    seen, acted = batch.single_observation_space, batch.single_action_space
+    if isinstance(acted, Box):
+        plain = len(acted.shape) == 1 and np.issubdtype(acted.dtype, np.floating)
+    else:
+        start = getattr(acted, "start", 1)
+        plain = isinstance(acted, Discrete | MultiDiscrete) and np.ndim(start) < 2 and not np.any(start)
+    if not (plain and isinstance(seen, Box) and seen.shape):
+        raise UsageError(
+            f"'{type(batch).__name__}' has observations in {seen} and actions in {acted}: of a batch "
+            "expected a Box that is no scalar, and a Box of one dimension or choices from 0 on: wrap it, as "
+            "in gymnasium.wrappers.vector.FlattenObservation, or bring the single environment"
+        )
+    return seen, acted
 
 
 def set_tasks(batch: Any, tasks: Sequence[Task]) -> None:

@@ -25,6 +25,8 @@ class MetaWorldEnv(TaskEnv[Array, Array]):
     """
 
     family: ClassVar[type[MetaWorldSettings]] = MetaWorldSettings
+    refused_arguments: ClassVar[frozenset[str]] = frozenset({"benchmark", "observe_task"})
+    """Those that no config gives: the id says the benchmark, and goals are hidden."""
     metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array", "depth_array"], "render_fps": 80}
 
     def __init__(

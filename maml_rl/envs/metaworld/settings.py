@@ -8,7 +8,7 @@ from gymnasium import spaces
 from maml_rl.envs.metaworld.package import metaworld
 from maml_rl.envs.metaworld.simulation import SIZE
 from maml_rl.envs.metaworld.tasks import Benchmark
-from maml_rl.errors import UsageError, check_number, shown
+from maml_rl.errors import UsageError, check_whole, shown
 
 REWARD_VERSIONS = "v1", "v2"
 
@@ -38,7 +38,7 @@ class MetaWorldSettings:
             raise UsageError(
                 f"reward-function-version: expected v1 or v2, got {shown(self.reward_function_version)}"
             )
-        check_number("most-models", self.most_models, 1)
+        check_whole("most-models", self.most_models, 1)
         Benchmark(self.benchmark, self.tasks_seed)
 
     @property

@@ -14,7 +14,7 @@ from maml_rl.envs.metaworld.names import COLLECTIONS, ENVIRONMENTS, ML1
 from maml_rl.envs.metaworld.package import metaworld
 from maml_rl.envs.task_env import Task
 from maml_rl.envs.task_space import Split
-from maml_rl.errors import UsageError, check_number, did_you_mean, is_number, shown
+from maml_rl.errors import UsageError, check_whole, did_you_mean, is_number, shown
 
 SEEDS = 2**16
 """Benchmark seeds that there are to choose from."""
@@ -76,7 +76,7 @@ class Benchmark:
     """
 
     def __init__(self, name: str, seed: int = 0):
-        check_number("tasks-seed", seed, 0, SEEDS - 1)
+        check_whole("tasks-seed", seed, 0, SEEDS - 1)
         kind, _, env = name.partition("-")
         if name not in COLLECTIONS and not (kind == ML1 and env in ENVIRONMENTS):
             raise UsageError(
