@@ -126,8 +126,17 @@ class FlatObservations(gym.ObservationWrapper[Array, Any, Any]):
         Raises:
             UsageError: an observation is not in its space.
         """
-        _check_choices(self._inner, observation)
-        return np.asarray(spaces.flatten(self._inner, observation))
+        try:
+            _check_choices(self._inner, observation)
+            return np.asarray(spaces.flatten(self._inner, observation))
+        except UsageError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise _not_in(self._inner, observation) from None
+
+
+def _not_in(space: gym.Space[Any], observation: Any) -> UsageError:
+    return UsageError(f"the environment observed {shown(observation)}, which is not in {space}")
 
 
 def _check_choices(space: gym.Space[Any], observation: Any) -> None:
@@ -145,7 +154,7 @@ def _check_choices(space: gym.Space[Any], observation: Any) -> None:
     elif not isinstance(space, spaces.Box):
         choice = array_of(observation)
         if not space.contains(choice.astype(np.int8) if choice.dtype == bool else choice):
-            raise UsageError(f"the environment observed {shown(observation)}, which is not in {space}")
+            raise _not_in(space, observation)
 
 
 class BoxActions(gym.ActionWrapper[Any, Array, Any]):

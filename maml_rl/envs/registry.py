@@ -95,7 +95,8 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
     _check_kwargs(spec, {**given.own, **given.flags}, keyword_arguments(spec))
     with _making(spec, given.own):
         made: gym.Env[Any, Any] = gym.make(spec, **given.own)
-    if has_physics(made) and not is_shipped(spec):  # The shipped ones end by themselves.
+    # The shipped ones end by themselves; a batched version says what the single one does.
+    if has_physics(made) and not is_shipped(spec) and spec.vector_entry_point is None:
         made = EndWhereItBlowsUp(made)
     try:
         tasks = with_tasks(made, given.task_space, spec.id)

@@ -149,7 +149,7 @@ class TaskVectorEnv(VectorEnv[Array, Array, Array]):
         """
         observations, rewards, ended = self._advance(actions)
         for name, array in (("rewards", rewards), ("whether episodes ended", ended)):
-            if np.shape(array) != (self.num_envs,):  # NumPy would stretch the other.
+            if np.shape(array) not in ((), (self.num_envs,)):  # NumPy would stretch the other.
                 raise UsageError(
                     f"_advance() returned {name} of shape {[*np.shape(array)]}, expected [{self.num_envs}]"
                 )

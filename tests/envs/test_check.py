@@ -20,7 +20,7 @@ FOUND = [
     ("OneTask", False, "drew one task alone: {'goal': 0.5}"),
     ("DeafToTasks", False, "4 tasks gave the same episode, 8 steps long: does reset_task have an effect"),
     ("OwnGoals", True, "another episode in a copy of the environment: reward -"),
-    ("CountsResets", True, "two episodes one after the other: observation[0] 7 and 8 at step 0"),
+    ("CountsResets", True, "two episodes one after the other: observation[0] 2 and 3 at step 0"),
     ("SharedPlace", True, "while a copy of the environment was stepped in between: observation[0] "),
     ("OneAtATime", True, "one copy could be made: with --env-copies 1 a process holds no more"),
     ("PositiveActions", True, "fails at actions outside of its Box, which policies do draw: outside of the"),

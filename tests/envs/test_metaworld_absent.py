@@ -46,10 +46,10 @@ def test_another_mujoco_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"reward_function_version": "v3"}, "reward-function-version: expected v1 or v2, got 'v3'"),
         ({"tasks_seed": -1}, "tasks-seed: expected 0 to 65535, got -1"),
         ({"most_models": 0}, "most-models: expected 1 or more, got 0"),
-        (
-            {"benchmark": "ML100"},
-            "benchmark: expected ML1-reach-v3 or the like, or ML10, ML25, ML45, got 'ML100'",
-        ),
+        ({"tasks_seed": 1.5}, "tasks-seed: expected a whole number, got 1.5"),
+        ({"most_models": 2.5}, "most-models: expected a whole number, got 2.5"),
+        ({"benchmark": "ML1-push-v3"}, "takes no argument 'benchmark'; it takes: camera_name, "),
+        ({"observe_task": True}, "takes no argument 'observe_task'"),
         ({"color": 1}, "takes no argument 'color'"),
     ],
 )

@@ -13,6 +13,7 @@ from examples.custom_env import SpringEnv, SpringVectorEnv
 from maml_rl.envs import make_env, make_task_vector_env
 from maml_rl.envs.adapter import GymTaskVectorEnv
 from maml_rl.envs.contract import draw_tasks, set_task
+from maml_rl.envs.plain_spaces import FlatObservations
 from maml_rl.envs.registry import find_spec
 from maml_rl.errors import UsageError
 from tests.envs.peculiar import Spaces
@@ -100,38 +101,41 @@ def test_methods_that_take_no_argument_are_told():
 
 
 class Breaking(Spaces):
-    """Fails in the second step, as the class says."""
+    """Observes something else from the second step on, or ends its process."""
 
-    error: BaseException = SystemExit(3)
-
-    def __init__(self) -> None:
-        super().__init__(spaces.Discrete(3), BOX)
+    def __init__(self, observed: Any = None) -> None:
+        super().__init__(spaces.Dict({"choice": spaces.Discrete(3), "numbers": BOX}), BOX)
+        self.observed = observed
 
     def look(self) -> Any:
-        if self.time and isinstance(self.error, IndexError):
-            return 3  # Gymnasium flattens it.
-        return 0
+        fine = {"choice": 0, "numbers": np.zeros(2, np.float32)}
+        return self.observed if self.time and self.observed is not None else fine
 
     def move(self, action: Any) -> None:
         super().move(action)
-        if not isinstance(self.error, IndexError):
-            raise self.error
+        if self.observed is None:
+            raise SystemExit(3)
 
 
-@pytest.mark.filterwarnings("ignore:.*observation space")  # Gymnasium's own check.
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")  # Gymnasium's own check.
 @pytest.mark.parametrize(
-    ("error", "message"),
+    ("observed", "message"),
     [
-        (SystemExit(3), "the environment has ended its process, with exit code 3"),
-        (IndexError(), "the environment fails in Gymnasium's hands: index 3 is out of bounds"),
+        (None, "the environment has ended its process, with exit code 3"),
+        ({"choice": 3, "numbers": np.zeros(2)}, r"observed 3, which is not in Discrete\(3\)"),
+        ({"choice": 1}, "the environment fails in Gymnasium's hands: The obs returned by"),
+        (5, "the environment fails in Gymnasium's hands: The obs returned by"),
     ],
-    ids=["exits", "outside"],
 )
-def test_what_breaks_in_a_step_is_one_line(
-    error: BaseException, message: str, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(Breaking, "error", error)
-    batch = make_task_vector_env(f"{__name__}:Breaking", {"max_episode_steps": 5}, 2)
+def test_what_breaks_in_a_step_is_one_line(observed: Any, message: str):
+    batch = make_task_vector_env(f"{__name__}:Breaking", {"max_episode_steps": 5, "observed": observed}, 2)
     batch.reset(seed=1)
     with pytest.raises(UsageError, match=message):
         batch.step(np.zeros((2, 2), np.float32))
+
+
+def test_without_gymnasiums_own_check_an_observation_is_looked_at_too():
+    env = FlatObservations(Breaking())
+    for observed in ({"choice": 1}, 5, None, {"choice": 1, "numbers": "far"}):
+        with pytest.raises(UsageError, match=r", which is not in Dict\("):
+            env.observation(observed)
