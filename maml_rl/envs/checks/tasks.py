@@ -30,7 +30,7 @@ def plain(trial: Trial) -> Iterator[Finding]:
         yield Finding(True, f"a task cannot be sent to a worker: {failure(error)}: {PLAIN}")
         return
     if travelled != before:
-        yield Finding(True, f"two tasks that are the same cannot be told to be: {before[:100]}: {PLAIN}")
+        yield Finding(True, f"a task and its copy do not look the same: {before[:100]}: {PLAIN}")
         return
     trial.episode(task)
     if text_of([task]) != before:
