@@ -78,6 +78,7 @@ class RecurrentActor:
         pi, self._next_states = self._step(inputs, self._states)
         return type(pi)(*(x if x.dim() == 1 else x.view(*self._shape, -1) for x in pi))
 
+    @torch.inference_mode()
     def receive(
         self, actions: NDArray[Any], rewards: NDArray[Any], ran: NDArray[np.bool_], ended: NDArray[np.bool_]
     ) -> None:

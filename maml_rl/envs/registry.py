@@ -13,7 +13,6 @@ from gymnasium.vector import VectorEnv
 
 from maml_rl._system.own_code import described, failure, import_named
 from maml_rl.envs.adapter import GymTaskVectorEnv
-from maml_rl.envs.blow_ups import EndWhereItBlowsUp, has_physics
 from maml_rl.envs.contract import method_of
 from maml_rl.envs.elsewhere.old_gym import OldGym, is_old_gym
 from maml_rl.envs.elsewhere.vector import Batch, FirstCopy, takes_tasks
@@ -96,7 +95,10 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
     with _making(spec, given.own):
         made: gym.Env[Any, Any] = gym.make(spec, **given.own)
     # The shipped ones end by themselves; a batched version says what the single one does.
-    if has_physics(made) and not is_shipped(spec) and spec.vector_entry_point is None:
+    has_physics = hasattr(getattr(made.unwrapped, "data", None), "warning")
+    if has_physics and not is_shipped(spec) and spec.vector_entry_point is None:
+        from maml_rl.envs.mujoco.blow_ups import EndWhereItBlowsUp  # MuJoCo takes a second to import.
+
         made = EndWhereItBlowsUp(made)
     try:
         tasks = with_tasks(made, given.task_space, spec.id)

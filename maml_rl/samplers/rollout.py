@@ -108,6 +108,5 @@ def _run(
         observation, reward, _, truncated, info = env.step(recording.act(action))
         recording.receive(reward, truncated, info)
         ended = ran & ~env.running.reshape(recording.shape)
-        with torch.inference_mode():
-            actor.receive(action, np.reshape(reward, recording.shape), ran, ended)
+        actor.receive(action, np.reshape(reward, recording.shape), ran, ended)
     recording.observe(observation)

@@ -24,6 +24,7 @@ PATIENCE = 2.0
 def values(trial: Trial) -> Iterator[Finding]:
     """Look at observations, rewards, flags and successes, as the environment itself returns them."""
     space = trial.env.observation_space
+    names = {*EXTRAS, *trial.env.metadata.get("extras", ())}
     set_task(trial.env, trial.tasks[0])
     observation, _ = trial.env.reset(seed=SEED)
     if misshapen := _misshapen("reset", observation, space):
@@ -39,7 +40,6 @@ def values(trial: Trial) -> Iterator[Finding]:
                 True, f"step() returned an observation that is NaN or infinite: {shown(observation)}"
             )
             return
-        names = {*EXTRAS, *trial.env.metadata.get("extras", ())}
         told = {f"info['{name}']": info[name] for name in info if name in names}
         for name, value in {"reward": reward, **told}.items():
             number_of(name, value, finite=True)

@@ -81,7 +81,7 @@ class CopyEnv(gym.Env[Any, Any]):
 
     def __init__(self, batch: Any):
         self.batch = batch
-        self.observation_space, self.action_space = plain_spaces(batch)
+        self.observation_space, self.action_space = known_spaces(batch)
         self.metadata = {"render_modes": [], "extras": batch.metadata.get("extras", ())}
         if hasattr(batch, "sample_tasks"):
             self.sample_tasks = batch.sample_tasks
@@ -129,7 +129,7 @@ class BatchEnv(TaskVectorEnv):
     """
 
     def __init__(self, inner: Any, max_episode_steps: int | None):
-        super().__init__(inner.num_envs, max_episode_steps, *plain_spaces(inner))
+        super().__init__(inner.num_envs, max_episode_steps, *known_spaces(inner))
         self._inner = inner
         self._names = (*EXTRAS, *inner.metadata.get("extras", ()))
         self._waits = inner.metadata.get("autoreset_mode") == AutoresetMode.DISABLED
@@ -178,7 +178,7 @@ class BatchEnv(TaskVectorEnv):
         raise AssertionError("step is overridden: copies have time limits of their own")
 
 
-def plain_spaces(batch: Any) -> tuple[gym.Space[Any], gym.Space[Any]]:
+def known_spaces(batch: Any) -> tuple[gym.Space[Any], gym.Space[Any]]:
     """Return the spaces of observations and actions of a batch's copies.
 
     Raises:

@@ -7,6 +7,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.envs.mujoco import MujocoEnv
 
+from maml_rl.envs.mujoco.blow_ups import blew_up
 from maml_rl.envs.mujoco.locomotion import (
     Actuation,
     BodyState,
@@ -15,13 +16,6 @@ from maml_rl.envs.mujoco.locomotion import (
     load_model,
 )
 from maml_rl.envs.task_env import Array, Task, TaskEnv
-
-BLOW_UPS = (
-    mujoco.mjtWarning.mjWARN_BADQPOS,
-    mujoco.mjtWarning.mjWARN_BADQVEL,
-    mujoco.mjtWarning.mjWARN_BADQACC,
-)
-"""Numbers that are NaN or above 1e10, at which MuJoCo resets its data; the counters go to 0 at `reset`."""
 
 
 class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
@@ -104,8 +98,8 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
         self.do_simulation(self._actuation.control(effort)[0], self.frame_skip)
         # mj_step leaves positions of bodies a substep behind the state; bring them up to it.
         mujoco.mj_kinematics(self.model, self.data)
-        blew_up = any(self.data.warning[kind].number for kind in BLOW_UPS)
-        after = before if blew_up else self._body_state()
+        broken_off = blew_up(self.data)
+        after = before if broken_off else self._body_state()
         terms = self.locomotion.rewards(before, after, effort, self._goal, self.dt)
         info = {f"reward_{name}": float(term[0]) for name, term in terms.items()}
         if self.render_mode == "human":
@@ -113,7 +107,7 @@ class MujocoTaskEnv(MujocoEnv, TaskEnv[Array, Array]):
         return (
             self.locomotion.observe(after)[0],
             sum(info.values()),
-            blew_up or bool(self.locomotion.terminated(after)[0]),
+            broken_off or bool(self.locomotion.terminated(after)[0]),
             False,
             info,
         )

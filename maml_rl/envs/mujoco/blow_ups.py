@@ -1,14 +1,24 @@
-"""Environments of MuJoCo's that are somebody else's, whose physics may blow up."""
+"""Physics that blow up: in the middle of an episode MuJoCo begins anew from its model's own state."""
 
 import logging
 from functools import cache
 from typing import Any
 
 import gymnasium as gym
+import mujoco
 
 logger = logging.getLogger(__name__)
-BLOW_UPS = ("mjWARN_BADQPOS", "mjWARN_BADQVEL", "mjWARN_BADQACC")
+BLOW_UPS = (
+    mujoco.mjtWarning.mjWARN_BADQPOS,
+    mujoco.mjtWarning.mjWARN_BADQVEL,
+    mujoco.mjtWarning.mjWARN_BADQACC,
+)
 """Numbers that are NaN or above 1e10, at which MuJoCo resets its data; the counters go to 0 at a reset."""
+
+
+def blew_up(data: mujoco.MjData) -> bool:
+    """Return whether the physics have blown up since the last reset."""
+    return any(data.warning[kind].number for kind in BLOW_UPS)
 
 
 @cache
@@ -17,16 +27,10 @@ def _tell(env: str) -> None:
     logger.warning("the physics of '%s' blew up: such episodes end there", env)
 
 
-def has_physics(env: gym.Env[Any, Any]) -> bool:
-    """Return whether an environment has MuJoCo's data, as those of Gymnasium have."""
-    return hasattr(getattr(env.unwrapped, "data", None), "warning")
-
-
 class EndWhereItBlowsUp(gym.Wrapper[Any, Any, Any, Any]):
-    """Ends episodes where the physics blow up, with the observation before it and a reward of 0.
+    """Ends episodes of somebody's environment where the physics blow up: what it makes of that means nothing.
 
-    MuJoCo begins anew from its model's own state there, in the middle of an episode, and what the environment
-    makes of such a jump means nothing.
+    The last observation is the one before it, the last reward 0.
     """
 
     def __init__(self, env: gym.Env[Any, Any]):
@@ -43,14 +47,9 @@ class EndWhereItBlowsUp(gym.Wrapper[Any, Any, Any, Any]):
     def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step the environment."""
         answer = self.env.step(action)
-        if not self._blew_up():
+        itself: Any = self.env.unwrapped
+        if not blew_up(itself.data):
             self._observation = answer[0]
             return answer
-        _tell(str(self.env.unwrapped))
+        _tell(str(itself))
         return self._observation, 0.0, True, False, answer[4]
-
-    def _blew_up(self) -> bool:
-        import mujoco  # It is imported already, by the environment.
-
-        counters: Any = self.env.unwrapped
-        return any(counters.data.warning[getattr(mujoco.mjtWarning, kind)].number for kind in BLOW_UPS)
