@@ -128,8 +128,16 @@ def check_finite(name: str, values: "Tensor", first_task: int = 0, hint: str = "
     """
     # Parameters before the first step are one vector, expanded: to look once saves gigabytes.
     shared = values.dim() > 1 and values.stride(0) == 0
-    seen = values[:1] if shared else values
-    finite = (seen.isfinite().flatten(1).all(1) if seen.dim() > 1 else seen.isfinite()).expand(len(values))
+    finite = finite_parts(values[:1] if shared else values).expand(len(values))
     if not bool(finite.all()):
         tasks = [first_task + int(i) for i in (~finite).nonzero()]
         raise FloatingPointError(f"{name} are NaN or infinite in tasks {tasks}{hint}")
+
+
+def finite_parts(values: "Tensor") -> "Tensor":
+    """Return which parts of ``values [N, ...]`` have no number that is NaN or infinite, ``[N]``."""
+    parts = values if values.dim() > 1 else values[:, None]
+    others = tuple(range(1, parts.dim()))
+    finite = parts.sum(others).isfinite()  # A tenth of the time of looking at each number.
+    # Large numbers add up to infinity too.
+    return finite if bool(finite.all()) else parts.isfinite().all(others)

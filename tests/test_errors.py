@@ -1,5 +1,7 @@
 """Quantities of many tasks that are looked through for NaN."""
 
+import math
+
 import pytest
 import torch
 
@@ -17,3 +19,16 @@ def test_numbers_that_tasks_share_are_looked_at_once_and_named_for_all():
         check_finite("parameters", torch.stack([torch.ones(5), theta]))
     check_finite("parameters", torch.ones(0, 5))
     check_finite("losses", torch.ones(()).expand(2))
+
+
+def test_what_adds_up_to_infinity_is_finite_and_what_cancels_is_not():
+    large = torch.full((3, 4, 5), torch.finfo(torch.float32).max)
+    check_finite("rewards", large)
+    large[1, 2, :2] = torch.tensor([math.inf, -math.inf])
+    with pytest.raises(FloatingPointError, match=r"in tasks \[1\]$"):
+        check_finite("rewards", large)
+    large[0, 0, 0] = math.nan
+    with pytest.raises(FloatingPointError, match=r"in tasks \[0, 1\]$"):
+        check_finite("rewards", large.transpose(1, 2))
+    with pytest.raises(FloatingPointError, match=r"in tasks \[2\]$"):
+        check_finite("losses", torch.tensor([1e38, 3e38, math.inf]))

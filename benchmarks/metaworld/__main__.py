@@ -3,14 +3,15 @@
     python -m benchmarks.metaworld [NAME ...] [--seed SEED] [--runs FOLDER]
 
 A run that was interrupted goes on. For each it keeps in results/NAME/seed-SEED the metrics of every
-meta-update and their curve, the effective config, what it took, and in test.csv success and return on 50
-goals of each test environment. Sizes of batches and networks are those of the JAX baseline,
-`rainx0r/metaworld-algorithms`.
+meta-update and their curve, the effective config, what it took, and success and return on 50 goals of each
+environment: in test.csv those of the test tasks, of ML10 in train.csv those of the train tasks too. Sizes of
+batches and networks are those of the JAX baseline, `rainx0r/metaworld-algorithms`.
 """
 
 from pathlib import Path
 
 from benchmarks.running import keep, maml_rl, note_cost, parse_names, test_policy, train
+from maml_rl.config import load_config
 
 HERE = Path(__file__).parent
 MAML = (
@@ -27,6 +28,10 @@ TASKS = {"ML1-reach-v3": 10, "ML1-push-v3": 10, "ML1-pick-place-v3": 10, "ML10":
 """Tasks of a meta-batch."""
 MILLIONS = {"ML10": 20}
 """Environment steps of training, in millions, where they are not 2."""
+TASKS_PER_ITEM = {"ML10": 1}
+"""Tasks that a worker rolls out together, where they are not 10: one each keeps 20 processors busy."""
+TESTED = {"ML10": {"test": 250, "train": 500}}
+"""Sets of tasks, and how many to test on, where it is not on 50 test tasks."""
 STEPS = 500
 
 
@@ -39,6 +44,7 @@ def experiment(method: str, benchmark: str) -> tuple[object, ...]:
     return (
         *("--env-name", f"MetaWorld/{benchmark}", *of_method, "--meta-batch-size", tasks),
         *("--num-batches", steps // (episodes * STEPS), "--checkpoint-every", 1),
+        *("--tasks-per-item", TASKS_PER_ITEM.get(benchmark, 10)),
     )
 
 
@@ -62,14 +68,16 @@ def main() -> None:
 
 
 def keep_results(name: str, run: Path, target: Path) -> None:
-    """Test the policy on unseen goals, and keep what is small of the run."""
+    """Test the policy on 50 goals of each environment, and keep what is small of the run."""
     keep(run, target, ["metrics.csv"])
     note_cost(run, target)
     maml_rl("plot", run, "--output", target)
-    goals = 250 if name.endswith("ml10") else 50
-    sizes = ("--meta-batch-size", goals, "--num-batches", 1, "--fast-batch-size", 10 if "maml" in name else 1)
-    test_policy(run, target / "test.npz", *sizes)
-    (target / "test.npz").unlink()  # The CSV has the numbers.
+    benchmark = load_config(run / "config.json")[0].env_name.removeprefix("MetaWorld/")
+    episodes = ("--num-batches", 1, "--fast-batch-size", 10 if "maml" in name else 1)
+    for task_set, tasks in TESTED.get(benchmark, {"test": 50}).items():
+        results = target / f"{task_set}.npz"
+        test_policy(run, results, *episodes, "--task-set", task_set, "--meta-batch-size", tasks)
+        results.unlink()  # The CSV has the numbers.
 
 
 if __name__ == "__main__":

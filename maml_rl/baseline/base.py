@@ -10,6 +10,7 @@ from torch import Tensor
 
 from maml_rl.advantages import discounted_returns, step_mask
 from maml_rl.episode import EpisodeData, FittedBaseline
+from maml_rl.errors import finite_parts
 
 ValueFunction = Callable[[Float[Tensor, "*B O"], Float[Tensor, "*B"]], Float[Tensor, "*B"]]
 """A fitted value: of observations and their time steps."""
@@ -59,7 +60,7 @@ class TaskwiseBaseline(ABC):
             FloatingPointError: observations or rewards are not finite.
         """
         flat_observations(data.observations, data.rewards.shape, self.input_size)
-        if not bool(data.observations.isfinite().all() and data.rewards.isfinite().all()):
+        if not bool(finite_parts(data.observations).all() and finite_parts(data.rewards).all()):
             raise FloatingPointError(
                 "the baseline cannot be fitted: observations or rewards are NaN or infinite"
             )

@@ -213,7 +213,8 @@ class Measurements:
     def __init__(self, locomotion: Locomotion, model: mujoco.MjModel):
         self._data = data = mujoco.MjData(model)
         # Views, made once: making them in the loop costs as much as the measuring.
-        self._position, self._velocity = data.qpos, data.qvel
+        self._position, self._velocity, self._control = data.qpos, data.qvel, data.ctrl
+        self._warm_start = data.qacc_warmstart
         every = {
             "cfrc_ext": data.cfrc_ext,
             "com": data.subtree_com[TORSO],
@@ -241,18 +242,17 @@ class Measurements:
         taken = {name: np.zeros((len(qpos), *self._shapes[name])) for name in self._measured}
         places = [*zip(taken.values(), self._measured.values(), strict=True)]
         for i, model in enumerate(models if self.needed else ()):
-            self._position[:], self._velocity[:] = qpos[i], qvel[i]
-            self._bring_up(model, control[i])
+            self._position[:], self._velocity[:], self._control[:] = qpos[i], qvel[i], control[i]
+            self._bring_up(model)
             for array, view in places:
                 array[i] = view
         return taken
 
-    def _bring_up(self, model: mujoco.MjModel, control: Array) -> None:
-        """Make the data those of their positions, velocities and ``control``."""
+    def _bring_up(self, model: mujoco.MjModel) -> None:
+        """Make the data those of their positions, velocities and controls."""
         data = self._data
-        data.ctrl[:] = control
         if "cfrc_ext" in self._measured:
-            data.qacc_warmstart[:] = 0.0
+            self._warm_start[:] = 0.0
             mujoco.mj_forward(model, data)
             mujoco.mj_rnePostConstraint(model, data)
         else:  # The rest needs no contacts, nor what solves for their forces.
