@@ -28,7 +28,7 @@ def draw_returns(ax: Axes, comparison: Comparison, reference: str, _: int) -> No
         ax.vlines(x, low, high, color=color, lw=1.5)
     ax.set(xlabel="gradient steps", ylabel="return, interquartile mean", xticks=range(len(rows)))
     ax.grid(alpha=0.25, axis="y")
-    ax.legend(frameon=False, fontsize=7)
+    _draw_legend(ax)
 
 
 def draw_improvement(ax: Axes, comparison: Comparison, reference: str, step: int) -> None:
@@ -67,7 +67,7 @@ def draw_profiles(ax: Axes, comparison: Comparison, _: str, step: int) -> None:
         ylim=(-0.03, 1.03),
     )
     ax.grid(alpha=0.25)
-    ax.legend(frameon=False, fontsize=7)
+    _draw_legend(ax)
 
 
 def plot_comparisons(
@@ -89,6 +89,11 @@ def plot_comparisons(
     for (first, *_), comparison in zip(axes, comparisons, strict=True):
         first.set_title(comparison.task, fontsize=10)
     return figure
+
+
+def _draw_legend(ax: Axes) -> None:
+    """Draw the legend beside the panel, where it covers nothing."""
+    ax.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)
 
 
 def _number(count: int, what: str) -> str:
