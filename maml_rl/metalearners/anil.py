@@ -18,9 +18,11 @@ class ANIL(TrustRegionMAML):
         """Return gradient steps of the parts that the settings name, or of the policy's head.
 
         Raises:
-            UsageError: the policy has no part of such a name.
+            UsageError: the policy has no part of such a name, or none of the parts can change.
         """
         parts = named_parts(policy, settings.inner_parts) if settings.inner_parts else policy.head_parts
+        if not {*parts} & {*policy.moving}:
+            raise UsageError(f"inner-parts: expected one that requires gradients, got {', '.join(parts)}")
         return PartialStep(policy, loss_of(settings), settings.fast_lr, settings.first_order, parts)
 
 

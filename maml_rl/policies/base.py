@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from torch.distributions import Distribution
 
 from maml_rl.parameters import Layout, Params
 from maml_rl.policies.distributions import ActionDistribution
+from maml_rl.policies.heads import last_layers
 
 HEAD = "head."
 """Beginning of the names of a module's last layers, where it says which they are."""
@@ -135,16 +136,16 @@ class Policy(nn.Module, ABC):
 
     @property
     def head_parts(self) -> tuple[str, ...]:
-        """Names of the parts behind the last features: the last layer's, and deviations that states share.
+        """Names of the parts behind the last features: the last layers, and deviations that states share.
 
-        Those are all parts called ``head``; without one, the last layer's, and those that are no layer's.
+        Those are all parts called ``head``, if there are some.
         """
-        owners = {name: name.rpartition(".")[0] for name in self.layout.shapes}
-        if any(name.startswith(HEAD) for name in owners):
-            return tuple(name for name in owners if name.startswith(HEAD))
-        *_, last = owners.values()
-        within = {parent for owner in owners.values() for parent in _parents(owner)}
-        return tuple(name for name, owner in owners.items() if owner == last or owner in within)
+        params = self.own_params()
+        if named := tuple(name for name in params if name.startswith(HEAD)):
+            return named
+        with torch.enable_grad():
+            observations = torch.zeros(1, self.input_size, requires_grad=True)
+            return last_layers(self.outputs(observations, params), params)
 
     @property
     def moving(self) -> Collection[str]:
@@ -155,10 +156,3 @@ class Policy(nn.Module, ABC):
     def layout(self) -> Layout:
         """The order of the parameters in a vector: that of `own_params`."""
         return Layout({name: param.shape for name, param in self.own_params().items()})
-
-
-def _parents(owner: str) -> Iterator[str]:
-    """Yield the modules around the one called ``owner``; that around all is called ''."""
-    while owner:
-        owner = owner.rpartition(".")[0]
-        yield owner

@@ -18,19 +18,22 @@ WEIGHT, CONTEXT = "meta.context_weight", "meta.context"
 
 
 class ContextPolicy(ExtendedPolicy):
-    """A policy whose first layer also has a context c as input: its bias is ``b + W c``.
+    """A policy whose first layer that learns also has a context c as input: its bias is ``b + W c``.
 
     Args:
         size: of the context. W is Xavier-uniform, as if observations and context were one input.
 
     Raises:
-        UsageError: the policy has no bias.
+        UsageError: the policy has no bias that learns.
     """
 
     def __init__(self, policy: Policy, size: int):
-        biases = [name for name in policy.layout.shapes if name.endswith("bias")]
+        shapes = {name: shape for name, shape in policy.layout.shapes.items() if name in policy.moving}
+        biases = [name for name, shape in shapes.items() if name.endswith("bias") and len(shape) == 1]
         if not biases:
-            raise UsageError("context: expected a policy whose first layer has a bias, to which it is added")
+            raise UsageError(
+                "context: expected a policy that has a layer with a bias that learns, to which it is added"
+            )
         self.bias = biases[0]
         (width,) = policy.layout.shapes[self.bias]
         bound = math.sqrt(6 / (policy.input_size + size + width))

@@ -31,6 +31,11 @@ def updated(updates: int = 1, **keys: Any) -> tuple[Run, MetaUpdate, list[Any]]:
         return run, update, [[future.result() for future in of_round] for of_round in rounds]
 
 
+def own(module: str) -> dict[str, Any]:
+    """The keys of a policy of one's own, which has sizes of its own."""
+    return {"policy": f"tests.policies.own:{module}", "hidden_sizes": (64, 64)}
+
+
 @pytest.mark.parametrize(
     ("keys", "moving"),
     [
@@ -42,8 +47,18 @@ def updated(updates: int = 1, **keys: Any) -> tuple[Run, MetaUpdate, list[Any]]:
             {"head.log_std", "head.output.weight", "head.output.bias"},
         ),
         ({"normalize_observations": True}, {"sigma", "mu.weight", "mu.bias"}),
+        (
+            {"policy": "state-dependent-std", "hidden_sizes": (64, 64)},
+            {"mean.weight", "mean.bias", "log_std.weight", "log_std.bias"},
+        ),
+        (own("TwoHeads"), {"mean.weight", "mean.bias", "log_std.weight", "log_std.bias"}),
+        (own("LooseParameters"), {"log_std", "last.weight", "last.bias"}),
+        (own("FrozenFirst"), {"log_std", "last.weight", "last.bias"}),
     ],
-    ids=["head", "named", "discrete", "module", "normalised"],
+    ids=[
+        *("head", "named", "discrete", "module", "normalised"),
+        *("two heads that ship", "two heads", "loose parameters", "frozen first"),
+    ],
 )
 def test_anil_leaves_all_but_the_head_as_it_was(keys: dict[str, Any], moving: set[str]):
     run, _, rounds = updated(metalearner="anil", **keys)
@@ -64,6 +79,25 @@ def test_anil_names_the_parts_there_are():
         UsageError, match=r"^inner-parts: no part is called 'layer9'; there are sigma, layer1"
     ):
         updated(metalearner="anil", inner_parts=("layer9",))
+
+
+def test_anil_wants_a_part_that_can_change():
+    keys = own("FrozenFirst")
+    with pytest.raises(UsageError, match=r"^inner-parts: expected one that requires gradients, got encoder"):
+        updated(metalearner="anil", inner_parts=("encoder.*",), **keys)
+
+
+@pytest.mark.parametrize(
+    ("module", "shifted"), [("FrozenFirst", "hidden.bias"), ("LooseParameters", "last.bias")]
+)
+def test_cavias_context_enters_a_layer_that_learns(module: str, shifted: str):
+    run, update, rounds = updated(metalearner="cavia", **own(module))
+    adaptation, theta = run.learner.adaptation, run.init().theta
+    assert adaptation.policy.bias == shifted
+    after = adaptation.step(adaptation.start(theta, 3), stack_episodes(rounds[0]))
+    assert (adaptation.layout.view(after)[CONTEXT] != 0).any(-1).all()
+    parts = run.learner.layout.view(update.state.theta)
+    assert not torch.equal(parts[WEIGHT], run.learner.layout.view(theta)[WEIGHT])
 
 
 def test_meta_sgds_first_step_is_mamls_and_its_sizes_learn():

@@ -286,3 +286,46 @@ class Pixels(gym.Env[Any, Any]):
         image = np.zeros((6, 6, 2), np.uint8)
         image[tuple(self._position.round().astype(int))] = (255, 128)
         return image if self._channels_last else np.moveaxis(image, -1, 0)
+
+
+class TwoHeads(nn.Module):
+    """Means and deviations each from a layer of their own."""
+
+    def __init__(self, observation_space, action_space):
+        super().__init__()
+        self.body = nn.Linear(observation_space.shape[0], 6)
+        self.log_std = nn.Linear(6, action_space.shape[0])
+        self.mean = nn.Linear(6, action_space.shape[0])
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        features = torch.tanh(self.body(observations))
+        return self.mean(features), 0.1 * self.log_std(features)
+
+
+class LooseParameters(nn.Module):
+    """A first layer that is no module, with a bias that is no vector."""
+
+    def __init__(self, observation_space, action_space):
+        super().__init__()
+        self.weight = nn.Parameter(0.3 * torch.randn(6, observation_space.shape[0]))
+        self.bias = nn.Parameter(torch.zeros(1, 6))
+        self.last = nn.Linear(6, action_space.shape[0])
+        self.log_std = nn.Parameter(torch.zeros(action_space.shape[0]))
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        return self.last(torch.tanh(observations @ self.weight.T + self.bias)), self.log_std
+
+
+class FrozenFirst(nn.Module):
+    """A first layer that does not learn."""
+
+    def __init__(self, observation_space, action_space):
+        super().__init__()
+        self.encoder = nn.Linear(observation_space.shape[0], 6).requires_grad_(False)
+        self.hidden = nn.Linear(6, 5)
+        self.last = nn.Linear(5, action_space.shape[0])
+        self.log_std = nn.Parameter(torch.zeros(action_space.shape[0]))
+
+    def forward(self, observations: Tensor) -> tuple[Tensor, Tensor]:
+        features = torch.tanh(self.hidden(torch.tanh(self.encoder(observations))))
+        return self.last(features), self.log_std
