@@ -14,7 +14,7 @@ from maml_rl.config import MeanOver
 EPSILON = 1e-8
 """Added to the standard deviation when advantages are normalised; less where no return comes near 1."""
 ROUNDING = 1e-6
-"""The part of the largest reward up to which rewards count as equal: float32 holds little more."""
+"""The part of the largest reward, or return, up to which others count as equal: float32 holds little more."""
 TINY = 1e-290
 """The least that `largest` counts as: where all rewards are 0, advantages are 0 and not NaN."""
 BLOCK = 512
@@ -101,18 +101,23 @@ def generalized_advantages(  # noqa: PLR0913, each is a symbol of the equation
     return _discounted_sums(deltas, gamma * gae_lambda)
 
 
-def normalize(
-    advantages: Float[Tensor, "*N T K"],
-    weights: Float[Tensor, "*N T K"],
-    largest: Float[Tensor, "*N"] | None = None,
-) -> Float[Tensor, "*N T K"]:
-    """Shift and scale to mean 0 and standard deviation 1 per task, under `step_weights`.
+def standardize(
+    advantages: Float[Tensor, "*N T K"], weights: Float[Tensor, "*N T K"], rewards: Float[Tensor, "*N T K"]
+) -> tuple[Float[Tensor, "*N T K"], Float[Tensor, "*N"]]:
+    """Shift and scale to mean 0 and standard deviation 1 per task; return the factor, too.
+
+    Both are 0 where nothing tells actions apart: episodes were rewarded alike, or what is left of the returns
+    is rounding, or what the baseline has not fitted.
 
     Args:
-        largest: no return of the task is further from 0. Below 1, deviations that small count in proportion.
+        weights: `step_weights`.
+        rewards: that the advantages come of, 0 behind an episode's end.
     """
+    largest = rewards.abs().double().sum(-2).amax(-1)
     centred, deviation = centre(advantages, weights, largest)
-    return centred / deviation
+    differ = rewards_differ(rewards, weights > 0)[..., None, None]
+    tells = differ & (deviation > ROUNDING * largest[..., None, None])
+    return torch.where(tells, centred / deviation, 0.0), torch.where(tells, 1 / deviation, 0.0)[..., 0, 0]
 
 
 def centre(
@@ -120,7 +125,11 @@ def centre(
     weights: Float[Tensor, "*N T K"],
     largest: Float[Tensor, "*N"] | None = None,
 ) -> tuple[Float[Tensor, "*N T K"], Float[Tensor, "*N 1 1"]]:
-    """Return the advantages shifted as by `normalize`, and what it divides them by."""
+    """Return the advantages less their mean, and their standard deviation per task, a little more than 0.
+
+    Args:
+        largest: no return of the task is further from 0. Below 1, deviations that small count in proportion.
+    """
     mean = (weights * advantages).sum((-2, -1), keepdim=True)
     centred = (advantages - mean) * (weights > 0)
     variance = (weights * centred**2).sum((-2, -1), keepdim=True)
@@ -128,14 +137,20 @@ def centre(
     return centred, variance.sqrt() + EPSILON * scale
 
 
-def rewards_differ(rewards: Float[Tensor, "*N T K"]) -> Bool[Tensor, "*N"]:
+def rewards_differ(rewards: Float[Tensor, "*N T K"], real: Bool[Tensor, "*N T K"]) -> Bool[Tensor, "*N"]:
     """Return whether the episodes of a task were rewarded differently, at whatever step.
 
     Where they were not, no action has made a difference, and what advantages are left is the baseline's
-    error. A single episode has none to be compared with, and counts as different.
+    error. A single episode has none to be compared with: there it is whether its steps were.
+
+    Args:
+        real: true at the steps that episodes really have; rewards behind them are 0.
     """
-    spread = (rewards - rewards[..., :1]).abs().amax((-2, -1))
-    return (spread > ROUNDING * rewards.abs().amax((-2, -1))) | (rewards.shape[-1] == 1)
+    first = rewards[..., :1]
+    if rewards.shape[-1] == 1:
+        first = torch.where(real, rewards[..., :1, :], 0.0)
+    spread = (rewards - first).abs().amax((-2, -1))
+    return spread > ROUNDING * rewards.abs().amax((-2, -1))
 
 
 def _discounted_sums(x: Float[Tensor, "*N T K"], discount: float) -> Float[Tensor, "*N T K"]:

@@ -13,10 +13,9 @@ from torch import Tensor
 
 from maml_rl.advantages import (
     Credit,
-    centre,
     discounted_returns,
     generalized_advantages,
-    rewards_differ,
+    standardize,
     step_mask,
     step_weights,
 )
@@ -243,11 +242,7 @@ def scaled_advantages(
     scale = torch.ones_like(advantages[..., 0, 0])
     if credit.normalized:
         weights = step_weights(data.lengths, data.rewards.shape[-2], credit.mean_over, advantages.dtype)
-        largest = data.rewards.abs().double().sum(-2).amax(-1)
-        centred, deviation = centre(advantages, weights, largest)
-        matter = rewards_differ(data.rewards)
-        advantages = torch.where(matter[..., None, None], centred / deviation, 0.0)
-        scale = torch.where(matter, 1 / deviation[..., 0, 0], 0.0)
+        advantages, scale = standardize(advantages, weights, data.rewards)
     return advantages.float(), scale.float()
 
 

@@ -11,10 +11,11 @@ from torch import Tensor
 
 from maml_rl.advantages import (
     BLOCK,
+    centre,
     discounted_returns,
     generalized_advantages,
-    normalize,
     rewards_differ,
+    standardize,
     step_mask,
     step_weights,
 )
@@ -24,6 +25,11 @@ from tests.oracles import advantages as oracle
 
 fractions = st.floats(0, 1)
 kinds_of_mean = st.sampled_from(get_args(MeanOver))
+
+
+def normalize(advantages: Tensor, weights: Tensor, largest: Tensor | None = None) -> Tensor:
+    centred, deviation = centre(advantages, weights, largest)
+    return centred / deviation
 
 
 class Recording(NamedTuple):
@@ -189,5 +195,24 @@ def test_rewards_differ_where_an_action_made_a_difference():
     rewards[2, 3, 1] = -0.99
     rewards[3, :, 2] = 0.0  # It ended at once.
     rewards[4] = 0.0
-    assert rewards_differ(rewards).tolist() == [False, False, True, True, False]
-    assert rewards_differ(rewards[..., :1]).all()  # There is nothing to compare with.
+    real = torch.ones_like(rewards, dtype=torch.bool)
+    assert rewards_differ(rewards, real).tolist() == [False, False, True, True, False]
+    # A single episode is compared with itself, up to its end.
+    rewards[1, 2, 0] = rewards[2, 2:, 0] = 0.0
+    real[2, 2:, 0] = False
+    alone = rewards_differ(rewards[..., :1], real[..., :1])
+    assert alone.tolist() == [False, True, False, False, False]
+
+
+def test_what_is_nothing_beside_the_returns_is_none():
+    """Which is what a baseline leaves that explains all returns."""
+    generator = torch.Generator().manual_seed(0)
+    rewards = 5 + torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
+    noise = torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
+    weights = step_weights(torch.full((2, 3), 4), 4, dtype=torch.float64)
+    noise[1] *= 1e-6
+    for power in (-120, 0, 60):
+        advantages, factor = standardize(noise * 2.0**power, weights, rewards * 2.0**power)
+        assert (advantages != 0).flatten(1).any(1).tolist() == [True, False]
+        assert (factor != 0).tolist() == [True, False]
+        torch.testing.assert_close(advantages[0], normalize(noise, weights)[0], rtol=1e-6, atol=1e-6)

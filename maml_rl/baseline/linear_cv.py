@@ -1,6 +1,5 @@
 """A linear baseline whose ridge is chosen by cross-validation over episodes."""
 
-import math
 from collections.abc import Callable
 
 import torch
@@ -16,6 +15,8 @@ RIDGE_ALONE = 1e-2
 """The ridge where there is one episode, and so none to predict."""
 HOPELESS = 2.0
 """Times the least error, at which weaker ridges are not tried any more: they follow noise."""
+ALIKE = 1.001
+"""Times the least error, up to which errors are alike; of such ridges the strongest follows noise least."""
 FOLDS = 5
 """Groups of episodes that are predicted from the others: as many as there are episodes, at most so many."""
 
@@ -89,15 +90,13 @@ def _fit_narrow(design: Float[Tensor, "n d"], steps: Steps) -> tuple[Float[Tenso
 
 
 def _best_ridge(error: Callable[[float], float]) -> float:
-    """Return the ridge of the least error, from the strongest on until an error is hopeless."""
-    best, least = RIDGES[0], math.inf
+    """Return the strongest ridge of about the least error; none is tried behind one that is hopeless."""
+    errors: list[float] = []
     for ridge in RIDGES:
-        its_error = error(ridge)
-        if its_error < least:
-            best, least = ridge, its_error
-        elif its_error > HOPELESS * least:
+        errors.append(error(ridge))
+        if errors[-1] > HOPELESS * min(errors):
             break
-    return best
+    return next(ridge for ridge, its in zip(RIDGES, errors, strict=False) if its <= ALIKE * min(errors))
 
 
 def _folds(episodes: Int[Tensor, "n"]) -> list[Tensor]:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.advantages import EPSILON, rewards_differ
+from maml_rl.advantages import standardize
 from maml_rl.baseline import Baseline
 from maml_rl.metalearners.chunks import ParallelMap
 from maml_rl.metalearners.trial_problem import row_chunks
@@ -45,7 +45,13 @@ class TrialCredit:
         weights = trials.weights(self.settings.mean_over)
         advantages, targets = self.advantages(credited, values)
         tasks = torch.arange(trials.num_tasks).repeat_interleave(trials.trials_per_task)
-        rest = (trials.actions, self.normalized(trials, advantages, weights), targets.float(), weights, tasks)
+        rest = (
+            trials.actions,
+            self.normalized(credited, advantages, weights),
+            targets.float(),
+            weights,
+            tasks,
+        )
         whole = Sequences(inputs, states[:, 0], *(x.to(theta.device) for x in rest))
         sequences = whole if len(starts) == 1 else cut(whole, states, starts, chunk)
         return sequences, _explained(targets, values.double(), weights.double() / trials.num_tasks)
@@ -72,14 +78,14 @@ class TrialCredit:
     ) -> Float[Tensor, "B L"]:
         """Return advantages of mean 0 and deviation 1 over all tasks, if the settings say so, as float32.
 
-        They are 0 in a batch whose trials were all rewarded alike, where no action has made a difference.
+        They are 0 in a batch that tells nothing of the actions (see `standardize`).
+
+        Args:
+            trials: with the rewards that the advantages come of.
         """
         if self.settings.normalize_advantages:
             part = weights.double() / trials.num_tasks
-            centred = (advantages - (part * advantages).sum()) * (weights > 0)
-            deviation = (part * centred.square()).sum().sqrt()
-            differ = bool(rewards_differ(trials.rewards.T))
-            advantages = centred / (deviation + EPSILON) if differ else torch.zeros_like(centred)
+            advantages = standardize(advantages.T, part.T, trials.rewards.T)[0].T
         return advantages.float()
 
     def _values(self, trials: Trials) -> Float[Tensor, "B L"]:
