@@ -49,8 +49,13 @@ def printable(text: str) -> str:
 
 
 def shown(value: object, most: int = 200) -> str:
-    """Return how Python spells a value, cut to ``most`` characters."""
-    text = repr(value)
+    """Return how Python spells a value, in a line that is cut to ``most`` characters."""
+    return in_a_line(repr(value), most)
+
+
+def in_a_line(text: str, most: int = 200) -> str:
+    """Return a text without line ends, cut to ``most`` characters."""
+    text = re.sub(r"\s*\n\s*", " ", text)
     return text if len(text) <= most else f"{text[:most]}..."
 
 

@@ -50,4 +50,4 @@ class CheckEnv:
         print(cost)
         if config is not None:
             print(cost.of_iteration(config))
-        print("all that samplers rely on holds")
+        print("look at the advice: nothing else was found" if findings else "all that samplers rely on holds")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
-from maml_rl.envs.metaworld.names import COLLECTIONS, ENVIRONMENTS, ML1, NAMESPACE
+from maml_rl.envs.metaworld.names import COLLECTIONS, ENVIRONMENTS, ML1, MOST_STEPS, NAMESPACE
 from maml_rl.envs.registry import make_env, make_task_vector_env
 from maml_rl.envs.task_env import Task, TaskEnv, TaskVectorEnv
 from maml_rl.lazy import lazy_names
@@ -56,6 +56,6 @@ for _name in (*(f"{ML1}-{_env}" for _env in ENVIRONMENTS), *COLLECTIONS):
         f"{NAMESPACE}/{_name}",
         entry_point="maml_rl.envs.metaworld.env:MetaWorldEnv",
         vector_entry_point="maml_rl.envs.metaworld.vector_env:MetaWorldVectorEnv",
-        max_episode_steps=500,
+        max_episode_steps=MOST_STEPS,
         kwargs={"benchmark": _name},
     )

@@ -56,7 +56,10 @@ def check_env(
         UsageError: it cannot be made, is no task distribution, has spaces that no policy fits, or has a
             batched version and ``env_copies`` is given.
     """
-    with closing(Trial(env, env_kwargs or {}, STEPS, env_copies)) as trial:
+    trial = _trial(env, env_kwargs or {}, STEPS, env_copies)
+    if isinstance(trial, Finding):
+        return [trial]
+    with closing(trial):
         # What fails may fail twice.
         findings = [*dict.fromkeys([*_as_findings(try_out(trial)), *_as_findings(ends(trial))])]
         if not any(found.breaks for found in findings):
@@ -86,17 +89,30 @@ def quick_findings(env: str, env_kwargs: Mapping[str, Any], env_copies: int | No
 
 def _quick_findings(spec: EnvSpec, env_kwargs: Mapping[str, Any], env_copies: int | None) -> list[Finding]:
     started = time.perf_counter()
-    with closing(Trial(spec, env_kwargs, QUICK_STEPS, env_copies)) as trial:
-        if time.perf_counter() - started > QUICK_SECONDS:
-            return []
+    trial = _trial(spec, env_kwargs, QUICK_STEPS, env_copies)
+    if isinstance(trial, Finding):
+        return []  # What fails here will fail in a worker, with its traceback.
+    with closing(trial):
         findings: list[Finding] = []
+        if time.perf_counter() - started > QUICK_SECONDS:
+            return findings
         try:
             findings.extend(try_out(trial, QUICK_SECONDS))
         except UsageError as error:
             findings.append(Finding(True, str(error)))
         except (Exception, SystemExit):
-            pass  # What fails here will fail in a worker, with its traceback.
+            pass  # Likewise.
         return findings
+
+
+def _trial(*arguments: Any) -> Trial | Finding:
+    """Return a `Trial`, or what the environment itself raises meanwhile as a finding."""
+    try:
+        return Trial(*arguments)
+    except UsageError:
+        raise
+    except (Exception, SystemExit) as error:
+        return _failing(error)
 
 
 def try_out(trial: Trial, seconds: float = math.inf) -> Iterator[Finding]:
@@ -119,5 +135,10 @@ def _as_findings(findings: Iterator[Finding]) -> Iterator[Finding]:
         yield from findings
     except UsageError as error:
         yield Finding(True, str(error))
-    except (Exception, SystemExit) as error:  # It is anybody's.
-        yield Finding(True, f"it fails: {failure(error)}")
+    except (Exception, SystemExit) as error:
+        yield _failing(error)
+
+
+def _failing(error: BaseException) -> Finding:
+    """Return what somebody's environment raises, whatever it is, as a finding."""
+    return Finding(True, f"it fails: {failure(error)}")

@@ -13,6 +13,7 @@ from maml_rl.envs.task_env import Array
 from maml_rl.errors import UsageError, shown
 
 GYMNASIUM = str(Path(gym.__file__).parent)
+LARGEST = float(np.finfo(np.float32).max)
 EXPECTED = (
     "expected, as Gymnasium has it: reset(*, seed=None, options=None) returns (observation, info), and "
     "step(action) returns (observation, reward, terminated, truncated, info)"
@@ -53,8 +54,14 @@ def reset(env: gym.Env[Any, Any], seed: int) -> Any:
 
 
 def array_of(value: Any) -> Array:
-    """Return numbers as an array, those of a tensor too, whatever device and graph it is of."""
-    return np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    """Return numbers as an array, those of a tensor too, whatever device, graph and type it is of."""
+    if not hasattr(value, "detach"):
+        return np.asarray(value)
+    tensor = value.detach().cpu()
+    try:
+        return np.asarray(tensor)
+    except TypeError:  # Of a type that NumPy lacks: bfloat16.
+        return np.asarray(tensor.float())
 
 
 def number_of(name: str, value: Any, finite: bool = False) -> float:
@@ -71,8 +78,10 @@ def number_of(name: str, value: Any, finite: bool = False) -> float:
     if array.size != 1 or array.dtype.kind not in "biuf":
         raise UsageError(f"step() returned as {name} {shown(value)}: expected a number")
     number = float(array.reshape(()))
-    if finite and not np.isfinite(number):
-        raise UsageError(f"step() returned as {name} {shown(value)}: expected a finite number")
+    if finite and not abs(number) <= LARGEST:
+        raise UsageError(
+            f"step() returned as {name} {shown(value)}: expected a finite number, as float32 holds it"
+        )
     return number
 
 

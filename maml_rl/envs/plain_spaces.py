@@ -93,9 +93,10 @@ def _with_plain_actions(env: gym.Env[Any, Any], clip_actions: bool) -> gym.Env[A
         is_plain = len(space.shape) == 1 and space.dtype == np.float32
         return env if is_plain and not bounded else BoxActions(env, bounded)
     if isinstance(space, spaces.Discrete):
-        return ShiftedActions(env, spaces.Discrete(space.n)) if space.start else env
+        is_plain = not space.start and space.dtype == np.int64
+        return env if is_plain else ShiftedActions(env, spaces.Discrete(space.n))
     if isinstance(space, spaces.MultiDiscrete):
-        is_plain = space.nvec.ndim == 1 and not space.start.any()
+        is_plain = space.nvec.ndim == 1 and not space.start.any() and space.dtype == np.int64
         return env if is_plain else ShiftedActions(env, spaces.MultiDiscrete(space.nvec.ravel()))
     if isinstance(space, spaces.MultiBinary):
         return ShiftedActions(env, spaces.MultiDiscrete(np.full(np.prod(space.shape), 2)))
@@ -179,7 +180,7 @@ class BoxActions(gym.ActionWrapper[Any, Array, Any]):
 
 
 class ShiftedActions(gym.ActionWrapper[Any, Any, Any]):
-    """Takes choices that count from 0, in one dimension, for an environment of others.
+    """Takes choices that count from 0, int64 in one dimension, for an environment of others.
 
     Args:
         plain: the space of the actions that are taken.

@@ -96,7 +96,8 @@ def batched_episodes(batch: TaskVectorEnv, tasks: Sequence[Task], actions: Seque
 
 
 def _bytes_of(observation: Any) -> bytes:
-    return array_of(observation).astype(np.float32).tobytes()
+    with np.errstate(over="ignore"):  # Another check tells of it.
+        return array_of(observation).astype(np.float32).tobytes()
 
 
 class Difference(NamedTuple):

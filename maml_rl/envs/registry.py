@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any, NamedTuple, cast
@@ -95,8 +96,7 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
     with _making(spec, given.own):
         made: gym.Env[Any, Any] = gym.make(spec, **given.own)
     # The shipped ones end by themselves; a batched version says what the single one does.
-    has_physics = hasattr(getattr(made.unwrapped, "data", None), "warning")
-    if has_physics and not is_shipped(spec) and spec.vector_entry_point is None:
+    if "mujoco" in sys.modules and not is_shipped(spec) and spec.vector_entry_point is None:
         from maml_rl.envs.mujoco.blow_ups import EndWhereItBlowsUp  # MuJoCo takes a second to import.
 
         made = EndWhereItBlowsUp(made)
@@ -230,12 +230,17 @@ class _Given(NamedTuple):
 
 
 def _split(env_kwargs: Mapping[str, Any] | None) -> _Given:
-    """Return the arguments by what takes them.
+    """Return the arguments by what takes them; they may be spelled with dashes, as the keys of configs are.
 
     Raises:
-        UsageError: one of `FLAGS` is neither true nor false, or ``max_episode_steps`` no number of steps.
+        UsageError: one is there twice, one of `FLAGS` is neither true nor false, or ``max_episode_steps`` no
+            number of steps.
     """
-    kwargs = dict(env_kwargs or {})
+    kwargs = {str(name).replace("-", "_"): value for name, value in (env_kwargs or {}).items()}
+    if len(kwargs) < len(env_kwargs or {}):
+        raise UsageError(
+            f"env-kwargs: one argument is there twice, in {', '.join(map(str, env_kwargs or {}))}"
+        )
     flags = {name: kwargs.pop(name) for name in FLAGS if name in kwargs}
     for name, value in flags.items():
         if not isinstance(value, bool):

@@ -17,6 +17,8 @@ Task = Any
 """One MDP out of a distribution: plain data, such as a dict of numbers and arrays."""
 
 Array = NDArray[Any]
+LONGEST_EPISODE = 25_000
+"""Time steps after which an episode counts as one that does not end, unless its environment has a limit."""
 Part: TypeAlias = tuple[slice, slice]
 """Some of N tasks, and some of each one's K episodes."""
 ObsType = TypeVar("ObsType")

@@ -5,10 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 import yaml
 from numpy.typing import NDArray
 
 from maml_rl._system.yaml_dumper import dump_yaml
+from maml_rl.envs.contract import array_of
 
 
 def task_arrays(tasks: Sequence[Any]) -> dict[str, NDArray[Any]]:
@@ -18,9 +20,10 @@ def task_arrays(tasks: Sequence[Any]) -> dict[str, NDArray[Any]]:
     void type, which keeps each of them. What does not fit one array (lists of varying length, an entry that
     some tasks lack, None) is a text per task, in YAML.
     """
-    if not all(isinstance(task, Mapping) for task in tasks):
+    names = dict.fromkeys(name for task in tasks if isinstance(task, Mapping) for name in task)
+    told_apart = len({f"{name}" for name in names}) == len(names)  # Not so 1 and "1".
+    if not (told_apart and all(isinstance(task, Mapping) for task in tasks)):
         return {"task": _column(tasks)}
-    names = dict.fromkeys(name for task in tasks for name in task)
     return {f"task_{name}": _column([task.get(name) for task in tasks]) for name in names}
 
 
@@ -43,9 +46,9 @@ def _column(values: Sequence[Any]) -> NDArray[Any]:
         same_length = len({len(value) for value in values}) == 1 and len(values[0]) > 0
         return np.array([np.void(value) for value in values]) if same_length else _texts(values)
     try:
-        arrays = [np.asarray(value) for value in values]
+        arrays = [array_of(value) for value in values]
         stacked = np.stack(arrays)
-    except ValueError:  # Of several shapes.
+    except Exception:  # Of several shapes, or somebody's objects.
         return _texts(values)
     kinds = {array.dtype.kind for array in arrays}
     numbers = kinds <= {"i", "u", "f"} or kinds in ({"b"}, {"c"})
@@ -63,14 +66,22 @@ def task_text(value: Any) -> str:
     try:
         text = dump_yaml(_plain(value), default_flow_style=True, width=math.inf)
     except yaml.YAMLError:
-        return repr(value)
+        return _spelled(value)
     return text.removesuffix("...\n").rstrip("\n")
+
+
+def _spelled(value: Any) -> str:
+    """Return how Python spells somebody's object, which may fail at that."""
+    try:
+        return repr(value)
+    except Exception:
+        return object.__repr__(value)
 
 
 def _plain(value: Any) -> Any:
     """Return the value with lists, dicts and numbers of Python in place of tuples, mappings and arrays."""
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+    if isinstance(value, np.ndarray | np.generic | torch.Tensor):
+        return _plain(array_of(value).tolist())
     if isinstance(value, Mapping):
         return {_plain(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

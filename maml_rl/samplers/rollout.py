@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from maml_rl.envs.task_env import Array, TaskVectorEnv
+from maml_rl.envs.task_env import LONGEST_EPISODE, Array, TaskVectorEnv
 from maml_rl.episode import EpisodeData
 from maml_rl.errors import UsageError
 from maml_rl.policies.actor import Actor
@@ -15,8 +15,6 @@ from maml_rl.samplers.recording import Recording, side_by_side
 
 LARGEST_BLOCK = 64
 """Time steps of noise drawn at once, at most. It changes the speed alone: a stream's draws follow in time."""
-LONGEST_EPISODE = 10_000
-"""Time steps after which an episode counts as one that does not end, unless its environment has a limit."""
 
 
 class NotFiniteError(FloatingPointError):

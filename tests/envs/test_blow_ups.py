@@ -1,8 +1,11 @@
 """Episodes whose physics blow up: MuJoCo says so, and begins anew from the model's own state."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import gymnasium as gym
+import mujoco
 import numpy as np
 import pytest
 
@@ -98,6 +101,44 @@ def test_whole_episodes_do_not_end_so(id: str):
     for _ in range(200):
         assert not batch.step(still)[2].any()
         assert not single.step(still[0])[2]
+
+
+class ByHand(gym.Env[Any, Any]):
+    """MuJoCo without Gymnasium's base class, in a simulator of its own, that is made anew at each reset."""
+
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float64)
+    action_space = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
+    xml = """<mujoco><worldbody><body><joint type="slide"/><geom size=".1"/></body></worldbody></mujoco>"""
+
+    def sample_tasks(self, num_tasks: int) -> Any:
+        return [{}] * num_tasks
+
+    def reset_task(self, task: Any) -> None:
+        pass
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.steps, self.simulator = 0, SimpleNamespace(model=mujoco.MjModel.from_xml_string(self.xml))
+        self.simulator.state = mujoco.MjData(self.simulator.model)
+        return np.zeros(2), {}
+
+    def step(self, action: Any) -> Any:
+        self.steps += 1
+        if self.steps == 3:
+            self.simulator.state.qvel[0] = 1e12
+        mujoco.mj_step(self.simulator.model, self.simulator.state)
+        seen = np.concatenate([self.simulator.state.qpos, self.simulator.state.qvel])
+        return seen, 1.0, False, self.steps == 9, {}
+
+
+def test_whatever_an_environment_calls_its_physics():
+    batch = make_task_vector_env(f"{__name__}:ByHand", {}, 1)
+    batch.reset_task([{}])
+    for _ in range(2):
+        batch.reset(seed=[0])
+        answers = [batch.step(np.zeros((1, 1), np.float32)) for _ in range(3)]
+        assert [bool(answer[2][0]) for answer in answers] == [False, False, True]
+        assert answers[2][1].tolist() == [0.0]
 
 
 def test_robots_of_gymnasiums_own_end_there_too():

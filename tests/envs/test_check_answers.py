@@ -27,11 +27,23 @@ BROKEN: list[tuple[str, dict[str, Any], str]] = [
     ("Tells", {"power": [1.0, 2.0]}, "step() returned as info['power'] [1.0, 2.0]: expected a number"),
     ("OddReward", {}, "step() returned as reward array([0., 0.]): expected a number"),
     ("OddFlag", {}, "step() returned as terminated nan: expected a finite number"),
+    ("ScaledReward", {"scale": 1e39}, ": expected a finite number, as float32 holds it"),
+    ("HugeObservation", {}, "an observation that is NaN or infinite, as float32: array([1.e+300])"),
+    ("MatrixTasks", {}, "the environment alters the task that it is given, [{'goal': "),
+    ("TwinTells", {"kind": "later"}, "part in task 2: reward "),
     ("TwinTells", {"kind": "success"}, "part in task 0: success 1 and 0 at step 1"),
     ("TwinTells", {"kind": "space"}, "observations are Box(-inf, inf, (2,), float32), those of its batched"),
     ("TwinTells", {"kind": "shape"}, "_advance() returned rewards of shape [4, 1], expected [4]"),
 ]
-FINE = ["TwoTasks", "TellsArrays", "ChoicesFromOne", "WithAutograd", "TwinTells"]
+FINE = [
+    "BrainFloats",
+    "StrictChoices",
+    "TwoTasks",
+    "TellsArrays",
+    "ChoicesFromOne",
+    "WithAutograd",
+    "TwinTells",
+]
 # Gymnasium's own check, which stops nobody.
 pytestmark = pytest.mark.filterwarnings("ignore:.*:UserWarning")
 
@@ -44,6 +56,7 @@ def name_of(kind: str) -> str:
 def test_what_breaks_a_promise_is_found(kind: str, kwargs: dict[str, Any], message: str):
     (found,) = [finding for finding in check_env(name_of(kind), kwargs) if finding.breaks]
     assert message in found.message
+    assert "\n" not in found.message
     if "another process" not in found.message:
         assert any(message in finding.message for finding in quick_findings(name_of(kind), kwargs))
 
@@ -51,6 +64,29 @@ def test_what_breaks_a_promise_is_found(kind: str, kwargs: dict[str, Any], messa
 @pytest.mark.parametrize("kind", FINE)
 def test_what_is_fine(kind: str):
     assert of_the_environment(check_env(name_of(kind))) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("FailsAtReset", "it fails: no licence (RuntimeError at "),
+        ("FailsAtTasks", "it fails: no tasks left (Runtime"),
+    ],
+)
+def test_what_the_environment_raises_is_found(kind: str, message: str):
+    (found,) = check_env(name_of(kind))
+    assert found.breaks
+    assert found.message.startswith(message)
+    # Training says it with its traceback.
+    assert not quick_findings(name_of(kind), {})
+
+
+def test_observations_outside_of_their_box_are_advice():
+    (found,) = of_the_environment(check_env(name_of("NarrowBox")))
+    assert not found.breaks
+    assert found.message.startswith(
+        "step() returned an observation outside of Box(-0.01, 0.01, (2,), float32"
+    )
 
 
 def test_global_generators_are_advice_though_copies_share_them():
@@ -64,7 +100,9 @@ def stepped(kind: str, **kwargs: Any) -> Any:
     batch = make_task_vector_env(name_of(kind), kwargs, 2)
     batch.reset_task([{"goal": 0.1}, {"goal": 0.5}])
     batch.reset(seed=[0, 1])
-    return batch, batch.step(np.zeros((2, *batch.single_action_space.shape), np.float32))  # type: ignore[misc]
+    space: Any = batch.single_action_space
+    actions: Any = np.zeros((2, *space.shape), np.float32)
+    return batch, batch.step(actions if space.shape else actions.astype(np.int64))  # As policies have them.
 
 
 def test_successes_and_extras_may_be_arrays_of_one_number():
@@ -86,6 +124,11 @@ def test_choices_outside_of_their_space_are_not_encoded_as_others():
         stepped("ChoicesFromOne", first=0)
     with pytest.raises(UsageError, match=r"observed array\(\[0, 2\]\), which is not in MultiBinary\(2\)"):
         check_env(name_of("PartsOfChoices"))
+
+
+@pytest.mark.parametrize("of", ["uint8", "int32", "int64"])
+def test_choices_have_the_type_of_their_space(of: str):
+    assert stepped("StrictChoices", of=of)[0].running.all()
 
 
 @pytest.mark.parametrize("high", [1.0, np.inf])

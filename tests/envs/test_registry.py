@@ -200,3 +200,15 @@ def test_a_batched_version_of_another_kind_is_refused():
 def test_a_module_before_the_id_is_imported(name: str):
     assert make_env(name, {"low": -2.0}).unwrapped.low == -2.0  # type: ignore[attr-defined]
     assert isinstance(make_task_vector_env(name, {"low": -2.0}, 3), TaskVectorEnv)
+
+
+def test_arguments_may_be_spelled_with_dashes():
+    env = make_env("2DNavigation-v0", {"max-episode-steps": 3, "observe-task": True})
+    assert env.spec is not None
+    assert env.spec.max_episode_steps == 3
+    assert env.observation_space.shape == (4,)
+    twice = {"max-episode-steps": 3, "max_episode_steps": 4}
+    with pytest.raises(
+        UsageError, match=r"^env-kwargs: one argument is there twice, in max-episode-steps, max_"
+    ):
+        make_env("2DNavigation-v0", twice)

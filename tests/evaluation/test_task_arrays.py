@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from maml_rl.evaluation import AdaptationResults
@@ -81,6 +82,39 @@ def test_entries_that_some_tasks_lack(tmp_path: Path):
 
 def test_things_of_a_class_that_no_file_knows(tmp_path: Path):
     assert saved([{"x": Fraction(1, 3)}, {"x": 1}], tmp_path)["task_x"].tolist() == ["Fraction(1, 3)", "1"]
+
+
+class Unspeakable:
+    """Somebody's class, of which neither an array nor a text can be made."""
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError("no array")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (torch.tensor(1.5, dtype=torch.bfloat16), 1.5),
+        (torch.tensor([1.0, 2.0], requires_grad=True), [1.0, 2.0]),
+    ],
+)
+def test_tensors_of_any_type_and_graph(value: Any, expected: Any, tmp_path: Path):
+    assert saved([{"x": value}], tmp_path)["task_x"].tolist() == [expected]
+    assert saved([{"x": [value, None]}], tmp_path)["task_x"].tolist() == [f"[{expected}, null]"]
+
+
+def test_what_cannot_even_be_spelled(tmp_path: Path):
+    for task in (Unspeakable(), {"x": Unspeakable()}, {"x": [Unspeakable()]}):
+        (array,) = saved([task], tmp_path).values()
+        assert " object at 0x" in array[0]
+
+
+def test_names_that_are_spelled_alike(tmp_path: Path):
+    (array,) = saved([{1: 0.5, "1": 0.7}, {1: 0.1, "1": 0.2}], tmp_path).values()
+    assert [yaml.safe_load(text) for text in array] == [{1: 0.5, "1": 0.7}, {1: 0.1, "1": 0.2}]
 
 
 def test_a_zero_dimensional_array_and_a_tuple_of_arrays():

@@ -51,7 +51,7 @@ def test_the_callers_generators_go_on_as_they_would_have():
 
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_an_episode_without_an_end(num_workers: int, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(UsageError, match=r"not ended in 10,000 steps: .* max_episode_steps in env-kwargs"):
+    with pytest.raises(UsageError, match=r"not ended in 25,000 steps: .* max_episode_steps in env-kwargs"):
         sampled("NoEnd", num_workers)
 
 

@@ -12,7 +12,7 @@ from gymnasium.envs.registration import EnvSpec
 
 from maml_rl._system.elsewhere import in_another_process
 from maml_rl._system.own_code import failure
-from maml_rl.envs.checks.trial import TASKS, Finding, Trial, parted, text_of
+from maml_rl.envs.checks.trial import TASKS, Finding, Trial, excerpt, parted, text_of
 from maml_rl.envs.contract import draw_tasks, set_task
 from maml_rl.envs.playback import SEED, Between, Step, episode, unseeded_episode
 from maml_rl.envs.registry import make_env
@@ -70,8 +70,8 @@ def travels(trial: Trial) -> Iterator[Finding]:
     if tasks != (expected := text_of(trial.drawn)):
         yield Finding(
             True,
-            f"sample_tasks after reset(seed={SEED}) drew {expected[:100]}, and in another process "
-            f"{tasks[:100]}: draw from self.np_random alone, not at the import, nor in the order of a set",
+            f"sample_tasks after reset(seed={SEED}) drew {excerpt(expected)}, and in another process "
+            f"{excerpt(tasks)}: draw from self.np_random alone, not at the import, nor in the order of a set",
         )
         return
     yield from parted(

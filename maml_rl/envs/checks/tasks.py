@@ -4,7 +4,7 @@ import pickle
 from collections.abc import Iterator
 
 from maml_rl._system.own_code import failure
-from maml_rl.envs.checks.trial import MORE_TASKS, TASKS, Finding, Trial, text_of
+from maml_rl.envs.checks.trial import MORE_TASKS, TASKS, Finding, Trial, excerpt, text_of
 from maml_rl.envs.contract import method_of
 from maml_rl.envs.playback import SEED, difference
 from maml_rl.envs.task_space import Split
@@ -30,14 +30,14 @@ def plain(trial: Trial) -> Iterator[Finding]:
         yield Finding(True, f"a task cannot be sent to a worker: {failure(error)}: {PLAIN}")
         return
     if travelled != before:
-        yield Finding(True, f"a task and its copy do not look the same: {before[:100]}: {PLAIN}")
+        yield Finding(True, f"a task and its copy do not look the same: {excerpt(before)}: {PLAIN}")
         return
     trial.episode(task)
     if text_of([task]) != before:
         yield Finding(
             True,
-            f"the environment alters the task that it is given, {before[:100]} to {text_of([task])[:100]}: "
-            "copy it in reset_task",
+            "the environment alters the task that it is given, "
+            f"{excerpt(before)} to {excerpt(text_of([task]))}: copy it in reset_task",
         )
 
 
@@ -71,8 +71,8 @@ def _draws(trial: Trial, split: Split) -> Iterator[Finding]:
         if text != expected:
             yield Finding(
                 True,
-                f"{name} after reset(seed={SEED}) drew {expected[:100]} and then, {when}, "
-                f"{text[:100]}: draw from self.np_random alone, whatever task is set",
+                f"{name} after reset(seed={SEED}) drew {excerpt(expected)} and then, {when}, "
+                f"{excerpt(text)}: draw from self.np_random alone, whatever task is set",
             )
             return
 

@@ -11,6 +11,7 @@ from gymnasium.envs.registration import EnvSpec
 from maml_rl.envs.copies import EnvCopies
 from maml_rl.envs.playback import SEED, Step, actions_of, difference, episode
 from maml_rl.envs.task_env import Task
+from maml_rl.errors import in_a_line
 
 TASKS, MORE_TASKS = 4, 64
 """Tasks that are tried out, and those that are drawn to find different ones."""
@@ -87,3 +88,8 @@ def text_of(tasks: Sequence[Task]) -> str:
     """Return tasks as a text that tells different ones apart."""
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
         return repr([*tasks])
+
+
+def excerpt(text: str) -> str:
+    """Return the beginning of a text in a line."""
+    return in_a_line(text, 100)

@@ -10,9 +10,9 @@ from gymnasium import spaces
 from maml_rl._system.own_code import failure
 from maml_rl.envs.adapter import EXTRAS
 from maml_rl.envs.checks.trial import Finding, Trial
-from maml_rl.envs.contract import array_of, number_of, set_task
+from maml_rl.envs.contract import LARGEST, array_of, number_of, set_task
 from maml_rl.envs.playback import SEED, difference
-from maml_rl.envs.task_env import Array
+from maml_rl.envs.task_env import LONGEST_EPISODE, Array
 from maml_rl.errors import shown
 
 LOOKS = 20
@@ -24,27 +24,35 @@ PATIENCE = 2.0
 def values(trial: Trial) -> Iterator[Finding]:
     """Look at observations, rewards, flags and successes, as the environment itself returns them."""
     space = trial.env.observation_space
+    assert isinstance(space, spaces.Box)
     names = {*EXTRAS, *trial.env.metadata.get("extras", ())}
     set_task(trial.env, trial.tasks[0])
     observation, _ = trial.env.reset(seed=SEED)
     if misshapen := _misshapen("reset", observation, space):
         yield misshapen
         return
+    outlying = None
     for action in trial.actions[:LOOKS]:
         observation, reward, terminated, truncated, info = trial.env.step(action)
         if misshapen := _misshapen("step", observation, space):
             yield misshapen
             return
-        if not np.isfinite(array_of(observation)).all():
+        numbers = array_of(observation)
+        if not (np.abs(numbers) <= LARGEST).all():
             yield Finding(
-                True, f"step() returned an observation that is NaN or infinite: {shown(observation)}"
+                True,
+                f"step() returned an observation that is NaN or infinite, as float32: {shown(observation)}",
             )
             return
+        if outlying is None and not ((space.low <= numbers) & (numbers <= space.high)).all():
+            outlying = observation
         told = {f"info['{name}']": info[name] for name in info if name in names}
         for name, value in {"reward": reward, **told}.items():
             number_of(name, value, finite=True)
         if number_of("terminated", terminated, finite=True) or number_of("truncated", truncated, finite=True):
-            return
+            break
+    if outlying is not None:
+        yield Finding(False, f"step() returned an observation outside of {space}: {shown(outlying)}")
 
 
 def _misshapen(method: str, observation: Any, space: spaces.Space[Any]) -> Finding | None:
@@ -97,7 +105,7 @@ def ends(trial: Trial) -> Iterator[Finding]:
         return
     trial.env.reset(seed=SEED)
     started, steps = time.perf_counter(), 0
-    while time.perf_counter() - started < PATIENCE:
+    while time.perf_counter() - started < PATIENCE and steps < LONGEST_EPISODE:
         _, _, terminated, truncated, _ = trial.env.step(trial.actions[steps % len(trial.actions)])
         steps += 1
         if terminated or truncated:

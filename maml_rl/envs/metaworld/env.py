@@ -4,11 +4,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from maml_rl.envs.metaworld.names import MOST_STEPS
 from maml_rl.envs.metaworld.pictures import CAMERA, prepare
+from maml_rl.envs.metaworld.pool import pool
 from maml_rl.envs.metaworld.settings import MetaWorldSettings, action_box, observation_box
 from maml_rl.envs.metaworld.simulation import SIZE, Episode, Simulation
 from maml_rl.envs.metaworld.tasks import Place
 from maml_rl.envs.task_env import Array, Task, TaskEnv
+from maml_rl.errors import UsageError
 
 
 class MetaWorldEnv(TaskEnv[Array, Array]):
@@ -70,6 +73,17 @@ class MetaWorldEnv(TaskEnv[Array, Array]):
         """
         return Place.of(task, where).task
 
+    def check_task(self, task: Task) -> None:
+        """Check that an episode of the task can start.
+
+        Raises:
+            UsageError: the environment cannot have the task's positions.
+        """
+        place = Place.of(task)
+        simulations = pool(self.settings.reward_function_version, self.settings.most_models)
+        simulations.use([place.env])
+        simulations[place.env].start(place.rand_vec)
+
     def reset_task(self, task: Task) -> None:
         """Make ``task`` the one that follows from the next `reset` on.
 
@@ -85,7 +99,7 @@ class MetaWorldEnv(TaskEnv[Array, Array]):
         """Start an episode; without a task, of the benchmark's first environment, with some goal.
 
         Raises:
-            UsageError: the task's positions are not of its environment.
+            UsageError: the environment cannot have the task's positions.
         """
         super().reset(seed=seed)
         name = self._place.env if self._place else self.environments[0]
@@ -97,7 +111,7 @@ class MetaWorldEnv(TaskEnv[Array, Array]):
         start = simulation.start(self._place.rand_vec if self._place else simulation.some_rand_vec)
         simulation.load(start)
         simulation.show(start)
-        self._episode = Episode(start)
+        self._episode, self._steps = Episode(start), 0
         return start.observation.copy(), {}
 
     def step(self, action: Array) -> tuple[Array, float, bool, bool, dict[str, Any]]:
@@ -105,8 +119,14 @@ class MetaWorldEnv(TaskEnv[Array, Array]):
 
         Args:
             action: ``[4]``; its first three numbers count up to ±1.
+
+        Raises:
+            UsageError: the episode is longer than those of the package.
         """
         assert self._simulation is not None
+        if self._steps == MOST_STEPS:  # gym.make does not tell the limit that it is given.
+            raise UsageError(f"max_episode_steps: Meta-World's episodes have {MOST_STEPS} steps at most")
+        self._steps += 1
         observation = np.zeros(SIZE)
         reward, success = self._simulation.step(self._episode, np.asarray(action, np.float32), observation)
         if self.render_mode == "human":

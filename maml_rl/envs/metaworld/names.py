@@ -2,6 +2,8 @@
 
 NAMESPACE = "MetaWorld"
 """What the ids of environments begin with."""
+MOST_STEPS = 500
+"""Steps of an episode, at the very most."""
 
 ENVIRONMENTS = (
     "assembly-v3",

@@ -94,9 +94,7 @@ def _places(env: Any) -> NDArray[np.float64]:
     env.times_placed += 1
     if env._freeze_rand_vec and env.times_placed > MOST_PLACED:
         places = shown(env._last_rand_vec.tolist())
-        raise UsageError(
-            f"task: rand_vec: {places} puts things nearer to each other than the environment has them"
-        )
+        raise UsageError(f"rand_vec: {places} puts things nearer to each other than the environment has them")
     vector: NDArray[np.float64] = super(type(env), env)._get_state_rand_vec()
     return vector
 

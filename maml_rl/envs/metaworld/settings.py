@@ -36,9 +36,9 @@ class MetaWorldSettings:
         metaworld()
         if self.reward_function_version not in REWARD_VERSIONS:
             raise UsageError(
-                f"reward-function-version: expected v1 or v2, got {shown(self.reward_function_version)}"
+                f"reward_function_version: expected v1 or v2, got {shown(self.reward_function_version)}"
             )
-        check_whole("most-models", self.most_models, 1)
+        check_whole("most_models", self.most_models, 1)
         Benchmark(self.benchmark, self.tasks_seed)
 
     @property

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from maml_rl.envs.metaworld.package import environment_class
 from maml_rl.envs.metaworld.quick_class import NamedViews, quick_class
-from maml_rl.errors import UsageError
+from maml_rl.errors import UsageError, shown
 
 Vector = NDArray[np.float64]
 
@@ -30,6 +30,8 @@ CLIPPED = 4
 """Numbers of a time step that have bounds: the hand's place, and how open it is."""
 HAND_DOWN = 1.0, 0.0, 1.0, 0.0
 """The hand's rotation, as a quaternion, which never changes."""
+ROUNDING = 1e-3
+"""Metres that places may be out of an environment's range: they may have been rounded when written down."""
 MOST_STARTS = 1024
 """Tasks whose first states are kept, at some 7 kB each; a benchmark has 100 of an environment."""
 
@@ -115,7 +117,7 @@ class Simulation:
         """Return what a reset to the task leaves; the last ones are kept.
 
         Raises:
-            UsageError: the places are not of this environment.
+            UsageError: the environment cannot have the places.
         """
         key = rand_vec.tobytes()
         if key not in self._starts:
@@ -196,12 +198,24 @@ class Simulation:
         if len(places) > 3:
             half[11:14], half[14:18] = places[3:], rotations[4:]
 
+    def _check(self, rand_vec: Vector) -> None:
+        """Check that the environment draws places like these.
+
+        Raises:
+            UsageError: it does not.
+        """
+        low, high = self.env._random_reset_space.low, self.env._random_reset_space.high
+        takes = f"rand_vec: {self.name} takes"
+        if len(rand_vec) != len(low):
+            raise UsageError(f"{takes} {len(low)} numbers, got {len(rand_vec)}")
+        if (rand_vec < low - ROUNDING).any() or (rand_vec > high + ROUNDING).any():
+            between = f"numbers from {low.tolist()} to {high.tolist()}"
+            raise UsageError(f"{takes} {between}, got {shown(rand_vec.tolist())}")
+
     def _reset(self, rand_vec: Vector) -> Start:
         """Reset the environment as the package does."""
+        self._check(rand_vec)
         env = self.env
-        (numbers,) = env._random_reset_space.shape
-        if len(rand_vec) != numbers:
-            raise UsageError(f"task: rand_vec: {self.name} takes {numbers} numbers, got {len(rand_vec)}")
         self._loaded = None
         env.data = self.data
         env.times_placed = 0

@@ -76,7 +76,7 @@ class Benchmark:
     """
 
     def __init__(self, name: str, seed: int = 0):
-        check_whole("tasks-seed", seed, 0, SEEDS - 1)
+        check_whole("tasks_seed", seed, 0, SEEDS - 1)
         kind, _, env = name.partition("-")
         if name not in COLLECTIONS and not (kind == ML1 and env in ENVIRONMENTS):
             raise UsageError(

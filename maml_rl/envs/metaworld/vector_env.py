@@ -6,24 +6,31 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from maml_rl.envs.metaworld.names import MOST_STEPS
 from maml_rl.envs.metaworld.pool import pool
 from maml_rl.envs.metaworld.settings import MetaWorldSettings, action_box, observation_box
 from maml_rl.envs.metaworld.simulation import SIZE, Episode
 from maml_rl.envs.metaworld.tasks import Place
 from maml_rl.envs.task_env import Array, Task, TaskVectorEnv
+from maml_rl.errors import check_whole
 
 
 class MetaWorldVectorEnv(TaskVectorEnv):
     """`MetaWorldEnv`, batched, to the bit: the episodes of an environment take turns in one simulation.
 
     Args:
+        max_episode_steps: 500 at most.
         kwargs: the fields of ``family``.
+
+    Raises:
+        UsageError: the package is not installed, or an argument has a value that it cannot have.
     """
 
     family: ClassVar[type[MetaWorldSettings]] = MetaWorldSettings
 
-    def __init__(self, num_envs: int = 1, max_episode_steps: int | None = 500, **kwargs: Any):
+    def __init__(self, num_envs: int = 1, max_episode_steps: int = MOST_STEPS, **kwargs: Any):
         settings = self.family(**kwargs)
+        check_whole("max_episode_steps", max_episode_steps, 1, MOST_STEPS)
         super().__init__(num_envs, max_episode_steps, observation_box(), action_box())
         self._pool = pool(settings.reward_function_version, settings.most_models)
         self._places: list[Place] = []

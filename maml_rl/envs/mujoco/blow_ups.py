@@ -1,6 +1,7 @@
 """Physics that blow up: in the middle of an episode MuJoCo begins anew from its model's own state."""
 
 import logging
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -21,6 +22,16 @@ def blew_up(data: mujoco.MjData) -> bool:
     return any(data.warning[kind].number for kind in BLOW_UPS)
 
 
+def physics_of(env: gym.Env[Any, Any]) -> Iterator[mujoco.MjData]:
+    """Yield MuJoCo's data that an environment holds, or something that it holds: a simulator, say."""
+    for value in vars(env.unwrapped).values():
+        if isinstance(value, mujoco.MjData):
+            yield value
+        elif not isinstance(value, type):
+            within = getattr(value, "__dict__", {}).values()
+            yield from (inner for inner in within if isinstance(inner, mujoco.MjData))
+
+
 @cache
 def _tell(env: str) -> None:
     """Say it once in a process."""
@@ -35,21 +46,23 @@ class EndWhereItBlowsUp(gym.Wrapper[Any, Any, Any, Any]):
 
     def __init__(self, env: gym.Env[Any, Any]):
         super().__init__(env)
-        self._observation: Any = None
+        self._before: Any = None
+        self._physics: Sequence[mujoco.MjData] = ()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
         """Reset the environment."""
-        self._observation, info = self.env.reset(seed=seed, options=options)
-        return self._observation, info
+        answer = self.env.reset(seed=seed, options=options)
+        self._before = answer
+        self._physics = [*physics_of(self.env)]  # Some environments make theirs anew.
+        return answer
 
     def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step the environment."""
         answer = self.env.step(action)
-        itself: Any = self.env.unwrapped
-        if not blew_up(itself.data):
-            self._observation = answer[0]
+        if not any(map(blew_up, self._physics)):
+            self._before = answer
             return answer
-        _tell(str(itself))
-        return self._observation, 0.0, True, False, answer[4]
+        _tell(str(self.env.unwrapped))
+        return self._before[0], 0.0, True, False, answer[4]

@@ -8,6 +8,7 @@ import pytest
 from maml_rl.envs import make_env, make_task_vector_env
 from maml_rl.envs.metaworld.names import ENVIRONMENTS
 from maml_rl.envs.metaworld.tasks import Benchmark
+from maml_rl.errors import UsageError
 from tests.envs.metaworld.package import assert_same, fresh_env, play, play_batch
 
 TRAPS = ["basketball-v3", "bin-picking-v3", "pick-place-v3", "window-open-v3"]
@@ -96,6 +97,19 @@ def test_episodes_last_500_steps() -> None:
     assert played == 500
     assert truncated.all()
     assert not terminated.any()
+
+
+def test_the_single_environment_is_not_stepped_beyond_them() -> None:
+    env = make_env("MetaWorld/ML1-reach-v3", {"max_episode_steps": 501})
+    for _ in range(2):
+        env.reset(seed=0)
+        for _ in range(500):
+            *_, truncated, _ = env.step(np.zeros(4, np.float32))
+            assert not truncated
+        with pytest.raises(
+            UsageError, match="max_episode_steps: Meta-World's episodes have 500 steps at most"
+        ):
+            env.step(np.zeros(4, np.float32))
 
 
 def test_the_goal_is_hidden() -> None:

@@ -116,15 +116,45 @@ def test_what_is_no_task_is_one_line(task: Any, message: str) -> None:
         checked_tasks(env, [task], "tasks.yaml")
 
 
+REACH = [0.0, 0.6, 0.02, 0.0, 0.8, 0.2]
+LOW, HIGH = r"\[-0\.1, 0\.6, 0\.02, -0\.1, 0\.8, 0\.05\]", r"\[0\.1, 0\.7, 0\.02, 0\.1, 0\.9, 0\.3\]"
+
+
 @pytest.mark.parametrize(
-    ("numbers", "message"),
-    [([0.0, 0.6, 0.02], "reach-v3 takes 6 numbers, got 3"), ([0.0, 0.8, 0.02, 0.0, 0.8, 0.2], "nearer")],
+    ("name", "numbers", "message"),
+    [
+        ("reach-v3", REACH[:3], "reach-v3 takes 6 numbers, got 3"),
+        (
+            "reach-v3",
+            [1e6, *REACH[1:]],
+            rf"reach-v3 takes numbers from {LOW} to {HIGH}, got \[1000000\.0, 0\.6",
+        ),
+        ("reach-v3", [*REACH[:5], -1], "reach-v3 takes numbers from"),
+        ("disassemble-v3", [0.05, 0.65, 0.025, 0.05, 0.65, 0.17], "nearer"),
+    ],
 )
-def test_places_that_the_environment_cannot_have_are_one_line(numbers: list[float], message: str) -> None:
+def test_places_that_the_environment_cannot_have_are_one_line(
+    name: str, numbers: list[float], message: str
+) -> None:
     env = make_env("MetaWorld/ML1-reach-v3")
-    env.get_wrapper_attr("reset_task")({"env": "reach-v3", "rand_vec": numbers})
-    with pytest.raises(UsageError, match=message):
+    written: list[Any] = [{"env": "reach-v3", "rand_vec": REACH}, {"env": name, "rand_vec": numbers}]
+    with pytest.raises(UsageError, match=rf"^tasks\.yaml: task 2: rand_vec: .*{message}"):
+        checked_tasks(env, written, "tasks.yaml")
+    env.get_wrapper_attr("reset_task")(written[1])
+    with pytest.raises(UsageError, match=f"^rand_vec: .*{message}"):
         env.reset(seed=0)
+
+
+@pytest.mark.parametrize(
+    "name", [ALL[0], *(pytest.param(f"ML1-{env}", marks=pytest.mark.slow) for env in ENVIRONMENTS)]
+)
+def test_all_tasks_of_the_package_can_be_written_down(name: str) -> None:
+    """Rounded, too."""
+    env, benchmark = make_env(f"MetaWorld/{name}"), Benchmark(name)
+    places = [*benchmark.tasks("train"), *benchmark.tasks("test")]
+    for digits in (17, 4):
+        written = [{"env": env, "rand_vec": numbers.round(digits).tolist()} for env, numbers in places]
+        assert len(checked_tasks(env, written, "tasks.yaml")) == 100
 
 
 def test_tasks_can_be_written_down() -> None:
