@@ -115,15 +115,15 @@ def machine() -> str:
 
 
 def test_policy(run: Path, results: Path, *options: object) -> None:
-    """Test the policy of a run; leave ``results``, an .npz, and the CSV beside it, without pictures.
+    """Test the policy of a run; leave ``results``, an .npz, and the CSV of all tasks beside it.
 
     Args:
         options: of ``maml-rl test``.
     """
     policy = ("--config", run / "config.json", "--policy", run / "policy.th", "--seed", TEST_SEED)
     maml_rl("test", *policy, *options, "--output", results, "--overwrite")
-    for picture in (".png", ".environments.png"):
-        results.with_suffix(picture).unlink(missing_ok=True)
+    for ending in (".tasks.csv", ".png", ".environments.png"):
+        results.with_suffix(ending).unlink(missing_ok=True)
 
 
 def note_cost(run: Path, target: Path) -> None:

@@ -26,7 +26,7 @@ TASKS, BATCHES = 40, 10
 """Defaults of the 2020 ``test.py``; the config's own numbers are for training."""
 BATCHES_OF_SHIPPED = 1
 """Batches for a policy that ships: as many tasks as its published test had, within a minute."""
-BESIDE = (".csv", ".png", ".environments.png")
+BESIDE = (".csv", ".tasks.csv", ".png", ".environments.png")
 """Endings of what is written beside the results; the last one only where tasks name their environments."""
 OF_PAPER = "paper"
 """Part of the names of policies whose published returns are on tasks of the paper's."""
@@ -53,7 +53,7 @@ class Test:
     task_set: Literal["test", "train"] = "test"
     """Tasks to adapt to: unseen ones, or those that training draws from."""
     output: Path | None = None
-    """Where the results go: an .npz file; a table (.csv) and pictures (.png) are written beside it."""
+    """Where the results go: an .npz file; tables (.csv) and pictures (.png) are written beside it."""
     step_size_schedule: tuple[float, ...] = ()
     """Factors of fast-lr, one per gradient step; the last one is repeated."""
     overwrite: bool = False
@@ -213,7 +213,7 @@ class Test:
 
 def _write(results: Mapping[str, "AdaptationResults"], tested: str, output: Path) -> None:
     """Write the returns of the policy called ``tested``, and a table and pictures of all."""
-    from maml_rl.evaluation import write_csv
+    from maml_rl.evaluation import write_csv, write_task_csv
     from maml_rl.evaluation.environments import have_environments
     from maml_rl.viz.adaptation_curve import plot_adaptation_curves
     from maml_rl.viz.environment_bars import plot_environments
@@ -221,6 +221,7 @@ def _write(results: Mapping[str, "AdaptationResults"], tested: str, output: Path
 
     results[tested].save(output)
     write_csv(output.with_suffix(".csv"), results)
+    write_task_csv(output.with_suffix(".tasks.csv"), results)
     save_figure(plot_adaptation_curves(results), output.with_suffix(".png"))
     if have_environments(results):
         save_figure(plot_environments(results), output.with_suffix(".environments.png"))

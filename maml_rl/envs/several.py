@@ -17,7 +17,14 @@ def environment_names(tasks: Sequence[Task]) -> list[str] | None:
     return [str(name) for name in names] if all(isinstance(name, str) for name in names) else None
 
 
-def environments_of(env: gym.Env[Any, Any]) -> tuple[str, ...]:
-    """Return the names of the environments that ``sample_tasks`` draws from; none if it is a single one."""
-    names = env.get_wrapper_attr("environments") if env.has_wrapper_attr("environments") else ()
+def environments_of(env: gym.Env[Any, Any], tasks: Sequence[Task] = ()) -> tuple[str, ...]:
+    """Return the names of the environments that tasks are of; none if it is a single one.
+
+    Args:
+        tasks: those there are; if not given, ``sample_tasks`` draws them.
+    """
+    if not env.has_wrapper_attr("environments"):
+        return ()
+    drawn = env.get_wrapper_attr("environments")
+    names = dict.fromkeys(environment_names(tasks) or () if tasks else drawn)
     return tuple(names) if len(names) > 1 else ()

@@ -11,7 +11,7 @@ from maml_rl.evaluation.adapting import (
     step_scales,
 )
 from maml_rl.evaluation.results import AdaptationResults, AdaptedBatch, Summary
-from maml_rl.evaluation.tables import write_csv
+from maml_rl.evaluation.tables import write_csv, write_task_csv
 
 __all__ = [
     "AdaptationResults",
@@ -26,4 +26,5 @@ __all__ = [
     "sample_adaptation",
     "step_scales",
     "write_csv",
+    "write_task_csv",
 ]

@@ -7,9 +7,13 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from maml_rl._system.files import write_atomically
+from maml_rl.errors import in_a_line
 from maml_rl.evaluation.environments import by_environment, first_three_rates, have_environments
 from maml_rl.evaluation.results import AdaptationResults
+from maml_rl.evaluation.task_arrays import task_text
 
 COLUMNS = (
     *("policy", "gradient_steps", "step_size", "tasks", "episodes", "mean_return", "standard_error"),
@@ -40,9 +44,30 @@ def write_csv(path: Path, results: Mapping[str, AdaptationResults]) -> None:
                 rows += _with(_rows(policy, part), name, [rates[name] for rates in biased])
     else:
         rows = [row for policy, result in results.items() for row in _rows(policy, result)]
+    _write(path, [columns, *rows])
+
+
+def write_task_csv(path: Path, results: Mapping[str, AdaptationResults]) -> None:
+    """Write one row per policy and task: means over its episodes after 0, 1, 2, … gradient steps.
+
+    Those are ``return_0``, …, and rates ``success_0``, … where the environment tells them; then the task, of
+    which a long one is cut.
+    """
+    succeeding = all(result.successes is not None for result in results.values())
+    rows = []
+    for policy, result in results.items():
+        told = [result.returns, *([] if result.successes is None or not succeeding else [result.successes])]
+        means = np.concatenate([numbers.mean(-1, dtype=np.float64) for numbers in told]).T
+        for number, (task, of_task) in enumerate(zip(result.tasks, means, strict=True)):
+            rows.append([policy, number, *(f"{mean:.6g}" for mean in of_task), in_a_line(task_text(task))])
+    steps = range(max(len(result.returns) for result in results.values()))
+    names = [f"{name}_{step}" for name in ("return", "success")[: 1 + succeeding] for step in steps]
+    _write(path, [["policy", "number", *names, "task"], *rows])
+
+
+def _write(path: Path, rows: list[list[Any]]) -> None:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([columns, *rows])
+    csv.writer(text, lineterminator="\n").writerows(rows)
     write_atomically(path, lambda file: file.write(text.getvalue().encode()))
 
 

@@ -138,7 +138,7 @@ class Run:
     @property
     def environments(self) -> tuple[str, ...]:
         """The names of the environments that training draws from, where they are several."""
-        return () if self.train_tasks else environments_of(self.env)
+        return environments_of(self.env, self.train_tasks)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
 """Rates of success by environment, and the biased rate of Meta-World's own evaluation."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from maml_rl.cli.results_table import FIRST_THREE, print_environments
-from maml_rl.evaluation import AdaptationResults, write_csv
+from maml_rl.evaluation import AdaptationResults, write_csv, write_task_csv
 from maml_rl.evaluation.environments import by_environment, first_three_rate, first_three_rates
 from maml_rl.viz.environment_bars import plot_environments
 
@@ -105,6 +107,25 @@ def test_tables_have_rows_of_each_environment(tmp_path: Path):
     assert float(rows[3]["first_three_success"]) == pytest.approx(biased["reach"], rel=1e-5)
     assert float(rows[1]["first_three_success"]) == pytest.approx(np.mean([*biased.values()]), rel=1e-5)
     assert float(rows[1]["success"]) == pytest.approx(result.successes[1].mean(), rel=1e-5)  # type: ignore[index]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_each_task_has_a_row(told: bool, tmp_path: Path):
+    result = results() if told else replace(results(), successes=None)
+    write_task_csv(tmp_path / "r.csv", {"policy": result, "other": result})
+    with (tmp_path / "r.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["policy"] for row in rows] == ["policy"] * 8 + ["other"] * 8
+    assert [int(row["number"]) for row in rows] == [*range(8)] * 2
+    for row, task in zip(rows, result.tasks * 2, strict=True):
+        assert yaml.safe_load(row["task"])["env"] == task["env"]
+    for step in (0, 1):
+        found = [float(row[f"return_{step}"]) for row in rows[:8]]
+        np.testing.assert_allclose(found, result.returns[step].mean(-1), rtol=1e-5)
+        assert (f"success_{step}" in rows[0]) == told
+        if told and result.successes is not None:
+            found = [float(row[f"success_{step}"]) for row in rows[8:]]
+            np.testing.assert_allclose(found, result.successes[step].mean(-1), rtol=1e-5)
 
 
 def test_the_printed_table_names_environments(

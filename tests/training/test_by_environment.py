@@ -47,6 +47,11 @@ def test_tasks_that_are_given_are_of_any_environment():
     with Run(config(tasks=[{"env": "near", "mark": 1.0}]), RunSettings(seed=1)) as run:
         assert run.environments == ()
         assert run.columns == tuple(run.learner.columns)
+    tasks = [{"env": name, "mark": 1.0} for name in ("far", "elsewhere", "far")]
+    with Run(config(tasks=tasks), RunSettings(seed=1)) as run:
+        assert run.environments == ("far", "elsewhere")
+        (iteration, *_) = train(run)
+        assert {"success_0_far", "success_1_elsewhere"} < set(iteration.metrics)
 
 
 def test_a_run_goes_on_with_its_columns(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
