@@ -16,6 +16,8 @@ FEW = 20
 """Names that a message may list."""
 LONGEST_MESSAGE = 4000
 """Letters of a line, more or less."""
+MOST_NEAR = 2
+"""Names that begin with what was given, of which all are said."""
 NEAR, LONGEST_NAME = 0.8, 100
 """The likeness, up to 1, from which a name is near another; and the letters that are compared."""
 
@@ -106,18 +108,20 @@ def did_you_mean(name: str, known: Iterable[str], otherwise: str = "") -> str:
     """
     names = sorted(known)
     if near := _nearest(name[:LONGEST_NAME].casefold(), names):
-        return f"; did you mean '{near}'?"
+        return f"; did you mean {' or '.join(map(repr, near))}?"
     return f"; expected one of: {', '.join(names)}" if 0 < len(names) <= FEW else otherwise
 
 
-def _nearest(word: str, known: list[str]) -> str | None:
+def _nearest(word: str, known: list[str]) -> list[str]:
+    ends = r"[-_:]"
+    longer = [x for x in known if re.match(re.escape(word) + ends, x)]
+    if 0 < len(longer) <= MOST_NEAR:
+        return longer
     like = {other: difflib.SequenceMatcher(None, word, other.casefold()).ratio() for other in known}
     best = max(known, key=lambda other: (like[other], other), default="")
     if best and like[best] >= NEAR:
-        return best
-    ends = r"[-_:]"
-    longer = [x for x in known if re.match(re.escape(word) + ends, x) or re.match(re.escape(x) + ends, word)]
-    return longer[0] if longer else None
+        return [best]
+    return (longer or [x for x in known if re.match(re.escape(x) + ends, word)])[:1]
 
 
 def check_finite(name: str, values: "Tensor", first_task: int = 0, hint: str = "") -> None:

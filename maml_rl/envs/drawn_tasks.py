@@ -94,7 +94,8 @@ def fitted_task(own: Mapping[str, Any], task: object, where: str) -> Task:
     """
     known = ", ".join(own)
     if not isinstance(task, Mapping):
-        raise UsageError(f"{where} is {shown(task)}, expected some of the entries {known}")
+        entries = f"some of the entries {known}" if known else "attributes and their values, as '{g: 9.8}'"
+        raise UsageError(f"{where} is {shown(task)}, expected {entries}")
     for name in task:
         if name not in own:
             raise UsageError(f"{where}: '{name}' is none of the task-space, which has {known}")

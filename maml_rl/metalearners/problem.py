@@ -14,6 +14,7 @@ from maml_rl.optim.base import Comparison, Evaluation
 from maml_rl.stacked import StackedEpisodes
 
 HINT = ": look for non-finite rewards or observations, or lower fast-lr"
+HINT_ELSEWHERE = ": lower the size of the outer step, learning-rate or max-kl, or fast-lr"
 
 
 class TaskChunk:
@@ -157,7 +158,7 @@ class MetaProblem:
     def at(self, theta: Float[Tensor, "P"]) -> Evaluation:
         """Return losses and gradient at another theta."""
         answer = self._tasks.ask("at", theta)
-        return _evaluation(answer.numbers[0], answer)
+        return _evaluation(answer.numbers[0], answer, HINT_ELSEWHERE)
 
     def evaluate(self, theta: Float[Tensor, "P"]) -> Comparison:
         """Return each task's losses and KLs at another theta."""
@@ -165,6 +166,6 @@ class MetaProblem:
         return Comparison(losses, kls, tuple(inner))
 
 
-def _evaluation(losses: Float[Tensor, "N"], answer: Answer) -> Evaluation:
-    check_finite("surrogate losses", losses, hint=HINT)
-    return Evaluation(losses, answer.mean("meta-gradients", HINT))
+def _evaluation(losses: Float[Tensor, "N"], answer: Answer, hint: str = HINT) -> Evaluation:
+    check_finite("surrogate losses", losses, hint=hint)
+    return Evaluation(losses, answer.mean("meta-gradients", hint))

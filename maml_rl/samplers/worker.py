@@ -92,7 +92,9 @@ class SamplerWorker:
         """
 
         def check(name: str, values: Tensor) -> None:
-            check_finite(name, values, item.first_task, f" after {step} inner steps")
+            check_finite(
+                name, values, item.first_task, f" after {step} inner steps{': lower fast-lr' if step else ''}"
+            )
 
         check("parameters", params)
         try:

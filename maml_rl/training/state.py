@@ -18,7 +18,7 @@ MEMORY, ADDED = "optim.", "meta."
 """Prefixes of what a method remembers besides theta, and of parts of theta that are not the policy's own."""
 ANOTHER_ARCHITECTURE = ("is a policy of another architecture", "env-name, hidden-sizes and policy-kwargs")
 OTHER_STATISTICS = ("is a policy with other statistics", "normalize-observations and normalize-rewards")
-OTHER_PARTS = ("is a policy of another method", "metalearner and what sizes it has")
+OTHER_PARTS = ("is a policy of another method, or of one of other sizes", "metalearner and what sizes it has")
 MEMORIES_DIFFER = ("does not hold what the method remembers", "metalearner and num-steps")
 """The fault of a file, and the keys to look at."""
 STATISTICS = (OBSERVATION_MEAN, OBSERVATION_SCALE, REWARD_SCALE)

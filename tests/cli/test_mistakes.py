@@ -38,6 +38,7 @@ def config_of(entries: dict[str, object], folder: Path) -> Path:
         ({"fast-lrr": 0.1}, "unknown key 'fast-lrr'; did you mean 'fast-lr'?"),
         ({"gamma": 1.5}, "'gamma': input should be less than or equal to 1, got 1.5"),
         ({"num-batches": "many"}, "'num-batches': input should be a valid integer"),
+        ({"metalearner": "maml"}, "did you mean 'maml-ppo' or 'maml-trpo'?"),
         ({"env-name": "TabularMPD-v0"}, "did you mean 'TabularMDP-v0'?"),
         ({"env-name": "CartPole-v1"}, "'CartPole-v1' has no method sample_tasks()"),
         (

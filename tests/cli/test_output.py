@@ -42,7 +42,7 @@ def test_letters_that_the_terminal_lacks_are_escaped(
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"\\xb1" in done.stdout or "±".encode("latin-1") in done.stdout
-    assert sorted(path.name for path in folder.iterdir()) == ["r.csv", "r.npz", "r.png"]
+    assert sorted(path.name for path in folder.iterdir()) == ["r.csv", "r.npz", "r.png", "r.tasks.csv"]
 
 
 @pytest.mark.slow

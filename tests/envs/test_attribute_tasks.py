@@ -181,6 +181,7 @@ def test_what_is_no_task():
     env = made({"mass": [1, 2], "name": {"choices": ["a"]}})
     for task, message in (
         (0.5, "task is 0.5, expected some of the entries mass, name"),
+        ("far", "task is 'far', expected some of the entries mass, name"),
         ({"mas": 1}, "task: 'mas' is none of the task-space, which has mass, name"),
         ({"mass": "heavy"}, "task, mass: expected a number, got 'heavy'"),
         ({"mass": float("nan")}, "expected a number"),
@@ -307,14 +308,29 @@ def test_attributes_of_attributes():
         find_place(outer, "inner.mas", "it")
 
 
+def test_numbers_that_are_not_public_are_named_too():
+    class Robot:
+        def __init__(self) -> None:
+            self._cost_weight = 0.1
+
+    with pytest.raises(UsageError, match=r"no attribute 'cost_weight'; its numbers: _cost_weight$"):
+        find_place(Robot(), "cost_weight", "it")
+    message = "its numbers: _forward_reward_weight, .*; and those of its model, such as model.body_mass$"
+    with pytest.raises(UsageError, match=message):
+        make_env("HalfCheetah-v5", {"task_space": {"forward_reward_weight": [1.0, 2.0]}})
+
+
 def test_elements_are_replaced_and_not_changed_in_place():
     class Shares:
         table = [1.0, 2.0]
         grid = np.zeros((2, 2))
+        limits = (0.5, 1)
 
     one, other = Shares(), Shares()
     find_place(one, "table[1]", "it").set(5.0)
     find_place(one, "grid[1, 0]", "it").set(5.0)
+    find_place(one, "limits[0]", "it").set(0.25)
+    assert (one.limits, other.limits) == ((0.25, 1), (0.5, 1))
     assert (one.table, other.table, Shares.table) == ([1.0, 5.0], [1.0, 2.0], [1.0, 2.0])
     assert one.grid.tolist() == [[0, 0], [5, 0]]
     assert not Shares.grid.any()

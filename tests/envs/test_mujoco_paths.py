@@ -226,9 +226,16 @@ def test_robots_are_the_same_with_any_number_of_workers():
     assert identical(sampled(0), sampled(2))
 
 
-def test_masses_are_not_negative():
-    env = make_env("Hopper-v5", {"task_space": {"model.body_mass[torso]": [-2.0, -1.0]}})
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("model.body_mass[torso]", r"model.body_mass: expected 0 or more, got -1\."),
+        ("model.opt.timestep", r"model.opt.timestep: expected a number above 0, got -1\."),
+    ],
+)
+def test_masses_and_time_steps_are_not_negative(path: str, message: str):
+    env = make_env("Hopper-v5", {"task_space": {path: [-2.0, -1.0]}})
     (task,) = EnvTaskSpace(env).sample(0, 1)
     set_task(env, task)
-    with pytest.raises(UsageError, match=r"model.body_mass: expected 0 or more, got -1\."):
+    with pytest.raises(UsageError, match=message):
         env.reset()

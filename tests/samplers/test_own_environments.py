@@ -91,7 +91,8 @@ def test_no_environment_sees_an_action_that_is_not_finite(num_workers: int):
     with (
         make_sampler(num_workers, name, {}, env=make_env(name)) as sampler,
         pytest.raises(
-            FloatingPointError, match=r"actions are NaN or infinite in tasks .* after 1 inner steps"
+            FloatingPointError,
+            match=r"actions are NaN or infinite in tasks .* after 1 inner steps: lower fast-lr",
         ),
     ):
         sample(sampler, fast_lr=1e20)

@@ -85,8 +85,13 @@ def settle(model: Any) -> None:
     Cameras stay where somebody may have put them.
 
     Raises:
-        UsageError: masses or inertias are negative, which MuJoCo compiles nowhere.
+        UsageError: masses or inertias are negative, which MuJoCo compiles nowhere, or the time step is not
+            positive.
     """
+    if not model.opt.timestep > 0:
+        raise UsageError(
+            f"task-space: model.opt.timestep: expected a number above 0, got {model.opt.timestep:g}"
+        )
     for name in ("body_mass", "body_inertia"):
         if (getattr(model, name) < 0).any():
             raise UsageError(

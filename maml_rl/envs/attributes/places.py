@@ -50,7 +50,7 @@ class Attribute:
 
 
 class Element:
-    """An element of an attribute that is a list, a dict or an array.
+    """An element of an attribute that is a list, a tuple, a dict or an array.
 
     Other copies of the environment may share that object, as where it is an attribute of the class. So it is
     not changed: a copy with another element takes its place.
@@ -69,9 +69,10 @@ class Element:
 
     def set(self, value: Any) -> None:
         """Set the value."""
-        changed = self.whole.get()
+        found = self.whole.get()
+        changed = list(found) if type(found) is tuple else found
         changed[self._key(changed)] = copy.deepcopy(value)
-        setattr(self.whole.owner, self.whole.name, changed)
+        setattr(self.whole.owner, self.whole.name, type(found)(changed) if changed is not found else found)
 
     def _key(self, found: Any) -> Any:
         return self.keys if isinstance(found, np.ndarray) else self.keys[0]
@@ -129,6 +130,8 @@ def read(owner: object, name: str, what: str) -> Any:
     except AttributeError:
         known = numbers_of(owner)
         hint = f"its numbers: {nearest_first(name, known)}" if known else "it has no numbers"
+        if is_mujoco_model(getattr(owner, "model", None)):
+            hint += "; and those of its model, such as model.body_mass"
         raise UsageError(f"task-space: {what} has no attribute '{name}'; {hint}") from None
     except Exception as error:  # It is computed by somebody's code.
         raise UsageError(f"task-space: '{name}' of {what} cannot be read: {failure(error)}") from error
@@ -141,11 +144,11 @@ def is_mujoco_model(value: object) -> bool:
 
 
 def numbers_of(owner: object) -> list[str]:
-    """Return the names of an object's attributes that are numbers, and public."""
+    """Return the names of an object's attributes that are numbers."""
     found = {}
     for name in dir(owner):
         # What a property computes cannot be set, and may do anything.
-        if not (name.startswith("_") or isinstance(getattr(type(owner), name, None), property)):
+        if not (name.startswith("__") or isinstance(getattr(type(owner), name, None), property)):
             with suppress(Exception):
                 found[name] = getattr(owner, name)
     return [name for name, value in found.items() if is_number(value)]
@@ -166,7 +169,11 @@ def _element(attribute: Attribute, keys: list[str], path: str) -> Element:
             raise UsageError(f"task-space: {path}: there is {nearest_first(keys[0], known)}")
         return Element(attribute, (known[keys[0]],))
     shape = (
-        np.shape(found) if isinstance(found, np.ndarray) else (len(found),) if isinstance(found, list) else ()
+        np.shape(found)
+        if isinstance(found, np.ndarray)
+        else (len(found),)
+        if isinstance(found, list) or type(found) is tuple
+        else ()
     )
     if not shape:
         raise UsageError(f"task-space: {path}: '{attribute.name}' is {shown(found)}, which has no elements")

@@ -139,6 +139,9 @@ def fitted(own: Any, value: object, where: str) -> Any:
     """
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     example = float(own) if type(own) is int and not is_whole else own
+    if isinstance(own, list | tuple) and any(type(entry) is float for entry in own):
+        # Somebody wrote [-1.0, 0.0, 1].
+        example = type(own)(float(entry) if type(entry) is int else entry for entry in own)
     if isinstance(own, list | tuple) and isinstance(value, np.ndarray):  # Drawn for the whole of it.
         example, value = type(own)(np.asarray(own).astype(value.dtype).tolist()), value.tolist()
     return like([example], value, where)
