@@ -14,6 +14,7 @@ from maml_rl.errors import UsageError, shown
 
 GYMNASIUM = str(Path(gym.__file__).parent)
 LARGEST = float(np.finfo(np.float32).max)
+"""The largest number that float32 holds, as which observations and rewards are kept."""
 EXPECTED = (
     "expected, as Gymnasium has it: reset(*, seed=None, options=None) returns (observation, info), and "
     "step(action) returns (observation, reward, terminated, truncated, info)"

@@ -72,7 +72,7 @@ class Element:
         found = self.whole.get()
         changed = list(found) if type(found) is tuple else found
         changed[self._key(changed)] = copy.deepcopy(value)
-        setattr(self.whole.owner, self.whole.name, type(found)(changed) if changed is not found else found)
+        setattr(self.whole.owner, self.whole.name, tuple(changed) if type(found) is tuple else changed)
 
     def _key(self, found: Any) -> Any:
         return self.keys if isinstance(found, np.ndarray) else self.keys[0]
@@ -168,13 +168,8 @@ def _element(attribute: Attribute, keys: list[str], path: str) -> Element:
         if len(keys) != 1 or keys[0] not in known:
             raise UsageError(f"task-space: {path}: there is {nearest_first(keys[0], known)}")
         return Element(attribute, (known[keys[0]],))
-    shape = (
-        np.shape(found)
-        if isinstance(found, np.ndarray)
-        else (len(found),)
-        if isinstance(found, list) or type(found) is tuple
-        else ()
-    )
+    is_sequence = isinstance(found, list) or type(found) is tuple
+    shape = np.shape(found) if isinstance(found, np.ndarray) else (len(found),) if is_sequence else ()
     if not shape:
         raise UsageError(f"task-space: {path}: '{attribute.name}' is {shown(found)}, which has no elements")
     return Element(attribute, indices(keys, shape, path))

@@ -24,12 +24,9 @@ def blew_up(data: mujoco.MjData) -> bool:
 
 def physics_of(env: gym.Env[Any, Any]) -> Iterator[mujoco.MjData]:
     """Yield MuJoCo's data that an environment holds, or something that it holds: a simulator, say."""
-    for value in vars(env.unwrapped).values():
-        if isinstance(value, mujoco.MjData):
-            yield value
-        elif not isinstance(value, type):
-            within = getattr(value, "__dict__", {}).values()
-            yield from (inner for inner in within if isinstance(inner, mujoco.MjData))
+    for value in getattr(env.unwrapped, "__dict__", {}).values():
+        within = () if isinstance(value, type) else getattr(value, "__dict__", {}).values()
+        yield from (found for found in (value, *within) if isinstance(found, mujoco.MjData))
 
 
 @cache
