@@ -46,8 +46,10 @@ def main() -> None:
         "2b": lambda: sampling.against_physics("2b", ant(10), 0.75, ", contact forces"),
         "2c": lambda: sampling.against_physics("2c", shipped("promp/humanoid-dir-2d"), bar=0.85),
         "2d": lambda: sampling.against_physics("2d", shipped("promp/walker2d-dir"), bar=0.85),
-        "2e": lambda: sampling.against_physics("2e", shipped("promp/hopper-rand-params"), bar=0.85),
-        "2f": lambda: sampling.against_physics("2f", humanoid(), 0.85, ", no baseline"),
+        "2e": lambda: sampling.against_physics(
+            "2e", shipped("promp/hopper-rand-params"), bar=0.85, repetitions=21
+        ),
+        "2f": lambda: sampling.against_physics("2f", humanoid(), 0.85, ", no baseline", repetitions=11),
         "2g": lambda: sampling.against_physics(
             "2g", humanoid(contact_forces=False), 0.85, ", no baseline, no contact forces"
         ),
