@@ -101,8 +101,16 @@ def generalized_advantages(  # noqa: PLR0913, each is a symbol of the equation
     return _discounted_sums(deltas, gamma * gae_lambda)
 
 
+def features_of(observation_size: int) -> int:
+    """Return how many numbers the linear baselines explain returns by: see `maml_rl.baseline.features`."""
+    return 2 * observation_size + 4
+
+
 def standardize(
-    advantages: Float[Tensor, "*N T K"], weights: Float[Tensor, "*N T K"], rewards: Float[Tensor, "*N T K"]
+    advantages: Float[Tensor, "*N T K"],
+    weights: Float[Tensor, "*N T K"],
+    rewards: Float[Tensor, "*N T K"],
+    features: int,
 ) -> tuple[Float[Tensor, "*N T K"], Float[Tensor, "*N"]]:
     """Shift and scale to mean 0 and standard deviation 1 per task; return the factor, too.
 
@@ -112,11 +120,14 @@ def standardize(
     Args:
         weights: `step_weights`.
         rewards: that the advantages come of, 0 behind an episode's end.
+        features: that a baseline has. It explains any returns of as few steps, and what is left of them then
+            tells of the actions all the same, small as it is.
     """
     largest = rewards.abs().double().sum(-2).amax(-1)
     centred, deviation = centre(advantages, weights, largest)
     differ = rewards_differ(rewards, weights > 0)[..., None, None]
-    tells = differ & (deviation > ROUNDING * largest[..., None, None])
+    few = (weights > 0).sum((-2, -1), keepdim=True) <= features
+    tells = differ & (few | (deviation > ROUNDING * largest[..., None, None]))
     return torch.where(tells, centred / deviation, 0.0), torch.where(tells, 1 / deviation, 0.0)[..., 0, 0]
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from maml_rl.advantages import (
     Credit,
     discounted_returns,
+    features_of,
     generalized_advantages,
     standardize,
     step_mask,
@@ -242,7 +243,8 @@ def scaled_advantages(
     scale = torch.ones_like(advantages[..., 0, 0])
     if credit.normalized:
         weights = step_weights(data.lengths, data.rewards.shape[-2], credit.mean_over, advantages.dtype)
-        advantages, scale = standardize(advantages, weights, data.rewards)
+        features = features_of(data.observations.numel() // data.rewards.numel())
+        advantages, scale = standardize(advantages, weights, data.rewards, features)
     return advantages.float(), scale.float()
 
 

@@ -207,12 +207,14 @@ def test_rewards_differ_where_an_action_made_a_difference():
 def test_what_is_nothing_beside_the_returns_is_none():
     """Which is what a baseline leaves that explains all returns."""
     generator = torch.Generator().manual_seed(0)
-    rewards = 5 + torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
+    rewards = 5 + torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)  # Of 12 steps.
     noise = torch.randn(2, 4, 3, generator=generator, dtype=torch.float64)
     weights = step_weights(torch.full((2, 3), 4), 4, dtype=torch.float64)
     noise[1] *= 1e-6
     for power in (-120, 0, 60):
-        advantages, factor = standardize(noise * 2.0**power, weights, rewards * 2.0**power)
+        advantages, factor = standardize(noise * 2.0**power, weights, rewards * 2.0**power, 11)
         assert (advantages != 0).flatten(1).any(1).tolist() == [True, False]
         assert (factor != 0).tolist() == [True, False]
         torch.testing.assert_close(advantages[0], normalize(noise, weights)[0], rtol=1e-6, atol=1e-6)
+        # As many features explain any returns, and what is left of them is small whatever it tells.
+        assert (standardize(noise * 2.0**power, weights, rewards * 2.0**power, 12)[1] != 0).all()

@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from maml_rl.advantages import features_of
+
 TIME_SCALE = 100.0
 """Steps per unit of the time feature."""
 ROUNDING = 1e-6
@@ -22,7 +24,7 @@ def polynomials(observations: Float[Tensor, "*B O"], times: Float[Tensor, "*T"])
     """
     # Written in place: at this size, temporaries cost more than the arithmetic.
     size, time = observations.shape[-1], times / TIME_SCALE
-    features = observations.new_empty((*observations.shape[:-1], 2 * size + 4), dtype=torch.float64)
+    features = observations.new_empty((*observations.shape[:-1], features_of(size)), dtype=torch.float64)
     features[..., :size] = observations
     torch.square(features[..., :size], out=features[..., size : 2 * size])
     for i, value in enumerate((time, time**2, time**3, torch.ones_like(time))):

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from maml_rl.advantages import standardize
+from maml_rl.advantages import features_of, standardize
 from maml_rl.baseline import Baseline
 from maml_rl.metalearners.chunks import ParallelMap
 from maml_rl.metalearners.trial_problem import row_chunks
@@ -85,7 +85,8 @@ class TrialCredit:
         """
         if self.settings.normalize_advantages:
             part = weights.double() / trials.num_tasks
-            advantages = standardize(advantages.T, part.T, trials.rewards.T)[0].T
+            features = features_of(self.policy.observation_size)
+            advantages = standardize(advantages.T, part.T, trials.rewards.T, features)[0].T
         return advantages.float()
 
     def _values(self, trials: Trials) -> Float[Tensor, "B L"]:

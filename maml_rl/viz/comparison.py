@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import product
+from textwrap import fill
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +11,8 @@ from matplotlib.figure import Figure
 from maml_rl.evaluation.comparison import Comparison
 from maml_rl.viz.style import MUTED, look, look_of_line, new_figure
 
+LONGEST_LINE = 28
+"""Letters in a line of a legend."""
 Panel = Callable[[Axes, Comparison, str, int], None]
 """Draws a comparison over a reference method, mostly after a number of gradient steps."""
 
@@ -92,8 +95,18 @@ def plot_comparisons(
 
 
 def _draw_legend(ax: Axes) -> None:
-    """Draw the legend beside the panel, where it covers nothing."""
-    ax.legend(frameon=False, fontsize=7, loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)
+    """Draw the legend beside the panel, where it covers nothing; long names take several lines."""
+    lines, labels = ax.get_legend_handles_labels()
+    wrapped = [fill(label, LONGEST_LINE) for label in labels]
+    ax.legend(
+        lines,
+        wrapped,
+        frameon=False,
+        fontsize=7,
+        loc="upper left",
+        bbox_to_anchor=(1.0, 1.0),
+        borderaxespad=0.0,
+    )
 
 
 def _number(count: int, what: str) -> str:
