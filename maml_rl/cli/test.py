@@ -212,7 +212,7 @@ class Test:
 
 
 def _write(results: Mapping[str, "AdaptationResults"], tested: str, output: Path) -> None:
-    """Write the returns of the policy called ``tested``, and a table and pictures of all."""
+    """Write the returns of the policy called ``tested``, and tables and pictures of all."""
     from maml_rl.evaluation import write_csv, write_task_csv
     from maml_rl.evaluation.environments import have_environments
     from maml_rl.viz.adaptation_curve import plot_adaptation_curves

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from maml_rl.envs.contract import array_of
 from maml_rl.envs.task_env import Array, Task
 from maml_rl.errors import UsageError, shown
 
@@ -142,7 +143,7 @@ def _anything(examples: Sequence[Any], value: object, where: str) -> Any:
 
 
 def _tensor(examples: Sequence[Any], value: object, where: str) -> Any:
-    numbers = _numbers([np.asarray(example.detach().cpu()) for example in examples], value, where)
+    numbers = _numbers([array_of(example) for example in examples], value, where)
     return examples[0].new_tensor(numbers)
 
 

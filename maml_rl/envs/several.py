@@ -26,5 +26,5 @@ def environments_of(env: gym.Env[Any, Any], tasks: Sequence[Task] = ()) -> tuple
     if not env.has_wrapper_attr("environments"):
         return ()
     drawn = env.get_wrapper_attr("environments")
-    names = dict.fromkeys(environment_names(tasks) or () if tasks else drawn)
+    names = dict.fromkeys((environment_names(tasks) or ()) if tasks else drawn)
     return tuple(names) if len(names) > 1 else ()

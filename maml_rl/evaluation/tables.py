@@ -56,11 +56,11 @@ def write_task_csv(path: Path, results: Mapping[str, AdaptationResults]) -> None
     succeeding = all(result.successes is not None for result in results.values())
     rows = []
     for policy, result in results.items():
-        told = [result.returns, *([] if result.successes is None or not succeeding else [result.successes])]
-        means = np.concatenate([numbers.mean(-1, dtype=np.float64) for numbers in told]).T
+        told = [result.returns, result.successes if succeeding else None]
+        means = np.concatenate([x.mean(-1, dtype=np.float64) for x in told if x is not None]).T
         for number, (task, of_task) in enumerate(zip(result.tasks, means, strict=True)):
             rows.append([policy, number, *(f"{mean:.6g}" for mean in of_task), in_a_line(task_text(task))])
-    steps = range(max(len(result.returns) for result in results.values()))
+    steps = range(len(next(iter(results.values())).returns))
     names = [f"{name}_{step}" for name in ("return", "success")[: 1 + succeeding] for step in steps]
     _write(path, [["policy", "number", *names, "task"], *rows])
 

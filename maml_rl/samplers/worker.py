@@ -92,9 +92,9 @@ class SamplerWorker:
         """
 
         def check(name: str, values: Tensor) -> None:
-            check_finite(
-                name, values, item.first_task, f" after {step} inner steps{': lower fast-lr' if step else ''}"
-            )
+            # Observations and rewards are the environment's.
+            advice = ": lower fast-lr" if step and name in ("parameters", "actions") else ""
+            check_finite(name, values, item.first_task, f" after {step} inner steps{advice}")
 
         check("parameters", params)
         try:

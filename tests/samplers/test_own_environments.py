@@ -85,6 +85,15 @@ def test_the_interface_of_before_gymnasium(kind: str, said: str, num_workers: in
         sampled(kind, num_workers)
 
 
+def test_a_smaller_inner_step_is_no_advice_for_what_the_environment_rewards():
+    name = "tests.envs.odd_answers:WornOut"
+    with (
+        make_sampler(0, name, {}, env=make_env(name)) as sampler,
+        pytest.raises(FloatingPointError, match=r"rewards are NaN or infinite in .* after 1 inner steps$"),
+    ):
+        sample(sampler, fast_lr=0.1)
+
+
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_no_environment_sees_an_action_that_is_not_finite(num_workers: int):
     name = "tests.envs.peculiar:CrashOnNaN"
