@@ -46,6 +46,16 @@ def step_mask(lengths: Int[Tensor, "*N K"], horizon: int) -> Bool[Tensor, "*N {h
     return steps[:, None] < lengths[..., None, :]
 
 
+def chosen_first(chosen: Bool[Tensor, "*N M"]) -> Int[Tensor, "*N R"]:
+    """Return where the chosen numbers of each row are, in their order; then where others are.
+
+    R is the most that are chosen in one row.
+    """
+    if bool(chosen.all()):  # Sorting would take as long as much of what follows.
+        return torch.arange(chosen.shape[-1], device=chosen.device).expand(chosen.shape)
+    return (~chosen).int().argsort(dim=-1, stable=True)[..., : int(chosen.sum(-1).max())]
+
+
 def step_weights(
     lengths: Int[Tensor, "*N K"],
     horizon: int,

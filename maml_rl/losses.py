@@ -33,15 +33,24 @@ class Loss:
 
     Args:
         value: ``(pi, batch) -> [N]``, a task's loss depending on its own steps alone.
+        of_whole_episodes: whether it looks at how steps follow one another, and so is no mean over steps.
     """
 
-    def __init__(self, value: Callable[[ActionDistribution, StackedEpisodes], Float[Tensor, "N"]]):
-        self._value = value
+    def __init__(
+        self,
+        value: Callable[[ActionDistribution, StackedEpisodes], Float[Tensor, "N"]],
+        of_whole_episodes: bool = False,
+    ):
+        self._value, self.of_whole_episodes = value, of_whole_episodes
         self.__doc__ = value.__doc__
 
     def __call__(self, pi: ActionDistribution, batch: StackedEpisodes) -> Float[Tensor, "N"]:
         """Return each task's loss."""
         return self._value(pi, batch)
+
+    def part(self, batch: StackedEpisodes, fraction: float) -> StackedEpisodes:
+        """Return a fraction of the steps, from which the loss can be estimated."""
+        return batch.first_episodes(fraction) if self.of_whole_episodes else batch.part(fraction)
 
     def gradient(self, pi: ActionDistribution, batch: StackedEpisodes) -> ActionDistribution:
         """Return the gradient by the numbers of ``pi``, in its form."""
@@ -106,7 +115,7 @@ def _loaded_dice(pi: ActionDistribution, batch: StackedEpisodes) -> Float[Tensor
     return -mean(batch.advantages * (until.exp() - (until - now).exp()), batch)
 
 
-loaded_dice = Loss(_loaded_dice)
+loaded_dice = Loss(_loaded_dice, of_whole_episodes=True)
 
 
 def _dice(pi: ActionDistribution, batch: StackedEpisodes, gamma: float) -> Float[Tensor, "N"]:
@@ -140,7 +149,7 @@ def inner_loss(name: InnerLossName, gamma: float) -> Loss:
     losses = {
         "reinforce": reinforce,
         "likelihood-ratio": likelihood_ratio,
-        "dice": Loss(partial(_dice, gamma=gamma)),
+        "dice": Loss(partial(_dice, gamma=gamma), of_whole_episodes=True),
         "loaded-dice": loaded_dice,
     }
     return losses[name]

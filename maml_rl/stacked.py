@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from maml_rl.advantages import step_mask, step_weights
+from maml_rl.advantages import chosen_first, step_mask, step_weights
 from maml_rl.config import MeanOver
 from maml_rl.episode import BatchEpisodes, EpisodeData
 
@@ -73,20 +73,42 @@ class StackedEpisodes(NamedTuple):
         """
         if self.order is None:
             raise ValueError(
-                "these episodes do not say what their advantages come of: compute them, or set order"
+                "the order of these steps is not known: compute the episodes' advantages, or set order;"
+                " a loss that looks at whole episodes is made by Loss(value, of_whole_episodes=True)"
             )
         return self.order
 
     def part(self, fraction: float) -> "StackedEpisodes":
+        """Return a fraction of the steps, spread evenly over each episode; weights sum to 1 again.
+
+        Neighbouring steps are much alike, so that these few say nearly as much as all. Each episode begins a
+        step earlier than the one before it, so that every time is seen in some. `order` is not kept.
+        """
+        time, episode = self._time_and_episode()
+        number = (time + episode).double()
+        of_part = ((number + 1) * fraction).ceil() > (number * fraction).ceil()
+        return self._only(of_part)._replace(order=None)
+
+    def first_episodes(self, fraction: float) -> "StackedEpisodes":
         """Return the first episodes of each task, ``ceil(fraction K)`` of them; weights sum to 1 again.
 
         Episodes of a task are drawn alike, each by itself: the first are as good as any.
         """
-        order = self.step_order
-        episodes = order.lengths.shape[1]
-        taken = ceil(fraction * episodes)
-        kept = (self.weights > 0) & (order.places % episodes < taken)
-        rows = (~kept).int().argsort(dim=1, stable=True)[:, : int(kept.sum(1).max())]
+        _, episode = self._time_and_episode()
+        return self._only(episode < ceil(fraction * self.step_order.lengths.shape[1]))
+
+    def _time_and_episode(self) -> tuple[Int[Tensor, "N M"], Int[Tensor, "N M"]]:
+        places, episodes = self.step_order.places, self.step_order.lengths.shape[1]
+        return places // episodes, places % episodes
+
+    def _only(self, chosen: Bool[Tensor, "N M"]) -> "StackedEpisodes":
+        """Return the real steps among the chosen ones; each task must have some."""
+        part = self._compact((self.weights > 0) & chosen)
+        return part._replace(weights=part.weights / part.weights.sum(1, keepdim=True))
+
+    def _compact(self, kept: Bool[Tensor, "N M"]) -> "StackedEpisodes":
+        """Return the steps that are kept; behind a task's last one, others have weight 0."""
+        rows = chosen_first(kept)
 
         def take(x: Tensor) -> Tensor:
             if x.shape[1] != self.weights.shape[1]:  # What all states share.
@@ -94,16 +116,12 @@ class StackedEpisodes(NamedTuple):
             index = rows.view(*rows.shape, *(1,) * (x.dim() - 2)).expand(*rows.shape, *x.shape[2:])
             return x.gather(1, index)
 
-        observations, actions, advantages, weights = map(take, self[:4])
-        weights = weights * take(kept)
-        return StackedEpisodes(
-            observations,
-            actions,
-            advantages,
-            weights / weights.sum(1, keepdim=True),
-            None if self.old is None else type(self.old)(*map(take, self.old)),
-            order._replace(rewards=take(order.rewards * kept), places=take(order.places)),
-        )
+        order = self.order
+        if order is not None:
+            order = order._replace(rewards=take(order.rewards * kept), places=take(order.places))
+        old = None if self.old is None else type(self.old)(*map(take, self.old))
+        observations, actions, advantages = map(take, self[:3])
+        return StackedEpisodes(observations, actions, advantages, take(self.weights * kept), old, order)
 
     def split(self, size: int) -> "Iterator[StackedEpisodes]":
         """Yield the tasks in groups of ``size``; the last may be smaller."""
@@ -123,19 +141,21 @@ def _split(tensors: Any, size: int) -> Iterator[Any]:
 def stack_data(
     data: EpisodeData, advantages: Float[Tensor, "N T K"], mean_over: MeanOver = "episodes"
 ) -> StackedEpisodes:
-    """Merge time and episodes of tasks that were recorded side by side."""
+    """Merge time and episodes of tasks that were recorded side by side; what is padding alone is left out."""
     tasks, steps, episodes = data.rewards.shape
     order = None
     if data.reward_scale is not None:
         places = torch.arange(steps * episodes, device=data.rewards.device).expand(tasks, -1)
         order = StepOrder(data.rewards.flatten(1), places, data.lengths, data.reward_scale)
-    return StackedEpisodes(
+    stacked = StackedEpisodes(
         data.observations.flatten(1, 2).flatten(2),
         data.actions.flatten(1, 2),
         advantages.flatten(1),
         step_weights(data.lengths, steps, mean_over).flatten(1),
         order=order,
     )
+    padded = bool((data.lengths < steps).any())
+    return stacked._compact(stacked.weights > 0) if padded else stacked
 
 
 def stack_episodes(episodes: Sequence[BatchEpisodes], device: torch.device | str = "cpu") -> StackedEpisodes:

@@ -177,5 +177,5 @@ def test_ragged_episodes_equal_loops(name: InnerLossName):
 
 def test_without_their_order_episodes_are_refused():
     batch = ALL._replace(order=None)
-    with pytest.raises(ValueError, match=r"^these episodes do not say what their advantages come of"):
+    with pytest.raises(ValueError, match=r"^the order of these steps is not known: compute"):
         values(inner_loss("dice", 1.0), batch, LOGITS)

@@ -1,6 +1,8 @@
-"""A part of the episodes: what `StackedEpisodes.part` takes, and Fisher products that are means over it."""
+"""A part of the steps: what `StackedEpisodes` keeps of them, and Fisher products that are means over it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from itertools import count, takewhile
 from math import ceil
 
 import numpy as np
@@ -58,37 +60,70 @@ def steps_of(batch: StackedEpisodes, task: int) -> dict[tuple[int, int], int]:
     return {divmod(place, episodes): i for i, (place, weight) in enumerate(places) if weight > 0}
 
 
+def first_lengths(lengths: Sequence[int], fraction: float) -> list[list[int]]:
+    """Times of each episode, of the first ones."""
+    return [list(range(length)) for length in lengths[: ceil(fraction * len(lengths))]]
+
+
+def spread_times(lengths: Sequence[int], fraction: float) -> list[list[int]]:
+    """Times of each episode, ``1 / fraction`` apart; those of episode k lie k steps earlier."""
+    apart = 1 / Fraction(str(fraction))
+    numbers = list(takewhile(lambda x: x < 100, (int(m * apart) for m in count())))
+    return [
+        [number - k for number in numbers if 0 <= number - k < length] for k, length in enumerate(lengths)
+    ]
+
+
+Part = Callable[[StackedEpisodes, float], StackedEpisodes]
+Times = Callable[[Sequence[int], float], list[list[int]]]
+WAYS: dict[str, tuple[Part, Times]] = {
+    "steps": (StackedEpisodes.part, spread_times),
+    "episodes": (StackedEpisodes.first_episodes, first_lengths),
+}
+each_way = pytest.mark.parametrize(("part_of", "times_of"), WAYS.values(), ids=WAYS)
+
+
 @fractions
+@each_way
 @pytest.mark.parametrize("mean_over", ["episodes", "steps"])
-def test_the_first_episodes_are_kept_in_order(fraction: float, mean_over: MeanOver):
+def test_steps_are_kept_in_order(part_of: Part, times_of: Times, fraction: float, mean_over: MeanOver):
     batch, tasks = batch_and_tasks(mean_over)
-    part = batch.part(fraction)
-    taken = ceil(fraction * 5)
+    part, rank = part_of(batch, fraction), 0
     for n, episodes in enumerate(tasks):
-        lengths = LENGTHS[n][:taken]
-        expected = [(t, k) for t in range(max(lengths)) for k, length in enumerate(lengths) if t < length]
-        found = steps_of(part, n)
-        assert list(found) == expected  # In the order of time, and of episodes within it.
-        for (t, k), i in found.items():
-            weight = 1 / sum(lengths) if mean_over == "steps" else 1 / (taken * lengths[k])
-            assert float(part.weights[n, i]) == pytest.approx(weight, rel=1e-6)
+        lengths, times = LENGTHS[n], times_of(LENGTHS[n], fraction)
+        expected = sorted((t, k) for k, of_episode in enumerate(times) for t in of_episode)
+        share = {k: 1.0 if mean_over == "steps" else 1 / lengths[k] for k in range(len(lengths))}
+        total = sum(share[k] for _, k in expected)
+        where = steps_of(batch, n)
+        assert (part.weights[n] > 0).sum() == len(expected) > 0
+        for i, (t, k) in enumerate(expected):  # In the order of time, and of episodes within it.
+            assert float(part.weights[n, i]) == pytest.approx(share[k] / total, rel=1e-6)
             assert torch.equal(part.observations[n, i], episodes.observations[t, k])
             assert part.actions[n, i] == episodes.actions[t, k]
             assert part.advantages[n, i] == episodes.advantages[t, k]
-            assert part.step_order.rewards[n, i] == episodes.rewards[t, k]
-            assert torch.equal(
-                part.old_policy.logits[n, i], batch.old_policy.logits[n, steps_of(batch, n)[t, k]]
-            )
+            assert torch.equal(part.old_policy.logits[n, i], batch.old_policy.logits[n, where[t, k]])
+        rank = max(rank, len(expected))
+    assert part.weights.shape[1] == part.observations.shape[1] == rank
+    torch.testing.assert_close(part.weights.sum(1), torch.ones(3, dtype=torch.float64))
 
 
 @fractions
-def test_weights_sum_to_1_and_what_is_behind_has_none(fraction: float):
-    part = batch_and_tasks()[0].part(fraction)
-    torch.testing.assert_close(part.weights.sum(1), torch.ones(3, dtype=torch.float64))
-    most = max(sum(lengths[: ceil(fraction * 5)]) for lengths in LENGTHS)
-    assert part.weights.shape[1] == part.observations.shape[1] == most
-    padding = part.weights == 0
-    assert not part.step_order.rewards[padding].any()
+def test_only_whole_episodes_say_how_steps_follow_one_another(fraction: float):
+    batch, tasks = batch_and_tasks()
+    whole = batch.first_episodes(fraction)
+    assert not whole.step_order.rewards[whole.weights == 0].any()
+    for n, episodes in enumerate(tasks):
+        for (t, k), i in steps_of(whole, n).items():
+            assert whole.step_order.rewards[n, i] == episodes.rewards[t, k]
+    with pytest.raises(ValueError, match=r"is made by Loss\(value, of_whole_episodes=True\)$"):
+        inner_loss("dice", 0.9)(batch.old_policy, batch.part(fraction))
+
+
+def test_all_times_are_looked_at_equally_often():
+    batch = stack_episodes([recorded((40,) * 8, np.random.default_rng(0), "episodes")])
+    times = batch.step_order.places // 8
+    part = batch._replace(advantages=times.float()).part(0.25)
+    assert part.advantages[0].long().bincount().tolist() == [2] * 40
 
 
 def dice_by_loops(
@@ -110,11 +145,11 @@ def dice_by_loops(
 
 
 @fractions
-def test_losses_of_whole_episodes_work_on_a_part(fraction: float):
+def test_losses_of_whole_episodes_take_the_first(fraction: float):
     batch, tasks = batch_and_tasks()
     change = torch.from_numpy(np.random.default_rng(1).standard_normal((2, 3)))
     logits = batch.old_policy.logits + batch.observations @ change
-    part = batch.part(fraction)
+    part = inner_loss("dice", 0.9).part(batch, fraction)
     moved = CategoricalLogits(part.old_policy.logits + part.observations @ change)
     expected = dice_by_loops(batch, tasks, ceil(fraction * 5), logits)
     np.testing.assert_allclose(inner_loss("loaded-dice", 0.9)(moved, part), expected, rtol=1e-6)
@@ -122,6 +157,7 @@ def test_losses_of_whole_episodes_work_on_a_part(fraction: float):
     alone = alone._replace(old=part.old_policy, weights=alone.weights.double())
     for name in ("dice", "loaded-dice"):
         loss = inner_loss(name, 0.9)
+        assert torch.equal(loss.part(batch, fraction).weights, part.weights)
         torch.testing.assert_close(loss(moved, part), loss(moved, alone), rtol=1e-6, atol=1e-9)
 
 
@@ -134,9 +170,10 @@ def first_episodes(task: BatchEpisodes, number: int) -> BatchEpisodes:
     return BatchEpisodes.from_data(data, 0.9, task.advantages[:steps, :number])
 
 
-def test_without_their_order_episodes_have_no_parts():
-    with pytest.raises(ValueError, match=r"^these episodes do not say"):
-        batch_and_tasks()[0]._replace(order=None).part(0.5)
+@each_way
+def test_without_their_order_episodes_have_no_parts(part_of: Part, times_of: Times):
+    with pytest.raises(ValueError, match=r"^the order of these steps is not known"):
+        part_of(batch_and_tasks()[0]._replace(order=None), 0.5)
 
 
 def with_order(tasks: Sequence[Sequence[Episode]]) -> StackedEpisodes:
@@ -153,24 +190,36 @@ def with_order(tasks: Sequence[Sequence[Episode]]) -> StackedEpisodes:
     return batch._replace(order=StepOrder(rewards, places, lengths, scale))
 
 
-def make_chunk(family: str, loss: Loss, repeats: int, keep: bool = True) -> tuple[TaskChunk, Tensor]:
-    """Two tasks with two inner steps, their episodes ``repeats`` times, and a vector."""
+def steps_twice(episodes: list[Episode]) -> list[Episode]:
+    """Each step followed by itself."""
+    return [Episode(*(x.repeat_interleave(2, 0) for x in episode)) for episode in episodes]
+
+
+Repeat = Callable[[list[Episode]], list[Episode]]
+
+
+def make_chunk(family: str, loss: Loss, repeat: Repeat = list, keep: bool = True) -> tuple[TaskChunk, Tensor]:
+    """Two tasks with two inner steps, their episodes repeated in some way, and a vector."""
     policy, rng = make_policy(family), np.random.default_rng(3)
-    rounds = [[random_episodes(policy, (4, 2), rng) * repeats for _ in range(2)] for _ in range(3)]
+    rounds = [[repeat(random_episodes(policy, (4, 2), rng)) for _ in range(2)] for _ in range(3)]
     theta = policy.get_vector().double()
     adaptation = GradientStep(policy, loss, 0.3)
     chunk = TaskChunk(adaptation, theta, [with_order(tasks) for tasks in rounds], surrogate, keep)
     return chunk, torch.from_numpy(rng.standard_normal(theta.shape))
 
 
-LOSSES: dict[str, Loss] = {"reinforce": reinforce, "dice": inner_loss("dice", 0.9)}
-each_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
+LOSSES: dict[str, tuple[Loss, Repeat]] = {
+    "reinforce": (reinforce, steps_twice),
+    "custom": (Loss(reinforce), steps_twice),
+    "dice": (inner_loss("dice", 0.9), lambda episodes: [*steps_twice(episodes), *steps_twice(episodes)]),
+}
+each_loss = pytest.mark.parametrize(("loss", "repeat"), LOSSES.values(), ids=LOSSES)
 
 
 @both_families
 @each_loss
-def test_the_whole_as_a_part_gives_the_same_products(family: str, loss: Loss):
-    chunk, vector = make_chunk(family, loss, repeats=2)
+def test_the_whole_as_a_part_gives_the_same_products(family: str, loss: Loss, repeat: Repeat):
+    chunk, vector = make_chunk(family, loss, repeat)
     whole = chunk.fisher_product(vector)
     part = chunk._unroll_part(1.0)
     pi, batch = part.rounds[-1]
@@ -180,19 +229,18 @@ def test_the_whole_as_a_part_gives_the_same_products(family: str, loss: Loss):
 
 @both_families
 @each_loss
-def test_half_of_episodes_that_come_twice_is_as_good_as_all(family: str, loss: Loss):
-    twice, vector = make_chunk(family, loss, repeats=2)
-    once, _ = make_chunk(family, loss, repeats=1)
+def test_half_of_what_comes_twice_is_as_good_as_all(family: str, loss: Loss, repeat: Repeat):
+    twice, vector = make_chunk(family, loss, repeat)
+    once, _ = make_chunk(family, loss)
     whole = twice.fisher_product(vector)
     torch.testing.assert_close(twice.fisher_product(vector, 0.5), whole)
-    torch.testing.assert_close(once.fisher_product(vector), whole)
-    assert (twice.fisher_product(vector, 0.5) - once.fisher_product(vector, 0.5)).abs().max() > 1e-4
+    assert (once.fisher_product(vector) - once.fisher_product(vector, 0.5)).abs().max() > 1e-4
 
 
 @both_families
 def test_what_is_kept_gives_the_same_bits(family: str):
-    kept, vector = make_chunk(family, reinforce, repeats=2)
-    anew, _ = make_chunk(family, reinforce, repeats=2, keep=False)
+    kept, vector = make_chunk(family, reinforce)
+    anew, _ = make_chunk(family, reinforce, keep=False)
     for chunk in (kept, anew):
         chunk.at_old()
     for factor in (1.0, -2.0):

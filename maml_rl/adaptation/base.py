@@ -103,6 +103,10 @@ class DifferentiableAdaptation(Adaptation):
         """Return ``vectors`` with 0 for the parts of theta that outer steps leave as they are."""
         return vectors
 
+    def part(self, batch: StackedEpisodes, fraction: float) -> StackedEpisodes:
+        """Return a fraction of a train round's steps, from which the Jacobian of `step` can be estimated."""
+        return batch.part(fraction)
+
     @abstractmethod
     def linearise(self, params: Float[Tensor, "N P"], batch: StackedEpisodes) -> AdaptationStep:
         """Return the step on episodes that ``params`` sampled, with its derivatives."""

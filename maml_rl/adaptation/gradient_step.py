@@ -50,6 +50,10 @@ class GradientStep(DifferentiableAdaptation):
         """Return the parameters after a step, given the loss's gradient before it."""
         return params - self.step_size(scale) * gradient
 
+    def part(self, batch: StackedEpisodes, fraction: float) -> StackedEpisodes:
+        """Return those that the loss takes, see `maml_rl.losses.Loss.part`."""
+        return self.loss.part(batch, fraction)
+
     def linearise(self, params: Float[Tensor, "N P"], batch: StackedEpisodes) -> AdaptationStep:
         """Return the step with its derivatives."""
         kind = FirstOrderStep if self.first_order else _SecondOrder

@@ -1,10 +1,10 @@
 """A linear baseline with a fixed ridge, as in 2020."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from maml_rl.advantages import discounted_returns, step_mask
+from maml_rl.advantages import chosen_first, discounted_returns, step_mask
 from maml_rl.baseline.base import flat_observations, known_last_observations, step_numbers, tasks_of
 from maml_rl.baseline.features import polynomials
 from maml_rl.episode import BatchEpisodes, EpisodeData
@@ -50,9 +50,15 @@ class LinearFeatureBaseline(nn.Module):
             self.weight = torch.stack([self._fit_steps(task, gamma) for task in tasks_of(data)])
             self.weight = self.weight.view(*data.rewards.shape[:-2], -1)
             return
-        mask = step_mask(data.lengths, data.rewards.shape[-2]).double()
-        features = self._step_features(data).mul_(mask[..., None]).flatten(-3, -2)
-        targets = (discounted_returns(data.rewards.double(), gamma) * mask).flatten(-2, -1)
+        real = step_mask(data.lengths, data.rewards.shape[-2]).flatten(-2)
+        rows = chosen_first(real)
+        real = real.gather(-1, rows)[..., None]
+        observations = flat_observations(data.observations, data.rewards.shape, self.input_size)
+        observations = _rows_of(observations.flatten(-3, -2), rows)
+        times = rows // data.rewards.shape[-1]
+        features = polynomials(observations, times.double()).mul_(real)
+        targets = _rows_of(discounted_returns(data.rewards.double(), gamma).flatten(-2)[..., None], rows)
+        targets = (targets * real)[..., 0]
         gram = features.mT @ features
         # BLAS is faster with the narrow factor first.
         moments = (targets[..., None, :] @ features)[..., 0, :]
@@ -97,6 +103,10 @@ class LinearFeatureBaseline(nn.Module):
     def _step_features(self, data: EpisodeData) -> Float[Tensor, "*N T K F"]:
         observations = flat_observations(data.observations, data.rewards.shape, self.input_size)
         return polynomials(observations, step_numbers(data).double())
+
+
+def _rows_of(table: Float[Tensor, "*N M C"], rows: Int[Tensor, "*N R"]) -> Float[Tensor, "*N R C"]:
+    return table.gather(-2, rows[..., None].expand(*rows.shape, table.shape[-1]))
 
 
 def _evaluate(features: Float[Tensor, "*B F"], weight: Float[Tensor, "*N F"]) -> Float[Tensor, "*B"]:

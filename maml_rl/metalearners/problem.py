@@ -68,7 +68,7 @@ class TaskChunk:
         numbers and ``J`` their Jacobian by theta. No third derivative is taken.
 
         Args:
-            fraction: part of the episodes to take expectations over, in every round; adaptation has had all.
+            fraction: part of the steps to take expectations over, in every round; adaptation has had all.
         """
         unrolled = self._unroll_old() if fraction == 1 else self._unroll_part(fraction)
         pi, batch = unrolled.rounds[-1]
@@ -116,12 +116,13 @@ class TaskChunk:
         return unrolled
 
     def _unroll_part(self, fraction: float) -> Unrolled:
-        """Linearise a part of the episodes along the path that all of them gave."""
+        """Linearise at a part of the steps, along the path that all of them gave."""
         if self._kept_part is not None:
             return self._kept_part
         path = self._unroll_old().path
-        batches = [batch.part(fraction) for batch in self._batches]
-        unrolled = Unrolled(self._adaptation, self._theta.to(self._dtype), batches, path)
+        *train, valid = self._batches
+        parts = [*(self._adaptation.part(batch, fraction) for batch in train), valid.part(fraction)]
+        unrolled = Unrolled(self._adaptation, self._theta.to(self._dtype), parts, path)
         if self._keep:
             self._kept, self._kept_part = None, unrolled  # The whole has answered its questions.
         return unrolled

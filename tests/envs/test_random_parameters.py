@@ -129,6 +129,20 @@ def test_a_task_forgets_the_ones_before(id: str):
 
 
 @every_robot
+def test_a_task_that_was_altered_in_place_is_another_one(id: str):
+    task, other = tasks_of(id, 2)
+    used, fresh = create_vec(id, num_envs=2), create_vec(id, num_envs=2)
+    actions = np.random.default_rng(0).uniform(-1, 1, (10, 2, *used.single_action_space.shape))
+    for env in (used, fresh):
+        if env is used:
+            env.reset_task([task])
+        task["body_mass"][:] = other["body_mass"]
+        env.reset_task([task])
+    for found, expected in zip(play_batch(used, [3], actions), play_batch(fresh, [3], actions), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@every_robot
 def test_the_default_task_is_the_compiled_model(id: str):
     env = create(id).unwrapped
     for values in env.task.values():
