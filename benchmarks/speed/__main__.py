@@ -2,22 +2,50 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 
 from benchmarks.speed import growth, iterating, policies, proximal, remembering, report, sampling, updating
-from benchmarks.speed.measure import Row
+from benchmarks.speed.measure import REPETITIONS, Row
 from benchmarks.speed.sampling import shipped
 from maml_rl.config import Config
 
 
-def ant(tasks: int, **env_kwargs: object) -> Config:
-    """Return the shipped config with fewer tasks, an item for each worker: its physics takes long."""
+def fewer(name: str, tasks: int, **env_kwargs: object) -> Config:
+    """Return a shipped config with fewer tasks, an item for each worker: its physics takes long."""
     changes = {"meta_batch_size": tasks, "tasks_per_item": tasks // sampling.WORKERS}
-    return shipped("maml/ant-vel", **env_kwargs).model_copy(update=changes)
+    return shipped(name, **env_kwargs).model_copy(update=changes)
 
 
-def humanoid(**env_kwargs: object) -> Config:
+def humanoid(name: str, **env_kwargs: object) -> Config:
     """Return the shipped config without a baseline, whose fits take half as long as the physics."""
-    return shipped("promp/humanoid-dir-2d", **env_kwargs).model_copy(update={"baseline": "none"})
+    return shipped(name, **env_kwargs).model_copy(update={"baseline": "none"})
+
+
+def robots() -> dict[str, Callable[[], Row]]:
+    """Return the measurements of sampling the robots, by number."""
+    no_baseline = ", no baseline"
+    cases: dict[str, tuple[Config, float, str, int]] = {
+        "1": (shipped("maml/halfcheetah-vel"), 0.85, "", REPETITIONS),
+        "2a": (fewer("maml/ant-vel", 20, contact_forces=False), 0.92, ", no contact forces", 9),
+        "2b": (fewer("maml/ant-vel", 10), 0.75, ", contact forces", REPETITIONS),
+        "2c": (shipped("promp/humanoid-dir-2d"), 0.85, "", REPETITIONS),
+        "2d": (shipped("promp/walker2d-dir"), 0.85, "", REPETITIONS),
+        "2e": (shipped("promp/hopper-rand-params"), 0.85, "", 21),
+        "2f": (humanoid("promp/humanoid-dir-2d"), 0.85, no_baseline, 11),
+        "2g": (
+            humanoid("promp/humanoid-dir-2d", contact_forces=False),
+            0.85,
+            f"{no_baseline}, no contact forces",
+            REPETITIONS,
+        ),
+        "2h": (humanoid("promp/humanoid-dir"), 0.85, no_baseline, REPETITIONS),
+        "2i": (fewer("promp/ant-goal", 10), 0.85, "", REPETITIONS),
+        "2j": (fewer("promp/ant-dir-2d", 10), 0.85, "", REPETITIONS),
+        "2k": (shipped("promp/swimmer-vel"), 0.85, "", REPETITIONS),
+        "2l": (shipped("promp/walker2d-vel"), 0.85, "", REPETITIONS),
+        "2m": (shipped("promp/walker2d-rand-params"), 0.85, "", REPETITIONS),
+    }
+    return {number: partial(sampling.against_physics, number, *case) for number, case in cases.items()}
 
 
 def many_mdp_episodes() -> Config:
@@ -39,20 +67,7 @@ def main() -> None:
         return rows
 
     measurements: dict[str, Callable[[], Row | list[Row]]] = {
-        "1": lambda: sampling.against_physics("1", shipped("maml/halfcheetah-vel"), bar=0.85),
-        "2a": lambda: sampling.against_physics(
-            "2a", ant(20, contact_forces=False), 0.92, ", no contact forces", repetitions=9
-        ),
-        "2b": lambda: sampling.against_physics("2b", ant(10), 0.75, ", contact forces"),
-        "2c": lambda: sampling.against_physics("2c", shipped("promp/humanoid-dir-2d"), bar=0.85),
-        "2d": lambda: sampling.against_physics("2d", shipped("promp/walker2d-dir"), bar=0.85),
-        "2e": lambda: sampling.against_physics(
-            "2e", shipped("promp/hopper-rand-params"), bar=0.85, repetitions=21
-        ),
-        "2f": lambda: sampling.against_physics("2f", humanoid(), 0.85, ", no baseline", repetitions=11),
-        "2g": lambda: sampling.against_physics(
-            "2g", humanoid(contact_forces=False), 0.85, ", no baseline, no contact forces"
-        ),
+        **robots(),
         "3": lambda: sampling.alone("3", shipped("maml/2d-navigation"), bar=1e6),
         "4a": lambda: sampling.alone("4a", shipped("maml/tabular-mdp"), bar=5e5),
         "4b": lambda: sampling.alone(

@@ -22,9 +22,10 @@ from maml_rl.training import Run, RunSettings, train
 def against_parts(number: str, bar: float) -> Row:
     """Compare an iteration with its steps at the open-loop rate plus its meta-update."""
     config = shipped("maml/halfcheetah-vel").model_copy(update={"num_batches": 100})
-    open_loop = OpenLoop(config, WORKERS)
     with Run(config, RunSettings(seed=1, num_workers=WORKERS)) as run:
-        update = meta_update(run.learner, Sampling(run).episodes())
+        sample = Sampling(run)
+        rounds = sample.episodes()
+        open_loop, update = OpenLoop(config, sample.tasks, rounds, WORKERS), meta_update(run.learner, rounds)
         iterations = train(run)
         env_steps: list[int] = []
         whole, physics, updating = take_turns(

@@ -1,41 +1,86 @@
 """The open-loop rate of the physics: no policy, no rewards, no Python between the steps."""
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import mujoco
 import numpy as np
 from mujoco.rollout import Rollout
+from numpy.typing import NDArray
 
 from maml_rl.config import Config
 from maml_rl.envs import make_task_vector_env
+from maml_rl.episode import BatchEpisodes
+
+MOST_EPISODES = 200
+"""Enough for a steady rate; more take as long as the sampling."""
+
+
+class Episode(NamedTuple):
+    model: mujoco.MjModel
+    state: NDArray[np.float64]
+    """At its start."""
+    controls: NDArray[np.float64]
+    """Held for the physics steps of each step, ``[steps * frame_skip, nu]``."""
+    steps: int
+
+
+Group = tuple[list[mujoco.MjModel], NDArray[np.float64], NDArray[np.float64]]
+"""Models, states and controls of episodes of one length."""
 
 
 class OpenLoop:
-    """Steps a config's robot through whole episodes by one call of `mujoco.rollout`.
+    """Steps episodes that were sampled once more, by a call of `mujoco.rollout` for those of a length.
 
-    Tasks are drawn, states are those of a reset, controls those of an untrained policy (standard normal
-    actions), held for ``frame_skip`` physics steps.
+    Tasks, lengths and actions are those of the episodes, so that the robots do what they did: falling and
+    lying take longer than standing. The noise of their resets alone is drawn anew.
 
     Args:
+        tasks: of the episodes.
+        rounds: ``[round][task]``.
         threads: that step side by side.
-        steps: of an episode; all that its environment allows, unless given.
     """
 
-    def __init__(self, config: Config, threads: int, steps: int | None = None):
-        episodes = min(200, 2 * config.meta_batch_size * config.fast_batch_size)
-        env: Any = make_task_vector_env(config.env_name, config.env_kwargs, episodes)
-        rng = np.random.default_rng(0)
-        env.reset_task(env.locomotion.sample_tasks(rng, max(1, episodes // config.fast_batch_size)))
-        env.reset(seed=0)
-        steps = steps or env.max_episode_steps
-        self.env_steps = episodes * steps
-        actions = rng.standard_normal((episodes, steps, env.model.nu), np.float32)
-        controls = env._actuation.control(env._actuation.effort(actions))
-        self._controls = np.repeat(controls, env.family.frame_skip, axis=1)
-        self._states = env._states.copy()
-        self._models = env._models
-        self._data = [mujoco.MjData(env.model) for _ in range(threads)]
-        self._rollout = Rollout(nthread=threads)
+    def __init__(self, config: Config, tasks: list[Any], rounds: list[list[BatchEpisodes]], threads: int):
+        episodes = [episode for batches in rounds for episode in _episodes(config, tasks, batches)]
+        episodes = episodes[:: -(-len(episodes) // MOST_EPISODES)]
+        episodes.sort(key=_steps)
+        self.env_steps = sum(map(_steps, episodes))
+        self._shares = [_groups(episodes[i::threads]) for i in range(threads)]
+        self._executor = ThreadPoolExecutor(threads)
 
     def __call__(self) -> None:
-        self._rollout.rollout(self._models, self._data, self._states, self._controls)
+        list(self._executor.map(_step, self._shares))
+
+
+def _steps(episode: Episode) -> int:
+    return episode.steps
+
+
+def _episodes(config: Config, tasks: list[Any], batches: Sequence[BatchEpisodes]) -> Iterator[Episode]:
+    """Yield each task's first episode, each one's second, and so on."""
+    number = batches[0].batch_size
+    env: Any = make_task_vector_env(config.env_name, config.env_kwargs, len(tasks) * number)
+    env.reset_task(tasks)
+    env.reset(seed=0)
+    for k in range(number):
+        for n, batch in enumerate(batches):
+            steps, row = int(batch.data.lengths[k]), n * number + k
+            controls = env._actuation.control(env._actuation.effort(batch.actions[:steps, k].numpy()))
+            held = np.repeat(controls, env.family.frame_skip, axis=0)
+            yield Episode(env._models[row], env._states[row], held, steps)
+
+
+def _groups(episodes: list[Episode]) -> list[Group]:
+    """Return the episodes, which are in the order of their lengths, by length."""
+    alike = (zip(*group, strict=True) for _, group in groupby(episodes, key=_steps))
+    return [([*models], np.stack(states), np.stack(controls)) for models, states, controls, _ in alike]
+
+
+def _step(groups: list[Group]) -> None:
+    with Rollout(nthread=0) as rollout:
+        data = mujoco.MjData(groups[0][0][0])
+        for models, states, controls in groups:
+            rollout.rollout(models, [data], states, controls)

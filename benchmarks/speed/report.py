@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from string import ascii_lowercase
 
 import matplotlib.pyplot as plt
 from rich.console import Console
@@ -53,7 +54,7 @@ def write(rows: Sequence[Row], growth: Sequence[dict[str, float]]) -> None:
 
 def place(line: Sequence[str]) -> tuple[int, str]:
     """Return what sorts 2a before 10."""
-    return int(line[0].rstrip("abcdefg")), line[0]
+    return int(line[0].rstrip(ascii_lowercase)), line[0]
 
 
 def _line(row: Row) -> list[str]:

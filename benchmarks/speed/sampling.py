@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
-from benchmarks.speed.measure import REPETITIONS, Row, against, take_turns
+from benchmarks.speed.measure import Row, against, take_turns
 from benchmarks.speed.physics import OpenLoop
 from maml_rl.config import Config, load_config
 from maml_rl.episode import BatchEpisodes
@@ -51,21 +51,13 @@ def sampling(config: Config) -> Iterator[Sampling]:
         yield Sampling(run)
 
 
-def against_physics(
-    number: str, config: Config, bar: float, note: str = "", repetitions: int = REPETITIONS
-) -> Row:
-    """Compare with the open loop on as many threads as there are workers.
-
-    Its episodes are as long as those that are sampled are in the mean: a robot that lies on the floor takes
-    longer.
-    """
+def against_physics(number: str, config: Config, bar: float, note: str, repetitions: int) -> Row:
+    """Compare with the open loop on as many threads as there are workers."""
     with sampling(config) as sample:
-        sample()
-        episodes = config.meta_batch_size * config.fast_batch_size * (config.num_steps + 1)
-        open_loop = OpenLoop(config, WORKERS, round(sample.env_steps[0] / episodes))
+        open_loop = OpenLoop(config, sample.tasks, sample.episodes(), WORKERS)
         open_loop()
         pairs = against(sample, open_loop, repetitions)
-    rates = [n / ours for n, (ours, _) in zip(sample.env_steps[1:], pairs, strict=True)]
+    rates = [n / ours for n, (ours, _) in zip(sample.env_steps, pairs, strict=True)]
     limits = [open_loop.env_steps / physics for _, physics in pairs]
     return Row(
         number,
