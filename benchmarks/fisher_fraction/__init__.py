@@ -1,1 +1,1 @@
-"""What a part of the episodes for the Fisher matrix saves and costs."""
+"""What a part of the steps for the Fisher matrix saves and costs."""

@@ -1,4 +1,4 @@
-"""Is as much learned with a part of the episodes in the Fisher matrix? Training runs, kept beside this file.
+"""Is as much learned with a part of the steps in the Fisher matrix? Training runs, kept beside this file.
 
     python -m benchmarks.fisher_fraction [NAME ...] [--seed SEED] [--runs FOLDER] [--device DEVICE]
 

@@ -27,7 +27,7 @@ WAYS = {
     "kept, a quarter": (False, 0.25),
     "rebuilt": (True, 1.0),
 }
-"""Whether linearised chunks are made anew for each question, and the part of episodes in Fisher products."""
+"""Whether linearised chunks are made anew for each question, and the part of the steps in Fisher products."""
 
 
 def config(fraction: float) -> Config:

@@ -52,13 +52,14 @@ class LinearFeatureBaseline(nn.Module):
             return
         real = step_mask(data.lengths, data.rewards.shape[-2]).flatten(-2)
         rows = chosen_first(real)
-        real = real.gather(-1, rows)[..., None]
         observations = flat_observations(data.observations, data.rewards.shape, self.input_size)
         observations = _rows_of(observations.flatten(-3, -2), rows)
         times = rows // data.rewards.shape[-1]
-        features = polynomials(observations, times.double()).mul_(real)
-        targets = _rows_of(discounted_returns(data.rewards.double(), gamma).flatten(-2)[..., None], rows)
-        targets = (targets * real)[..., 0]
+        features = polynomials(observations, times.double())
+        targets = discounted_returns(data.rewards.double(), gamma).flatten(-2).gather(-1, rows)
+        real = real.gather(-1, rows)
+        if not bool(real.all()):
+            features, targets = features.mul_(real[..., None]), targets * real
         gram = features.mT @ features
         # BLAS is faster with the narrow factor first.
         moments = (targets[..., None, :] @ features)[..., 0, :]

@@ -27,7 +27,7 @@ class TrustRegion:
         cg_damping: multiple of the identity added to the Fisher matrix.
         ls_max_steps: step lengths tried at most.
         ls_backtrack_ratio: ratio of one length to the one before.
-        fisher_fraction: part of the samples that F is taken from.
+        fisher_fraction: part of the steps that F is taken from.
     """
 
     max_kl: float = 1e-3

@@ -14,9 +14,12 @@ from maml_rl.advantages import Credit
 from maml_rl.config import Config
 from maml_rl.envs import Task
 from maml_rl.episode import SUCCESS, BatchEpisodes, EpisodeData
+from maml_rl.samplers.packing import packed, unpacked
 
 STAY = ("observations", "actions", "last_observations", "advantages")
 """The arrays of a sample that do not travel where the worker holds the episodes."""
+OVER_TIME = ("observations", "actions", "rewards", "advantages")
+"""The arrays of a sample that are ``[N, T, K, ...]``; the others have no T."""
 Arrays: TypeAlias = tuple[NDArray[Any], ...]
 
 
@@ -162,6 +165,26 @@ class Sample(NamedTuple):
     seconds_adapting: float
     """Spent on the adaptation step that came before these episodes."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel without what pads short episodes, which may be most of it."""
+        if isinstance(self.arrays["observations"], Elsewhere) or self._real().all():
+            return Sample, tuple(self)
+        return _unpacked, tuple(self._over_time(packed))
+
+    def _over_time(self, function: Callable[[Any, NDArray[np.bool_]], NDArray[Any]]) -> "Sample":
+        """Return the sample with what the function makes of arrays over time and of where steps are real."""
+        real = self._real()
+        arrays = {name: function(x, real) if name in OVER_TIME else x for name, x in self.arrays.items()}
+        return self._replace(
+            arrays=arrays, extras={name: function(x, real) for name, x in self.extras.items()}
+        )
+
+    def _real(self) -> NDArray[np.bool_]:
+        """Return true at the steps that episodes really have, ``[N, T, K]``."""
+        lengths: Any = self.arrays["lengths"]
+        real: NDArray[np.bool_] = np.arange(lengths.max())[:, None] < lengths[:, None]
+        return real
+
     def told(self) -> "Sample":
         """Return what came of the episodes, without what happened in them."""
         arrays = {name: Elsewhere(x.shape, x.dtype) if name in STAY else x for name, x in self.arrays.items()}
@@ -191,6 +214,10 @@ class Sample(NamedTuple):
             )
             for n in range(number)
         ]
+
+
+def _unpacked(*fields: Any) -> Sample:
+    return Sample(*fields)._over_time(unpacked)
 
 
 def _tensor(array: NDArray[Any] | Elsewhere, device: torch.device | str) -> Tensor:

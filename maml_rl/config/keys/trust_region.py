@@ -21,4 +21,4 @@ class TrustRegionKeys(Block):
     ls_backtrack_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.8
     """Each try of the line search over the one before it."""
     fisher_fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Part of each task's episodes that the Fisher matrix is taken from; all else takes all of them."""
+    """Part of each task's steps that the Fisher matrix is taken from; all else takes all of them."""
