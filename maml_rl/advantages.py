@@ -152,7 +152,7 @@ def centre(
         largest: no return of the task is further from 0. Below 1, deviations that small count in proportion.
     """
     mean = (weights * advantages).sum((-2, -1), keepdim=True)
-    centred = (advantages - mean) * (weights > 0)
+    centred = torch.where(weights > 0, advantages - mean, 0.0)  # A product with 0 might be -0.
     variance = (weights * centred**2).sum((-2, -1), keepdim=True)
     scale = 1.0 if largest is None else largest.clamp(TINY, 1.0)[..., None, None]
     return centred, variance.sqrt() + EPSILON * scale

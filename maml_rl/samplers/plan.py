@@ -167,7 +167,8 @@ class Sample(NamedTuple):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel without what pads short episodes, which may be most of it."""
-        if isinstance(self.arrays["observations"], Elsewhere) or self._real().all():
+        at_hand = isinstance(self.arrays.get("observations"), np.ndarray)
+        if not at_hand or self._real().all():
             return Sample, tuple(self)
         return _unpacked, tuple(self._over_time(packed))
 

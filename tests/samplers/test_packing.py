@@ -69,4 +69,4 @@ def test_nothing_is_behind_the_ends_of_episodes_that_were_sampled():
         padding = torch.arange(len(episodes))[:, None] >= episodes.data.lengths
         assert padding.any()
         tensors = (*episodes.data[:3], episodes.advantages, *episodes.data.extras.values())
-        assert not any(tensor[padding].any() for tensor in tensors)
+        assert not any(tensor[padding].any() or tensor[padding].signbit().any() for tensor in tensors)
