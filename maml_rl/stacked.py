@@ -87,6 +87,7 @@ class StackedEpisodes(NamedTuple):
         time, episode = self._time_and_episode()
         number = (time + episode).double()
         of_part = ((number + 1) * fraction).ceil() > (number * fraction).ceil()
+        of_part[:, 0] = True  # A task whose first episodes are empty has some step, too.
         return self._only(of_part)._replace(order=None)
 
     def first_episodes(self, fraction: float) -> "StackedEpisodes":

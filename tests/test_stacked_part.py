@@ -107,6 +107,11 @@ def test_steps_are_kept_in_order(part_of: Part, times_of: Times, fraction: float
     torch.testing.assert_close(part.weights.sum(1), torch.ones(3, dtype=torch.float64))
 
 
+def test_tasks_whose_first_episodes_are_empty_have_some_step():
+    batch = stack_episodes([recorded((0, 0, 1, 1), np.random.default_rng(0), "episodes")])
+    assert batch.part(0.1).weights.tolist() == [[1.0]]
+
+
 @fractions
 def test_only_whole_episodes_say_how_steps_follow_one_another(fraction: float):
     batch, tasks = batch_and_tasks()
