@@ -26,6 +26,7 @@ WAYS = {
     "kept": (False, 1.0),
     "kept, a quarter": (False, 0.25),
     "rebuilt": (True, 1.0),
+    "rebuilt, a quarter": (True, 0.25),
 }
 """Whether linearised chunks are made anew for each question, and the part of the steps in Fisher products."""
 

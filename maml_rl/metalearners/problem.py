@@ -41,6 +41,7 @@ class TaskChunk:
         self.size, self._dtype = batches[-1].weights.shape[0], batches[-1].weights.dtype
         self._kept: Unrolled | None = None
         self._kept_part: Unrolled | None = None
+        self._path: Sequence[Float[Tensor, "N P"]] = ()
 
     def at_old(
         self,
@@ -119,10 +120,10 @@ class TaskChunk:
         """Linearise at a part of the steps, along the path that all of them gave."""
         if self._kept_part is not None:
             return self._kept_part
-        path = self._unroll_old().path
+        self._path = self._path or self._unroll_old().path  # Small beside what is linearised.
         *train, valid = self._batches
         parts = [*(self._adaptation.part(batch, fraction) for batch in train), valid.part(fraction)]
-        unrolled = Unrolled(self._adaptation, self._theta.to(self._dtype), parts, path)
+        unrolled = Unrolled(self._adaptation, self._theta.to(self._dtype), parts, self._path)
         if self._keep:
             self._kept, self._kept_part = None, unrolled  # The whole has answered its questions.
         return unrolled
