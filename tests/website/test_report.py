@@ -82,8 +82,9 @@ def test_it_fits_the_screen_and_can_be_read(page: Any, width: int, scheme: str):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": width, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    for chart in ("learning", "adaptation"):
-        assert page.locator(f"#{chart} svg").bounding_box()["width"] > 0.8 * min(width, 1000)
+    for chart in ("learning", "adaptation"):  # They are drawn again when the screen's size changes.
+        shown = f"document.querySelector('#{chart} svg')?.getBoundingClientRect().width"
+        page.wait_for_function(f"{shown} > {0.8 * min(width, 1000)}")
     paper, ink = (
         sum(map(int, page.evaluate(f"getComputedStyle(document.body).{what}")[4:-1].split(",")))
         for what in ("backgroundColor", "color")
