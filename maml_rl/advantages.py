@@ -6,7 +6,7 @@ Everything here is a pure function of tensors; any leading dimensions (a meta-ba
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from maml_rl.config import MeanOver
@@ -54,6 +54,12 @@ def chosen_first(chosen: Bool[Tensor, "*N M"]) -> Int[Tensor, "*N R"]:
     if bool(chosen.all()):  # Sorting would take as long as much of what follows.
         return torch.arange(chosen.shape[-1], device=chosen.device).expand(chosen.shape)
     return (~chosen).int().argsort(dim=-1, stable=True)[..., : int(chosen.sum(-1).max())]
+
+
+def rows_of(x: Shaped[Tensor, "..."], rows: Int[Tensor, "*N R"]) -> Shaped[Tensor, "..."]:
+    """Return ``x``, ``[*N, M, ...]``, where `chosen_first` says: ``[*N, R, ...]``."""
+    index = rows.view(*rows.shape, *(1,) * (x.dim() - rows.dim()))
+    return x.gather(rows.dim() - 1, index.expand(*rows.shape, *x.shape[rows.dim() :]))
 
 
 def step_weights(

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
-from maml_rl.advantages import chosen_first, step_mask, step_weights
+from maml_rl.advantages import chosen_first, rows_of, step_mask, step_weights
 from maml_rl.config import MeanOver
 from maml_rl.episode import BatchEpisodes, EpisodeData
 
@@ -114,8 +114,7 @@ class StackedEpisodes(NamedTuple):
         def take(x: Tensor) -> Tensor:
             if x.shape[1] != self.weights.shape[1]:  # What all states share.
                 return x
-            index = rows.view(*rows.shape, *(1,) * (x.dim() - 2)).expand(*rows.shape, *x.shape[2:])
-            return x.gather(1, index)
+            return rows_of(x, rows)
 
         order = self.order
         if order is not None:

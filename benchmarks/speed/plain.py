@@ -81,7 +81,7 @@ class PlainProblem:
 
     def fisher_product(self, vector: Float[Tensor, "P"], fraction: float = 1.0) -> Float[Tensor, "P"]:
         if fraction != 1:
-            raise NotImplementedError("the plain reference knows no part of the samples")
+            raise NotImplementedError("the plain reference knows no part of the steps")
         dtype = self._tasks[0].theta.dtype
         return torch.stack([task.fisher_product(vector.to(dtype)) for task in self._tasks]).mean(0)
 

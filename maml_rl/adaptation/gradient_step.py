@@ -51,7 +51,7 @@ class GradientStep(DifferentiableAdaptation):
         return params - self.step_size(scale) * gradient
 
     def part(self, batch: StackedEpisodes, fraction: float) -> StackedEpisodes:
-        """Return those that the loss takes, see `maml_rl.losses.Loss.part`."""
+        """Return the fraction of the steps that the loss takes, see `maml_rl.losses.Loss.part`."""
         return self.loss.part(batch, fraction)
 
     def linearise(self, params: Float[Tensor, "N P"], batch: StackedEpisodes) -> AdaptationStep:

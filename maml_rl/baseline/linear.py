@@ -1,10 +1,10 @@
 """A linear baseline with a fixed ridge, as in 2020."""
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
-from maml_rl.advantages import chosen_first, discounted_returns, step_mask
+from maml_rl.advantages import chosen_first, discounted_returns, rows_of, step_mask
 from maml_rl.baseline.base import flat_observations, known_last_observations, step_numbers, tasks_of
 from maml_rl.baseline.features import polynomials
 from maml_rl.episode import BatchEpisodes, EpisodeData
@@ -53,11 +53,10 @@ class LinearFeatureBaseline(nn.Module):
         real = step_mask(data.lengths, data.rewards.shape[-2]).flatten(-2)
         rows = chosen_first(real)
         observations = flat_observations(data.observations, data.rewards.shape, self.input_size)
-        observations = _rows_of(observations.flatten(-3, -2), rows)
         times = rows // data.rewards.shape[-1]
-        features = polynomials(observations, times.double())
-        targets = discounted_returns(data.rewards.double(), gamma).flatten(-2).gather(-1, rows)
-        real = real.gather(-1, rows)
+        features = polynomials(rows_of(observations.flatten(-3, -2), rows), times.double())
+        targets = rows_of(discounted_returns(data.rewards.double(), gamma).flatten(-2), rows)
+        real = rows_of(real, rows)
         if not bool(real.all()):
             features, targets = features.mul_(real[..., None]), targets * real
         gram = features.mT @ features
@@ -104,10 +103,6 @@ class LinearFeatureBaseline(nn.Module):
     def _step_features(self, data: EpisodeData) -> Float[Tensor, "*N T K F"]:
         observations = flat_observations(data.observations, data.rewards.shape, self.input_size)
         return polynomials(observations, step_numbers(data).double())
-
-
-def _rows_of(table: Float[Tensor, "*N M C"], rows: Int[Tensor, "*N R"]) -> Float[Tensor, "*N R C"]:
-    return table.gather(-2, rows[..., None].expand(*rows.shape, table.shape[-1]))
 
 
 def _evaluate(features: Float[Tensor, "*B F"], weight: Float[Tensor, "*N F"]) -> Float[Tensor, "*B"]:

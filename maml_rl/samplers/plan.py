@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maml_rl.adaptation import Adaptation
-from maml_rl.advantages import Credit
+from maml_rl.advantages import Credit, step_mask
 from maml_rl.config import Config
 from maml_rl.envs import Task
 from maml_rl.episode import SUCCESS, BatchEpisodes, EpisodeData
@@ -183,8 +183,7 @@ class Sample(NamedTuple):
     def _real(self) -> NDArray[np.bool_]:
         """Return true at the steps that episodes really have, ``[N, T, K]``."""
         lengths: Any = self.arrays["lengths"]
-        real: NDArray[np.bool_] = np.arange(lengths.max())[:, None] < lengths[:, None]
-        return real
+        return step_mask(torch.from_numpy(lengths), int(lengths.max())).numpy()
 
     def told(self) -> "Sample":
         """Return what came of the episodes, without what happened in them."""

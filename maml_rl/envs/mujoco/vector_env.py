@@ -139,8 +139,9 @@ class MujocoTaskVectorEnv(TaskVectorEnv):
             return
         rows = np.flatnonzero(moved)
         qpos, qvel = self._positions_and_velocities()
-        models = [self._models[row] for row in rows]
-        fresh = self._measurements.at(models, qpos[rows], qvel[rows], controls[rows])
+        fresh = self._measurements.at(
+            self._models.take(rows).tolist(), qpos[rows], qvel[rows], controls[rows]
+        )
         # Copies, because the state before the step holds the old ones.
         copies = {name: self._measured[name].copy() for name in fresh}
         for name, array in copies.items():
