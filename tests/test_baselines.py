@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from maml_rl.advantages import discounted_returns
-from maml_rl.baseline import BASELINES, Baseline, LinearFeatureBaseline, make_baseline
-from maml_rl.baseline.linear_cv import FOLDS, RIDGES
+from maml_rl.baseline import BASELINES, Baseline, LinearFeatureBaseline, linear_cv, make_baseline
+from maml_rl.baseline.linear_cv import FITTING, FOLDS, RIDGES
 from maml_rl.config import Config
 from maml_rl.episode import EpisodeData
 from maml_rl.errors import UsageError
@@ -80,14 +80,33 @@ def test_images_need_no_gram_matrix_of_their_pixels():
 
 
 @pytest.mark.parametrize(
-    ("lengths", "size"), [([30, 12, 25, 7, 9, 16], 3), ([9, 5, 7], 40), ([6, 2], 2)], ids=["", "wide", "two"]
+    ("lengths", "size", "error"),
+    [
+        ([30, 12, 25, 7, 9, 16], 3, 1e-7),
+        ([9, 5, 7], 40, FITTING),
+        ([20] * 12, 150, FITTING),
+        ([6, 2], 2, 1e-7),
+    ],
+    ids=["", "few steps", "many features", "two"],
 )
-def test_the_cross_validated_fit_equals_the_oracles(lengths: list[int], size: int):
+def test_the_cross_validated_fit_equals_the_oracles(lengths: list[int], size: int, error: float):
     data = random_data(lengths, size, seed=4)
     groups = min(FOLDS, len(lengths))
     expected, _ = cross_validation.values(episodes_of(data), returns_of(data), RIDGES, groups)
     values = fitted("linear-cv", data).values(data)
-    np.testing.assert_allclose(real_steps(values, data), expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(real_steps(values, data), expected, rtol=0, atol=error * np.ptp(expected))
+
+
+@pytest.mark.parametrize("episodes", [1, 2, 7])
+@pytest.mark.parametrize("scale", [1e-60, 1.0, 1e60])
+def test_both_ways_to_fit_agree(monkeypatch: pytest.MonkeyPatch, episodes: int, scale: float):
+    data = informative(episodes, seed=5)
+    data = data._replace(rewards=data.rewards.double() * scale)
+    values = []
+    for most in (0, 10**9):  # In Krylov spaces, and by factors.
+        monkeypatch.setattr(linear_cv, "MOST_BY_FACTORS", most)
+        values.append(fitted("linear-cv", data).values(data) / scale)
+    np.testing.assert_allclose(*values, rtol=0, atol=10 * FITTING * float(values[1].std()))
 
 
 def test_more_features_than_steps_are_not_interpolated():
