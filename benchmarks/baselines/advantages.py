@@ -3,9 +3,9 @@
     python -m benchmarks.baselines.advantages [PROBLEM ...]
 
 For each task the same policy samples K episodes, whose advantages are computed over each baseline fitted to
-these K, and over linear-cv fitted to `MANY` other episodes of the task. Policies are the shipped ones.
-``wide`` is no environment: of 300 numbers two tell the reward, in 20 steps. Prints a table, and writes it
-to results/advantages.csv.
+these K, and over linear-cv fitted to `MANY` other episodes of the task. Policies are the shipped ones, and
+the humanoid's is untrained. ``wide`` is no environment: of 300 numbers two tell the reward, in 20 steps.
+Prints a table, and writes it to results/advantages.csv.
 """
 
 import argparse
@@ -29,7 +29,8 @@ from maml_rl.zoo import shipped_policies
 
 TASKS, MANY, FEW = 5, 200, (2, 5, 10, 20)
 CREDIT = Credit(gamma=0.99)
-PROBLEMS = ("navigation", "cheetah-vel", "ant-vel", "wide")
+CONFIGS = HERE.parents[1] / "configs" / "promp"
+PROBLEMS = ("navigation", "cheetah-vel", "ant-vel", "humanoid-dir", "wide")
 
 
 Batches = Iterator[tuple[EpisodeData, list[EpisodeData]]]
@@ -38,10 +39,12 @@ Batches = Iterator[tuple[EpisodeData, list[EpisodeData]]]
 
 def batches(name: str) -> Batches:
     """Yield episodes of tasks of an environment."""
-    folder = shipped_policies()[f"paper/{name}"]
-    config, _ = load_config(folder / "config.json")
+    folder = shipped_policies().get(f"paper/{name}")
+    config, _ = load_config(folder / "config.json" if folder else CONFIGS / f"{name}.yaml")
     with Run(config, RunSettings(seed=11, num_workers=2)) as run:
-        theta = load_theta(folder / "policy.th", run.learner.layout)
+        theta = run.learner.init().theta
+        if folder:
+            theta = load_theta(folder / "policy.th", run.learner.layout)
         tasks = run.sampler.sample_tasks(TASKS, 0)
 
         def sample(episodes: int, iteration: int) -> list[EpisodeData]:
