@@ -1,6 +1,7 @@
 """Configs from files and command lines: read, checked as one, and one line for what is wrong."""
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -109,6 +110,9 @@ def load_config(
         UsageError: the file is missing, unreadable, not a mapping, or not a valid config; or it is the
             config of a run, and names code in the run's folder (see `check_origin`).
     """
+    if path.name == RUN_CONFIG and not os.path.exists(path):  # noqa: PTH110 (Path's raises on long names)
+        file, folder = shown(str(path)), shown(str(path.parent))
+        raise UsageError(f"cannot read the config {file}: {folder} is not the output folder of a run")
     entries = read_yaml(path, "config")
     if not isinstance(entries, dict):
         raise UsageError(f"{path}: expected a mapping of options, such as 'env-name: 2DNavigation-v0'")

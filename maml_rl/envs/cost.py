@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,38 +18,49 @@ from maml_rl.envs.task_env import Array
 from maml_rl.envs.task_space import EnvTaskSpace
 
 COPIES = 8
-SECONDS = 0.5
-"""Time that steps are counted for, at least."""
+SECONDS, PATIENCE = 0.5, 2.0
+"""Time that episodes are counted for, at least, and after which one is cut."""
 
 
 @dataclass(frozen=True)
 class EnvCost:
-    """What a copy of an environment takes.
+    """What a copy of an environment takes, of up to `COPIES` side by side.
 
     Args:
         megabytes: of a copy; None where the system does not say what a process holds.
-        microseconds: of a step of a copy, up to `COPIES` of them side by side.
+        step: seconds of a step.
+        reset: seconds of a reset.
         steps: of an episode under random actions.
+        cut: whether episodes are longer, and were cut.
     """
 
     megabytes: float | None
-    microseconds: float
+    step: float
+    reset: float
     steps: float
+    cut: bool
 
     def __str__(self) -> str:
         size = "" if self.megabytes is None else f"{self.megabytes:.1f} MB, "
-        return f"a copy takes {size}{self.microseconds:.0f} µs a step; episodes of {self.steps:.0f} steps"
+        time = f"{1e6 * self.step:.0f} µs a step, {1e6 * self.reset:.0f} µs a reset"
+        steps = "1 step" if round(self.steps) == 1 else f"{self.steps:.0f} steps"
+        return f"a copy takes {size}{time}; episodes of {self._at_least}{steps}"
 
     def of_iteration(self, config: Config) -> str:
         """Say what an iteration of a config takes in environments alone, on one processor."""
-        episodes = config.fast_batch_size * min(config.tasks_per_item, config.meta_batch_size)
-        copies = min(episodes, config.env_copies or episodes)
-        steps = config.meta_batch_size * config.fast_batch_size * (config.num_steps + 1) * self.steps
+        at_once = config.fast_batch_size * min(config.tasks_per_item, config.meta_batch_size)
+        copies = min(at_once, config.env_copies or at_once)
+        episodes = config.meta_batch_size * config.fast_batch_size * (config.num_steps + 1)
+        steps, seconds = episodes * self.steps, episodes * (self.steps * self.step + self.reset)
         size = "" if self.megabytes is None else f", {copies * self.megabytes:,.0f} MB"
         return (
-            f"an iteration: {steps:,.0f} steps, {steps * self.microseconds / 1e6:.1f} s of one worker; "
+            f"an iteration: {self._at_least}{steps:,.0f} steps, {seconds:.1f} s of one worker; "
             f"{copies} copies a worker{size}"
         )
+
+    @property
+    def _at_least(self) -> str:
+        return "at least " if self.cut else ""
 
 
 def cost_of(
@@ -72,17 +83,24 @@ def cost_of(
         after = _resident()
         batch.reset_task(task)
         lengths: list[Array] = []
-        started = time.perf_counter()
-        while time.perf_counter() - started < SECONDS or not lengths:
-            batch.reset(seed=[len(lengths)])
-            length = np.zeros(copies)
-            while batch.running.any() and time.perf_counter() - started < 4 * SECONDS:
-                length += batch.running
-                batch.step(actions)
-            lengths.append(length)
-        seconds = time.perf_counter() - started
+        resetting = stepping = 0.0
+        while resetting + stepping < SECONDS:
+            resetting += _seconds(lambda: batch.reset(seed=[len(lengths)]))
+            lengths.append(np.zeros(copies))
+            began = stepping
+            while batch.running.any() and stepping - began < PATIENCE:
+                lengths[-1] += batch.running
+                stepping += _seconds(lambda: batch.step(actions))
+        cut = bool(batch.running.any())
     megabytes = None if before is None or after is None else max(after - before, 0.0) / copies
-    return EnvCost(megabytes, 1e6 * seconds / float(np.sum(lengths)), float(np.mean(lengths)))
+    steps, resets = float(np.sum(lengths)), copies * len(lengths)
+    return EnvCost(megabytes, stepping / steps, resetting / resets, steps / resets, cut)
+
+
+def _seconds(function: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    function()
+    return time.perf_counter() - started
 
 
 def _resident() -> float | None:
