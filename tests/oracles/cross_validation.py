@@ -35,9 +35,12 @@ def fit(x: Array, y: Array, ridge: float) -> tuple[Array, float]:
 
 
 def values(
-    episodes: Sequence[Array], returns: Sequence[Array], ridges: Sequence[float], groups: int
+    episodes: Sequence[Array], returns: Sequence[Array], ridges: Sequence[float], groups: int, hopeless: float
 ) -> tuple[Array, float]:
-    """Return the value of every step, and the ridge under which groups are predicted best by the others."""
+    """Return the value of every step, and the ridge under which groups are predicted best by the others.
+
+    Ridges behind the first one whose error is ``hopeless`` times that of one before do not count.
+    """
     x, y = standardize(design_matrix(episodes)), np.concatenate(returns)
     owner = np.concatenate([np.full(len(part), k) for k, part in enumerate(returns)])
     group = owner * groups // len(episodes)
@@ -48,7 +51,9 @@ def values(
             weight, intercept = fit(x[group != g], y[group != g], ridge)
             error += float(((x[group == g] @ weight + intercept - y[group == g]) ** 2).sum())
         errors.append(error)
+        if error > hopeless * min(errors):
+            break
     # Ridges come the strongest first.
-    best = next(ridge for ridge, error in zip(ridges, errors, strict=True) if error <= 1.001 * min(errors))
+    best = next(ridge for ridge, error in zip(ridges, errors, strict=False) if error <= 1.001 * min(errors))
     weight, intercept = fit(x, y, best)
     return x @ weight + intercept, best
