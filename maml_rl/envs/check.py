@@ -18,7 +18,7 @@ from maml_rl.envs.checks.batched import batched
 from maml_rl.envs.checks.repeats import generators, repeats, shares, travels
 from maml_rl.envs.checks.tasks import differs, draws, notes, plain
 from maml_rl.envs.checks.trial import Finding, Trial
-from maml_rl.envs.checks.values import ends, outside, values
+from maml_rl.envs.checks.values import ends, outside, settings, values
 from maml_rl.envs.registry import find_spec, is_shipped
 from maml_rl.errors import UsageError
 
@@ -26,6 +26,7 @@ Check: TypeAlias = Callable[[Trial], Iterator[Finding]]
 
 QUICK: tuple[Check, ...] = (
     notes,
+    settings,
     plain,
     values,
     draws,

@@ -12,6 +12,7 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import VectorEnv
 
+from maml_rl._system.kept import process_settings_kept
 from maml_rl._system.own_code import described, failure, import_named
 from maml_rl.envs.adapter import GymTaskVectorEnv
 from maml_rl.envs.contract import method_of
@@ -43,7 +44,8 @@ def find_spec(env_name: str) -> EnvSpec:
         dotted = module_name.removesuffix(".py").strip("./").replace("/", ".")
         raise UsageError(f"{what}: expected a module, as in '{dotted}:{name}', not a file")
     try:
-        module = import_named(module_name, what) if module_name else None
+        with process_settings_kept():
+            module = import_named(module_name, what) if module_name else None
     except UsageError as error:
         hint = f"; did you mean '{name}'?" if name in gym.registry else ""
         raise UsageError(f"{error}{hint}") from error
@@ -276,9 +278,10 @@ def _relatives(spec: EnvSpec) -> str:
 
 @contextmanager
 def _making(spec: EnvSpec, kwargs: Mapping[str, Any]) -> Iterator[None]:
-    """Say in a line why an environment, which may be anybody's, cannot be made."""
+    """Say in a line why an environment, which may be anybody's, cannot be made; keep the process as it is."""
     try:
-        yield
+        with process_settings_kept():
+            yield
     except UsageError:
         raise
     except Exception as error:

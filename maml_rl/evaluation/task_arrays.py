@@ -83,7 +83,13 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic | torch.Tensor):
         return _plain(array_of(value).tolist())
     if isinstance(value, Mapping):
-        return {_plain(key): _plain(entry) for key, entry in value.items()}
+        return {_plain_key(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
     return value
+
+
+def _plain_key(key: Any) -> Any:
+    """Return the key of a mapping; of several numbers or texts, as a tuple is, a text."""
+    plain = _plain(key)
+    return task_text(plain) if isinstance(plain, list | dict) else plain

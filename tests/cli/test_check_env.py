@@ -72,3 +72,10 @@ def test_training_says_it_once(
     found = [message for message in messages if BEARTYPE not in message]
     assert len(found) == bool(said)
     assert all(said in message for message in found)
+
+
+def test_results_are_where_they_were_to_be(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    env = ("--env-name", "tests.envs.meddling:Meddles", "--env-kwargs", "{what: folder}")
+    command.succeeds("train", *env, *TINY, "--output-folder", "run")
+    assert (tmp_path / "run" / "policy.th").exists()

@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 
+from maml_rl._system.kept import noticing, process_settings_kept
 from maml_rl.envs.copies import EnvCopies
 from maml_rl.envs.playback import SEED, Step, actions_of, difference, episode
 from maml_rl.envs.task_env import Task
@@ -41,11 +43,19 @@ class Trial:
         UsageError: it cannot be made, is no task distribution, or has spaces that no policy fits.
     """
 
+    put_back: set[str]
+    """Settings of the process that it changed when it was made."""
+    changed: set[str]
+    """Those that it changed when tasks were drawn."""
+
     def __init__(
         self, env: str | EnvSpec, env_kwargs: Mapping[str, Any], steps: int, most: int | None = None
     ):
         self.copies = EnvCopies(env, env_kwargs, most)
-        self.drawn = self.copies.sample(SEED, TASKS)
+        with noticing() as self.put_back:
+            self.copies.single  # noqa: B018 (it is made here)
+        with noticing() as self.changed, process_settings_kept():
+            self.drawn = self.copies.sample(SEED, TASKS)
         self.tasks = self.drawn if self.differ(self.drawn) else self._varied()
         self.actions = actions_of(self.env.action_space, steps)
 
@@ -63,7 +73,7 @@ class Trial:
         """Return tasks that differ as far as there are such: of two choices, four draws may be one."""
         many = self.copies.sample(SEED, MORE_TASKS)
         first = {text_of([task]): task for task in reversed(many)}
-        return [*reversed(first.values()), *self.drawn][:TASKS]
+        return [*reversed(first.values()), *many][:TASKS]
 
     def renew(self) -> None:
         """Close the environment; the next use finds another copy."""
@@ -85,9 +95,24 @@ def parted(episodes: tuple[Sequence[Step], Sequence[Step]], said: str, advice: s
 
 
 def text_of(tasks: Sequence[Task]) -> str:
-    """Return tasks as a text that tells different ones apart."""
+    """Return tasks as a text that tells different ones apart, and is the same of equal ones."""
     with np.printoptions(threshold=sys.maxsize, floatmode="unique"):
-        return repr([*tasks])
+        return repr([_whole(task) for task in tasks])
+
+
+def _whole(value: Any) -> Any:
+    """Return what a value holds: the order of a set is chance, and a dataclass may leave fields untold."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return type(value).__name__, {
+            field.name: _whole(getattr(value, field.name)) for field in fields(value)
+        }
+    if isinstance(value, set | frozenset):
+        return type(value).__name__, sorted(repr(_whole(entry)) for entry in value)
+    if isinstance(value, Mapping):
+        return {key: _whole(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_whole(entry) for entry in value]
+    return value
 
 
 def excerpt(text: str) -> str:
