@@ -57,10 +57,16 @@ def _settings() -> dict[str, Setting]:
             if handler is not None:  # One that Python knows.
                 settings[f"the handler of {_name_of(number)}"] = Setting(handler, _put_handler(number))
     if (torch := sys.modules.get("torch")) is not None:
+
+        def put_device(
+            device: Any,
+        ) -> None:  # A default that is given slows every tensor down, the CPU's too.
+            torch.set_default_device(None if device.type == "cpu" else device)
+
         settings |= {
             "torch's gradients": Setting(torch.is_grad_enabled(), torch.set_grad_enabled),
             "torch's default type": Setting(torch.get_default_dtype(), torch.set_default_dtype),
-            "torch's default device": Setting(torch.get_default_device(), torch.set_default_device),
+            "torch's default device": Setting(torch.get_default_device(), put_device),
             "torch's number of threads": Setting(torch.get_num_threads(), torch.set_num_threads),
         }
     return settings

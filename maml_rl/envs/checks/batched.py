@@ -12,7 +12,6 @@ from maml_rl.envs.task_env import Task
 
 ROUNDING = 1e-4
 """Largest difference that counts as rounding, relative to numbers above 1."""
-TWINS = "training runs the one, rendering the other; they must compute the same"
 NEAR = 10
 """Time steps, from where episodes part, in which rounding stays that small, chaotic as physics may be."""
 
@@ -37,8 +36,9 @@ def batched(trial: Trial) -> Iterator[Finding]:
             return batched_episodes(batch, tasks, trial.actions)
 
     together = side_by_side(tasks)
-    other = "a batch of one" if of_gymnasium else "the single environment"
-    advice = "each copy keeps to its own task and seed" if of_gymnasium else TWINS
+    other, advice = "the single environment", "training runs the one, rendering the other"
+    if of_gymnasium:
+        other, advice = "a batch of one", "each copy keeps to its own task and seed"
     parted: list[tuple[float, int, int]] = []
     for number, (task, episode) in enumerate(zip(tasks, together, strict=True)):
         alone = side_by_side([task])[0] if of_gymnasium else trial.episode(task)
