@@ -6,75 +6,91 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
-_noticed: set[str] | None = None
-"""Names of the settings that were put back; None while nobody looks."""
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM")
+"""Signals that commands act on. Some systems lack some of them."""
+
+_noticed: ContextVar[set[str] | None] = ContextVar("noticed", default=None)
 
 
 class Setting(NamedTuple):
-    """A setting of the process: its value, and what sets it."""
+    """A setting of the process."""
 
-    value: Any
+    read: Callable[[], Any]
     put: Callable[[Any], object]
 
 
 @contextmanager
-def process_settings_kept() -> Iterator[None]:
-    """Put back what the block changes: the working folder, Python's signal handlers, torch's defaults."""
-    before = _settings()
+def process_settings_kept() -> Iterator[set[str]]:
+    """Put back the settings of the process that a block changes; yield a set that has their names afterwards.
+
+    They are the working folder, the handlers of `SIGNALS`, and torch's defaults if it is imported. In a
+    thread other than the main one nothing is put back, for they are that one's.
+    """
+    changed: set[str] = set()
+    if threading.current_thread() is not threading.main_thread():
+        yield changed
+        return
+    before = {name: (setting, setting.read()) for name, setting in _settings().items()}
     try:
-        yield
+        yield changed
     finally:
-        after = _settings()
-        for name, (value, put) in before.items():
-            if name in after and after[name].value != value:
-                put(value)
-                if _noticed is not None:
-                    _noticed.add(name)
+        for name, (setting, value) in before.items():
+            if not _is_still(setting, value):
+                changed.add(name)
+                with suppress(Exception):  # The others are to be put back all the same.
+                    setting.put(value)
+        if (noticed := _noticed.get()) is not None:
+            noticed |= changed
 
 
 @contextmanager
 def noticing() -> Iterator[set[str]]:
-    """Yield the names of the settings that are put back meanwhile."""
-    global _noticed
-    outer, _noticed = _noticed, set()
+    """Yield the names of the settings that are put back anywhere in the block."""
+    names: set[str] = set()
+    token = _noticed.set(names)
     try:
-        yield _noticed
+        yield names
     finally:
-        _noticed = outer
+        _noticed.reset(token)
+
+
+def _is_still(setting: Setting, value: Any) -> bool:
+    try:
+        return bool(setting.read() == value)
+    except Exception:  # As of a working folder that has been deleted.
+        return False
 
 
 def _settings() -> dict[str, Setting]:
-    """Return the settings by name, those that there are."""
-    settings = {}
-    with suppress(FileNotFoundError):  # It may have been deleted.
-        settings["the working folder"] = Setting(Path.cwd(), os.chdir)
-    if threading.current_thread() is threading.main_thread():  # Python allows no other to put them.
-        for number in signal.valid_signals():
-            handler = signal.getsignal(number)
-            if handler is not None:  # One that Python knows.
-                settings[f"the handler of {_name_of(number)}"] = Setting(handler, _put_handler(number))
+    """Return the settings by name, those that can be read."""
+    settings = {f"the handler of {name}": _handler(name) for name in SIGNALS if hasattr(signal, name)}
+    settings["the working folder"] = Setting(Path.cwd, os.chdir)
     if (torch := sys.modules.get("torch")) is not None:
-
-        def put_device(
-            device: Any,
-        ) -> None:  # A default that is given slows every tensor down, the CPU's too.
-            torch.set_default_device(None if device.type == "cpu" else device)
-
         settings |= {
-            "torch's gradients": Setting(torch.is_grad_enabled(), torch.set_grad_enabled),
-            "torch's default type": Setting(torch.get_default_dtype(), torch.set_default_dtype),
-            "torch's default device": Setting(torch.get_default_device(), put_device),
-            "torch's number of threads": Setting(torch.get_num_threads(), torch.set_num_threads),
+            "torch's gradients": Setting(torch.is_grad_enabled, torch.set_grad_enabled),
+            "torch's default type": Setting(torch.get_default_dtype, torch.set_default_dtype),
+            "torch's default device": Setting(torch.get_default_device, _put_device),
+            "torch's number of threads": Setting(torch.get_num_threads, torch.set_num_threads),
         }
-    return settings
+    return {name: setting for name, setting in settings.items() if _can_be_read(setting)}
 
 
-def _name_of(number: int) -> str:
-    return number.name if isinstance(number, signal.Signals) else f"signal {number}"
+def _can_be_read(setting: Setting) -> bool:
+    try:
+        return setting.read() is not None
+    except Exception:
+        return False
 
 
-def _put_handler(number: int) -> Callable[[Any], object]:
-    return lambda handler: signal.signal(number, handler)
+def _handler(name: str) -> Setting:
+    number = getattr(signal, name)
+    return Setting(lambda: signal.getsignal(number), lambda handler: signal.signal(number, handler))
+
+
+def _put_device(device: Any) -> None:
+    # Setting "cpu" would slow down every call of torch; None does not.
+    sys.modules["torch"].set_default_device(None if device.type == "cpu" else device)

@@ -36,7 +36,7 @@ class CrossValidatedBaseline(TaskwiseBaseline):
         telling = scaling.scale != 0
         weight = torch.zeros_like(scaling.mean)
         weight[telling], intercept = _fit(scaling(columns)[:, telling], steps)
-        # The scaling is in the weights, because it takes longer than the values.
+        # Scaling the weights once is cheaper than scaling every observation.
         slopes = weight * scaling.scale
         constant = intercept - scaling.mean @ slopes
         return lambda observations, times: polynomials(observations, times) @ slopes + constant
@@ -46,7 +46,7 @@ def _fit(design: Float[Tensor, "n F"], steps: Steps) -> tuple[Float[Tensor, "F"]
     """Return weights and intercept under the best ridge; no equation is larger than there are steps."""
     if design.shape[1] <= design.shape[0]:
         return _fit_narrow(design, steps)
-    # A ridge regression on coordinates along orthonormal axes that span the rows is the same.
+    # Rotating to an orthonormal basis of the rows leaves a ridge regression unchanged.
     axes, coordinates = torch.linalg.qr(design.mT)
     weight, intercept = _fit_narrow(coordinates.mT, steps)
     return axes @ weight, intercept

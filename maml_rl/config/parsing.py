@@ -110,9 +110,9 @@ def load_config(
         UsageError: the file is missing, unreadable, not a mapping, or not a valid config; or it is the
             config of a run, and names code in the run's folder (see `check_origin`).
     """
-    if path.name == RUN_CONFIG and not os.path.exists(path):  # noqa: PTH110 (Path's raises on long names)
+    if path.name == RUN_CONFIG and not os.path.lexists(path):
         file, folder = shown(str(path)), shown(str(path.parent))
-        raise UsageError(f"cannot read the config {file}: {folder} is not the output folder of a run")
+        raise UsageError(f"cannot read the config {file}: there is none; is {folder} the folder of a run?")
     entries = read_yaml(path, "config")
     if not isinstance(entries, dict):
         raise UsageError(f"{path}: expected a mapping of options, such as 'env-name: 2DNavigation-v0'")

@@ -5,7 +5,7 @@ After Stable-Baselines3's `check_env`. Episodes are compared to the bit.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import closing, suppress
 from functools import partial
 from typing import Any, TypeAlias
@@ -13,12 +13,13 @@ from typing import Any, TypeAlias
 from gymnasium.envs.registration import EnvSpec
 
 from maml_rl._system.elsewhere import ElsewhereError, in_another_process
+from maml_rl._system.kept import noticing, process_settings_kept
 from maml_rl._system.own_code import failure
 from maml_rl.envs.checks.batched import batched
 from maml_rl.envs.checks.repeats import generators, repeats, shares, travels
 from maml_rl.envs.checks.tasks import differs, draws, notes, plain
 from maml_rl.envs.checks.trial import Finding, Trial
-from maml_rl.envs.checks.values import ends, outside, settings, values
+from maml_rl.envs.checks.values import ends, outside, values
 from maml_rl.envs.registry import find_spec, is_shipped
 from maml_rl.errors import UsageError
 
@@ -26,7 +27,6 @@ Check: TypeAlias = Callable[[Trial], Iterator[Finding]]
 
 QUICK: tuple[Check, ...] = (
     notes,
-    settings,
     plain,
     values,
     draws,
@@ -57,13 +57,16 @@ def check_env(
         UsageError: it cannot be made, is no task distribution, has spaces that no policy fits, or has a
             batched version and ``env_copies`` is given.
     """
-    trial = _trial(env, env_kwargs or {}, STEPS, env_copies)
+    with noticing() as put_back:
+        trial = _trial(env, env_kwargs or {}, STEPS, env_copies)
+    told = [*_of_making(put_back)]
     if isinstance(trial, Finding):
-        return [trial]
-    with closing(trial):
+        return [*told, trial]
+    with process_settings_kept(), closing(trial):
         # What fails may fail twice.
-        findings = [*dict.fromkeys([*_as_findings(try_out(trial)), *_as_findings(ends(trial))])]
-        if not any(found.breaks for found in findings):
+        found = [*_as_findings(try_out(trial)), *_as_findings(ends(trial))]
+        findings = [*told, *dict.fromkeys(found)]
+        if not any(finding.breaks for finding in findings):
             findings += travels(trial)
         return findings
 
@@ -77,24 +80,33 @@ def quick_findings(env: str, env_kwargs: Mapping[str, Any], env_copies: int | No
     Raises:
         UsageError: as `check_env`.
     """
-    spec = find_spec(env)
+    with noticing() as put_back:
+        spec = find_spec(env)
     if is_shipped(spec):
         return []
-    find = partial(_quick_findings, spec, env_kwargs, env_copies)
+    find = partial(_quick_findings, spec, env_kwargs, env_copies, put_back)
     if env_copies != 1:
         return find()
     with suppress(ElsewhereError):  # It will be said where the environment is made.
         return in_another_process(find)
-    return []
+    return [*_of_making(put_back)]
 
 
-def _quick_findings(spec: EnvSpec, env_kwargs: Mapping[str, Any], env_copies: int | None) -> list[Finding]:
+def _quick_findings(
+    spec: EnvSpec, env_kwargs: Mapping[str, Any], env_copies: int | None, put_back: set[str]
+) -> list[Finding]:
+    """Return what is found.
+
+    Args:
+        put_back: settings of the process that the import changed.
+    """
     started = time.perf_counter()
-    trial = _trial(spec, env_kwargs, QUICK_STEPS, env_copies)
+    with noticing() as by_making:
+        trial = _trial(spec, env_kwargs, QUICK_STEPS, env_copies)
+    findings = [*_of_making(put_back | by_making)]
     if isinstance(trial, Finding):
-        return []  # What fails here will fail in a worker, with its traceback.
-    with closing(trial):
-        findings: list[Finding] = []
+        return findings  # What fails here will fail in a worker, with its traceback.
+    with process_settings_kept(), closing(trial):
         if time.perf_counter() - started > QUICK_SECONDS:
             return findings
         try:
@@ -124,10 +136,25 @@ def try_out(trial: Trial, seconds: float = math.inf) -> Iterator[Finding]:
     """
     started = time.perf_counter()
     for check in QUICK:
-        findings = [*check(trial)] if time.perf_counter() - started < seconds else []
+        with process_settings_kept() as changed:
+            findings = [*check(trial)] if time.perf_counter() - started < seconds else []
+        if changed:
+            names = " and ".join(sorted(changed))
+            findings.append(Finding(True, f"it changes {names} while it runs: restore that before returning"))
         yield from findings
         if any(found.breaks for found in findings):  # What follows would find the same once more.
             return
+
+
+def _of_making(put_back: Set[str]) -> Iterator[Finding]:
+    """Yield what there is to say of settings that were put back when the environment had been made."""
+    if put_back:
+        names = " and ".join(sorted(put_back))
+        yield Finding(
+            False,
+            f"importing or making it changes {names}: maml_rl puts that back, so that it runs without; "
+            "change it where it is needed, and restore it",
+        )
 
 
 def _as_findings(findings: Iterator[Finding]) -> Iterator[Finding]:

@@ -18,20 +18,20 @@ from maml_rl.envs.task_env import Array
 from maml_rl.envs.task_space import EnvTaskSpace
 
 COPIES = 8
-SECONDS, PATIENCE = 0.5, 2.0
-"""Time that episodes are counted for, at least, and after which one is cut."""
+SECONDS, LONGEST = 0.5, 2.0
+"""Least seconds to measure for, and most of one episode."""
 
 
 @dataclass(frozen=True)
 class EnvCost:
-    """What a copy of an environment takes, of up to `COPIES` side by side.
+    """What one copy of an environment costs, measured with up to `COPIES` side by side.
 
     Args:
         megabytes: of a copy; None where the system does not say what a process holds.
         step: seconds of a step.
         reset: seconds of a reset.
         steps: of an episode under random actions.
-        cut: whether episodes are longer, and were cut.
+        cut: whether an episode was stopped before its end.
     """
 
     megabytes: float | None
@@ -42,9 +42,9 @@ class EnvCost:
 
     def __str__(self) -> str:
         size = "" if self.megabytes is None else f"{self.megabytes:.1f} MB, "
-        time = f"{1e6 * self.step:.0f} µs a step, {1e6 * self.reset:.0f} µs a reset"
+        times = f"{1e6 * self.step:.0f} µs a step, {1e6 * self.reset:.0f} µs a reset"
         steps = "1 step" if round(self.steps) == 1 else f"{self.steps:.0f} steps"
-        return f"a copy takes {size}{time}; episodes of {self._at_least}{steps}"
+        return f"a copy takes {size}{times}; episodes of {self._at_least}{steps}"
 
     def of_iteration(self, config: Config) -> str:
         """Say what an iteration of a config takes in environments alone, on one processor."""
@@ -88,7 +88,7 @@ def cost_of(
             resetting += _seconds(lambda: batch.reset(seed=[len(lengths)]))
             lengths.append(np.zeros(copies))
             began = stepping
-            while batch.running.any() and stepping - began < PATIENCE:
+            while batch.running.any() and stepping - began < LONGEST:
                 lengths[-1] += batch.running
                 stepping += _seconds(lambda: batch.step(actions))
         cut = bool(batch.running.any())

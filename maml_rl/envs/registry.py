@@ -172,7 +172,8 @@ def _creator(entry_point: Any) -> Any:
     if entry_point is None or callable(entry_point):
         return entry_point
     try:
-        return load_env_creator(entry_point)
+        with process_settings_kept():
+            return load_env_creator(entry_point)
     except Exception as error:  # It is a module of somebody's, which may do anything.
         raise UsageError(f"environment '{entry_point}': {failure(error)}") from error
 

@@ -86,6 +86,8 @@ def _plain(value: Any) -> Any:
         return {_plain_key(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(entry) for entry in value]
+    if isinstance(value, set | frozenset):  # Whose order is chance.
+        return sorted(map(_plain, value), key=task_text)
     return value
 
 

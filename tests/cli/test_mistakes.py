@@ -272,7 +272,9 @@ def test_plots_of_folders_without_metrics(
 
 def test_plots_of_nothing_or_in_an_unknown_format(command: Command, tabular_run: Path, nowhere: Path):
     assert "name at least one output folder" in command.fails("plot")
-    expected = "cannot read the config 'missing/config.json': 'missing' is not the output folder of a run"
+    expected = (
+        "cannot read the config 'missing/config.json': there is none; is 'missing' the folder of a run?"
+    )
     assert expected in command.fails("plot", "missing")
     assert "format 'gif': expected png, svg or pdf" in command.fails("plot", tabular_run, "--format", "gif")
     assert list(nowhere.iterdir()) == []

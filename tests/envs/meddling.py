@@ -3,9 +3,11 @@
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,13 +24,19 @@ def take_signals() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
+def leave_for_nowhere() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+
+
 MEDDLING: dict[str, Callable[[], object]] = {
     "folder": lambda: os.chdir(tempfile.gettempdir()),
     "signal": take_signals,
     "gradients": no_gradients,
     "type": lambda: torch.set_default_dtype(torch.float64),
-    "threads": lambda: torch.set_num_threads(3),
+    "threads": lambda: torch.set_num_threads(torch.get_num_threads() + 1),
     "device": lambda: torch.set_default_device("meta"),
+    "folder that is gone": leave_for_nowhere,
 }
 
 
@@ -47,6 +55,25 @@ class Meddles(Line):
         return 0.0
 
 
+class NeedsItsFolder(Line):
+    """It leaves for its own folder, and reads a file there later."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__()
+        os.chdir(folder)
+
+    def start(self) -> float:
+        return float(Path("start.txt").read_text())
+
+
+class SlowMeddles(Meddles):
+    """Making it takes longer than the quick check."""
+
+    def __init__(self) -> None:
+        super().__init__("folder")
+        time.sleep(0.6)
+
+
 class FarRewards(Line):
     """Rewards that differ a little, far from 0."""
 
@@ -56,6 +83,23 @@ class FarRewards(Line):
 
     def reward(self) -> Any:
         return super().reward() + self.offset
+
+
+class ConstantRewards(Line):
+    def reward(self) -> Any:
+        return -0.1
+
+
+class OneStep(Line):
+    horizon = 1
+
+
+class AddsToTasks(Line):
+    """``reset_task`` adds what a task lacks to the task itself."""
+
+    def reset_task(self, task: Any) -> None:
+        task.setdefault("wind", 0.0)
+        super().reset_task(task)
 
 
 class OneObject(Line):
@@ -91,6 +135,61 @@ class HiddenTasks(Line):
 
     def reset_task(self, task: Any) -> None:
         self.goal = task.goal
+
+
+class Left(NamedTuple):
+    goal: float
+
+
+class Right(NamedTuple):
+    goal: float
+
+
+class TwoKinds(Line):
+    """Two tasks that differ in their type alone."""
+
+    def sample_tasks(self, num_tasks: int) -> Any:
+        return [(Left, Right)[self.np_random.integers(2)](0.5) for _ in range(num_tasks)]
+
+    def reset_task(self, task: Any) -> None:
+        self.goal = task.goal if isinstance(task, Right) else -task.goal
+
+
+@dataclass
+class Cached:
+    """A task that remembers what followed from it."""
+
+    goal: float
+    seen: list[float] = field(default_factory=list, compare=False)
+
+
+class CachedTasks(HiddenTasks):
+    def sample_tasks(self, num_tasks: int) -> Any:
+        return [Cached(goal) for goal in self.np_random.uniform(-1.0, 1.0, num_tasks)]
+
+    def reset_task(self, task: Any) -> None:
+        super().reset_task(task)
+        task.seen.append(task.goal)
+
+
+class SetKeys(Line):
+    """Tasks are dicts with sets as keys."""
+
+    def sample_tasks(self, num_tasks: int) -> Any:
+        return [{frozenset({n, "d"}): self.np_random.uniform() for n in "abc"} for _ in range(num_tasks)]
+
+    def reset_task(self, task: Any) -> None:
+        self.goal = task[frozenset({"a", "d"})]
+
+
+class TensorTasks(Line):
+    """Tasks that differ behind the fourth digit."""
+
+    def sample_tasks(self, num_tasks: int) -> Any:
+        return [torch.tensor(0.5 + 1e-6 * x) for x in self.np_random.uniform(size=num_tasks)]
+
+    def reset_task(self, task: Any) -> None:
+        self.goal = float(task)
 
 
 class FirstTaskForAll(Points):

@@ -19,8 +19,8 @@ NEAR = 10
 def batched(trial: Trial) -> Iterator[Finding]:
     """Compare episodes in the batched version, if there is one, and in the single environment.
 
-    Batches of Gymnasium's own kind seed each copy otherwise than a single environment, and are compared with
-    batches of one.
+    Batches of Gymnasium's own kind seed their copies differently from a single environment, and are compared
+    with batches of one.
 
     Raises:
         UsageError: the spaces are not alike.
@@ -36,7 +36,7 @@ def batched(trial: Trial) -> Iterator[Finding]:
             return batched_episodes(batch, tasks, trial.actions)
 
     together = side_by_side(tasks)
-    other, advice = "the single environment", "training runs the one, rendering the other"
+    other, advice = "the single environment", "make them compute the same"
     if of_gymnasium:
         other, advice = "a batch of one", "each copy keeps to its own task and seed"
     parted: list[tuple[float, int, int]] = []

@@ -49,7 +49,11 @@ def draws(trial: Trial) -> Iterator[Finding]:
         if found:
             return
     if not trial.differ(trial.tasks):
-        yield Finding(False, f"sample_tasks({MORE_TASKS}) drew one task alone: {shown(trial.tasks[0])}")
+        yield Finding(
+            False,
+            f"sample_tasks({MORE_TASKS}) drew one task alone: {shown(trial.tasks[0])}: if there are more, "
+            "does it fill one object again and again?",
+        )
 
 
 def _draws(trial: Trial, split: Split) -> Iterator[Finding]:

@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
+import torch
 from gymnasium.envs.registration import EnvSpec
 
 from maml_rl._system.kept import noticing, process_settings_kept
 from maml_rl.envs.copies import EnvCopies
 from maml_rl.envs.playback import SEED, Step, actions_of, difference, episode
 from maml_rl.envs.task_env import Task
+from maml_rl.envs.task_space import EnvTaskSpace
 from maml_rl.errors import in_a_line
 
 TASKS, MORE_TASKS = 4, 64
@@ -43,19 +45,13 @@ class Trial:
         UsageError: it cannot be made, is no task distribution, or has spaces that no policy fits.
     """
 
-    put_back: set[str]
-    """Settings of the process that it changed when it was made."""
-    changed: set[str]
-    """Those that it changed when tasks were drawn."""
-
     def __init__(
         self, env: str | EnvSpec, env_kwargs: Mapping[str, Any], steps: int, most: int | None = None
     ):
         self.copies = EnvCopies(env, env_kwargs, most)
-        with noticing() as self.put_back:
-            self.copies.single  # noqa: B018 (it is made here)
-        with noticing() as self.changed, process_settings_kept():
-            self.drawn = self.copies.sample(SEED, TASKS)
+        task_space = EnvTaskSpace(self.copies.single)
+        with noticing(), process_settings_kept():  # What drawing changes, an episode will change, too.
+            self.drawn = task_space.sample(SEED, TASKS)
         self.tasks = self.drawn if self.differ(self.drawn) else self._varied()
         self.actions = actions_of(self.env.action_space, steps)
 
@@ -101,17 +97,20 @@ def text_of(tasks: Sequence[Task]) -> str:
 
 
 def _whole(value: Any) -> Any:
-    """Return what a value holds: the order of a set is chance, and a dataclass may leave fields untold."""
+    """Return a value with sets and mappings sorted, and the fields of dataclasses that are compared."""
+    name = type(value).__name__
     if is_dataclass(value) and not isinstance(value, type):
-        return type(value).__name__, {
-            field.name: _whole(getattr(value, field.name)) for field in fields(value)
-        }
+        return name, {f.name: _whole(getattr(value, f.name)) for f in fields(value) if f.compare}
     if isinstance(value, set | frozenset):
-        return type(value).__name__, sorted(repr(_whole(entry)) for entry in value)
+        return name, sorted(repr(_whole(entry)) for entry in value)
     if isinstance(value, Mapping):
-        return {key: _whole(entry) for key, entry in value.items()}
+        return name, sorted((repr(_whole(key)), repr(_whole(entry))) for key, entry in value.items())
+    if isinstance(value, tuple) and type(value) is not tuple:
+        return name, [_whole(entry) for entry in value]
     if isinstance(value, list | tuple):
-        return [_whole(entry) for entry in value]
+        return type(value)(_whole(entry) for entry in value)
+    if isinstance(value, torch.Tensor):
+        return name, value.tolist()
     return value
 
 

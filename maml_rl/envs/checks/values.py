@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from maml_rl._system.kept import noticing, process_settings_kept
 from maml_rl._system.own_code import failure
 from maml_rl.envs.adapter import EXTRAS
 from maml_rl.envs.checks.trial import Finding, Trial
@@ -18,8 +17,8 @@ from maml_rl.errors import shown
 
 LOOKS = 20
 """Time steps of an episode whose numbers are looked at."""
-TOLD_APART = 1e-3
-"""Part of the differences between rewards that may be lost when they become float32."""
+LARGEST_LOSS = 1e-3
+"""Largest rounding of rewards to float32, as a part of their range."""
 PATIENCE = 2.0
 """Seconds that an episode without a time limit has to end by itself."""
 
@@ -58,11 +57,11 @@ def values(trial: Trial) -> Iterator[Finding]:
     if outlying is not None:
         yield Finding(False, f"step() returned an observation outside of {space}: {shown(outlying)}")
     lost = np.abs(np.subtract(rewards, np.asarray(rewards, np.float32))).max()
-    if lost > TOLD_APART * np.ptp(rewards):
+    if 0 < LARGEST_LOSS * np.ptp(rewards) < lost:
         yield Finding(
             False,
-            f"rewards from {min(rewards):.9g} to {max(rewards):.9g} are told apart too coarsely as float32: "
-            "take off what they have in common",
+            f"rewards from {min(rewards):.9g} to {max(rewards):.9g} differ by too little for float32, which "
+            "training uses: subtract a constant",
         )
 
 
@@ -72,18 +71,6 @@ def _misshapen(method: str, observation: Any, space: spaces.Space[Any]) -> Findi
     if shape == space.shape:
         return None
     return Finding(True, f"{method}() returned an observation of shape {[*shape]}, its space is {space}")
-
-
-def settings(trial: Trial) -> Iterator[Finding]:
-    """Look whether settings of the whole process are changed, when it is made and in an episode."""
-    if trial.put_back:
-        names = " and ".join(sorted(trial.put_back))
-        yield Finding(False, f"making it changes {names}: maml_rl puts that back, and it runs without")
-    with noticing() as changed, process_settings_kept():
-        trial.episode(trial.tasks[0])
-    if changed := changed | trial.changed:
-        names = " and ".join(sorted(changed))
-        yield Finding(True, f"an episode changes {names}, which all in the process depend on: leave that be")
 
 
 def outside(trial: Trial) -> Iterator[Finding]:
