@@ -104,11 +104,15 @@ def _whole(value: Any) -> Any:
     if isinstance(value, set | frozenset):
         return name, sorted(repr(_whole(entry)) for entry in value)
     if isinstance(value, Mapping):
-        return name, sorted((repr(_whole(key)), repr(_whole(entry))) for key, entry in value.items())
-    if isinstance(value, tuple) and type(value) is not tuple:
+        # Of 1 and "1" the first one says its type.
+        told = {k if isinstance(k, str) else f"{type(k).__name__} {_whole(k)!r}": k for k in value}
+        return {text: _whole(value[told[text]]) for text in sorted(told)}
+    if type(value) is tuple:
+        return tuple(_whole(entry) for entry in value)
+    if isinstance(value, tuple):
         return name, [_whole(entry) for entry in value]
-    if isinstance(value, list | tuple):
-        return type(value)(_whole(entry) for entry in value)
+    if isinstance(value, list):
+        return [_whole(entry) for entry in value]
     if isinstance(value, torch.Tensor):
         return name, value.tolist()
     return value
