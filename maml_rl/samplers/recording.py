@@ -79,7 +79,7 @@ class Recording:
         return EpisodeData(
             torch.from_numpy(observations),
             torch.from_numpy(actions),
-            torch.from_numpy(rewards.astype(np.float32)),
+            torch.from_numpy(_as_float32(rewards)),
             torch.from_numpy(lengths),
             torch.from_numpy(last_observations),
             torch.from_numpy(self.truncated[self.turn]),
@@ -88,6 +88,11 @@ class Recording:
 
     def _part(self, values: Any, dtype: Any = None) -> Array:
         return np.array(np.reshape(values, self.shape)[self.turn], dtype)
+
+
+def _as_float32(rewards: Array) -> Array:
+    with np.errstate(over="ignore"):  # What is infinite then, ends the run with a line.
+        return rewards.astype(np.float32)
 
 
 def side_by_side(recordings: Sequence[Recording]) -> EpisodeData:

@@ -103,6 +103,8 @@ class SamplerWorker:
             check(error.name, torch.from_numpy(error.values))
             raise
         check("observations", data.observations)
+        assert data.last_observations is not None
+        check("observations", data.last_observations)
         check("rewards", data.rewards)
         if not self._adaptation.needs_advantages:
             return data, None

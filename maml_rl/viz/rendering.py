@@ -19,7 +19,7 @@ from maml_rl.envs.adapter import BorrowedCopies
 from maml_rl.envs.navigation import Navigation2DEnv
 from maml_rl.envs.registry import find_spec, keyword_arguments
 from maml_rl.episode import EpisodeData
-from maml_rl.errors import UsageError
+from maml_rl.errors import UsageError, shown
 from maml_rl.samplers.rollout import ActionNoise, rollout
 from maml_rl.seeding import (
     FIRST_EVALUATION,
@@ -197,8 +197,23 @@ def _set_the_scene(model: Any) -> None:
 
 
 def _popped(env: RenderCollection[Any, Any]) -> list[Frame]:
-    frames: list[Frame] = env.render()  # type: ignore[assignment]
-    return frames
+    """Return the pictures since the last call.
+
+    Raises:
+        UsageError: the environment returned something else.
+    """
+    frames: Any = env.render()
+    for frame in frames:
+        if not (isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.shape[2:] == (3,)):
+            raise UsageError(f"render() returned {_described(frame)}, expected uint8 of [height, width, 3]")
+        if frame.shape != frames[0].shape:
+            sizes = f"{[*frames[0].shape]} and {[*frame.shape]}"
+            raise UsageError(f"render() returned pictures of {sizes}, expected one size")
+    return [*frames]
+
+
+def _described(frame: Any) -> str:
+    return f"{frame.dtype} of {[*frame.shape]}" if isinstance(frame, np.ndarray) else shown(frame)
 
 
 def _is_navigation(env: gym.Env[Any, Any]) -> bool:

@@ -90,6 +90,45 @@ class ConstantRewards(Line):
         return -0.1
 
 
+class NotFinite(Line):
+    """An observation or a reward is NaN, late in an episode."""
+
+    horizon = 40
+
+    def __init__(self, what: str, when: int = 40) -> None:
+        super().__init__()
+        self.what, self.when = what, when
+
+    def look(self) -> Any:
+        return super().look() * (np.nan if self.what == "observation" and self.time == self.when else 1)
+
+    def reward(self) -> Any:
+        return np.nan if self.what == "reward" and self.time == self.when else super().reward()
+
+
+class Films(Line):
+    """Pictures of several kinds."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
+
+    def __init__(self, kind: str, render_mode: str | None = None) -> None:
+        super().__init__()
+        self.kind, self.render_mode = kind, render_mode
+
+    def render(self) -> Any:
+        picture = np.full((8, 8, 3), 200, np.uint8)
+        pictures = {
+            "gray": picture[..., 0],
+            "rgba": np.zeros((8, 8, 4), np.uint8),
+            "float": picture / 255,
+            "integers": picture.astype(np.int64),
+            "grows": np.zeros((8 + self.time, 8, 3), np.uint8),
+            "list": picture.tolist(),
+            "nothing": None,
+        }
+        return pictures[self.kind]
+
+
 class OneStep(Line):
     horizon = 1
 

@@ -8,6 +8,7 @@ import gymnasium as gym
 import mujoco
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 
 from maml_rl.envs import make_env, make_task_vector_env
 from tests.envs.creating import create, create_vec
@@ -120,7 +121,11 @@ class ByHand(gym.Env[Any, Any]):
         super().reset(seed=seed)
         self.steps, self.simulator = 0, SimpleNamespace(model=mujoco.MjModel.from_xml_string(self.xml))
         self.simulator.state = mujoco.MjData(self.simulator.model)
+        self.hold(self.simulator.state)
         return np.zeros(2), {}
+
+    def hold(self, data: mujoco.MjData) -> None:
+        pass
 
     def step(self, action: Any) -> Any:
         self.steps += 1
@@ -131,8 +136,67 @@ class ByHand(gym.Env[Any, Any]):
         return seen, 1.0, False, self.steps == 9, {}
 
 
-def test_whatever_an_environment_calls_its_physics():
-    batch = make_task_vector_env(f"{__name__}:ByHand", {}, 1)
+class Linked:
+    """A simulator that finds its data elsewhere, in slots that nobody looks into."""
+
+    __slots__ = ("model", "worlds")
+
+    def __init__(self, model: mujoco.MjModel, worlds: Any) -> None:
+        self.model, self.worlds = model, worlds
+
+    @property
+    def state(self) -> mujoco.MjData:
+        return self.worlds[0]["data"]
+
+
+class InLists(ByHand):
+    """It holds its physics in a list of dicts alone."""
+
+    def hold(self, data: mujoco.MjData) -> None:
+        self.worlds = [{"data": data}]
+        self.simulator: Any = Linked(self.simulator.model, self.worlds)
+
+
+class Composed(gym.Env[Any, Any]):
+    """It holds an environment of Gymnasium's in its wrappers, and is no wrapper."""
+
+    observation_space, action_space = ByHand.observation_space, ByHand.action_space
+
+    def __init__(self) -> None:
+        spec = EnvSpec("ByHand-v0", entry_point=f"{__name__}:ByHand", max_episode_steps=9)
+        self.inner = gym.make(spec, disable_env_checker=True)
+
+    def sample_tasks(self, num_tasks: int) -> Any:
+        return [{}] * num_tasks
+
+    def reset_task(self, task: Any) -> None:
+        pass
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        return self.inner.reset(seed=seed)
+
+    def step(self, action: Any) -> Any:
+        return self.inner.step(action)
+
+
+class KeepsItsCounters(ByHand):
+    """Its reset writes a state, and leaves MuJoCo's own reset out."""
+
+    def __init__(self) -> None:
+        self.simulator = SimpleNamespace(model=mujoco.MjModel.from_xml_string(self.xml))
+        self.simulator.state = mujoco.MjData(self.simulator.model)
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        gym.Env.reset(self, seed=seed)
+        self.steps = 0
+        self.simulator.state.qpos[:] = self.simulator.state.qvel[:] = 0.0
+        return np.zeros(2), {}
+
+
+@pytest.mark.parametrize("kind", ["ByHand", "InLists", "Composed", "KeepsItsCounters"])
+def test_wherever_an_environment_holds_its_physics(kind: str):
+    batch = make_task_vector_env(f"{__name__}:{kind}", {}, 1)
     batch.reset_task([{}])
     for _ in range(2):
         batch.reset(seed=[0])

@@ -9,10 +9,14 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 
 from maml_rl._system.kept import process_settings_kept
+from maml_rl.config import Config
 from maml_rl.envs import check_env, make_env
 from maml_rl.envs.check import quick_findings
 from maml_rl.errors import UsageError
 from maml_rl.evaluation.task_arrays import task_arrays
+from maml_rl.samplers import Recipe
+from maml_rl.training.run import Run, RunSettings
+from maml_rl.viz.rendering import record_episodes
 from tests.envs.meddling import MEDDLING
 from tests.envs.test_check import of_the_environment
 
@@ -134,6 +138,47 @@ def test_one_task_for_all_is_said():
 @pytest.mark.parametrize("kind", ["ConstantRewards", "OneStep"])
 def test_rewards_that_do_not_differ_are_no_matter(kind: str):
     assert not any("float32" in message for _, message in findings(kind))
+
+
+@pytest.mark.parametrize("what", ["observation", "reward"])
+@pytest.mark.parametrize("when", [30, 40])
+def test_numbers_late_in_an_episode_are_looked_at(what: str, when: int):
+    ((breaks, message),) = findings("NotFinite", what=what, when=when)
+    assert breaks
+    assert message.startswith(f"step() returned {'an' if what == 'observation' else 'as'} {what}")
+
+
+@pytest.mark.parametrize("env_copies", [None, 1])
+def test_a_last_observation_that_is_not_finite_ends_the_run(env_copies: int | None):
+    sizes = {"fast_batch_size": 2, "meta_batch_size": 1, "hidden_sizes": (4,), "env_copies": env_copies}
+    config = Config(env_name=name_of("NotFinite"), env_kwargs={"what": "observation"}, **sizes)
+    with Run(config, RunSettings(seed=1, num_workers=0)) as run:
+        tasks, theta = run.sampler.sample_tasks(1, 0), run.learner.init().theta
+        with pytest.raises(FloatingPointError, match="observations are NaN or infinite"):
+            run.sampler.sample(tasks, theta, Recipe.of(config), 0)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("gray", "uint8 of [8, 8], expected uint8 of [height, width, 3]"),
+        ("rgba", "uint8 of [8, 8, 4], expected"),
+        ("float", "float64 of [8, 8, 3], expected"),
+        ("integers", "int64 of [8, 8, 3], expected"),
+        ("grows", "pictures of [8, 8, 3] and [9, 8, 3], expected one size"),
+        ("list", "expected uint8"),
+        ("nothing", "None, expected uint8"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")  # Gymnasium's own check, which stops nobody.
+def test_what_is_no_picture_is_said(kind: str, message: str):
+    sizes = {"fast_batch_size": 1, "meta_batch_size": 1, "hidden_sizes": (4,)}
+    config = Config(env_name=name_of("Films"), env_kwargs={"kind": kind}, **sizes)
+    with Run(config, RunSettings(seed=1, num_workers=0)) as run:
+        (task,), theta = run.sampler.sample_tasks(1, 0), run.learner.init().theta
+        with pytest.raises(UsageError, match=r"render.* returned ") as error:
+            record_episodes(run, task, 0, [theta[None]], size=8)
+    assert message in str(error.value)
 
 
 def test_tasks_that_are_added_to_are_said():

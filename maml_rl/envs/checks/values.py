@@ -15,8 +15,6 @@ from maml_rl.envs.playback import SEED, difference
 from maml_rl.envs.task_env import LONGEST_EPISODE, Array
 from maml_rl.errors import shown
 
-LOOKS = 20
-"""Time steps of an episode whose numbers are looked at."""
 LARGEST_LOSS = 1e-3
 """Largest rounding of rewards to float32, as a part of their range."""
 PATIENCE = 2.0
@@ -34,7 +32,7 @@ def values(trial: Trial) -> Iterator[Finding]:
         yield misshapen
         return
     outlying, rewards = None, []
-    for action in trial.actions[:LOOKS]:
+    for action in trial.actions:
         observation, reward, terminated, truncated, info = trial.env.step(action)
         if misshapen := _misshapen("step", observation, space):
             yield misshapen

@@ -1,8 +1,9 @@
 """Physics that blow up: in the middle of an episode MuJoCo begins anew from its model's own state."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from types import ModuleType
 from typing import Any
 
 import gymnasium as gym
@@ -15,6 +16,10 @@ BLOW_UPS = (
     mujoco.mjtWarning.mjWARN_BADQACC,
 )
 """Numbers that are NaN or above 1e10, at which MuJoCo resets its data; the counters go to 0 at a reset."""
+DEEPEST, MOST = 8, 1000
+"""Objects one within another, and side by side, among which an environment's physics are sought."""
+LONGEST = 100
+"""Entries of a list or a dict that is looked into."""
 
 
 def blew_up(data: mujoco.MjData) -> bool:
@@ -23,10 +28,25 @@ def blew_up(data: mujoco.MjData) -> bool:
 
 
 def physics_of(env: gym.Env[Any, Any]) -> Iterator[mujoco.MjData]:
-    """Yield MuJoCo's data that an environment holds, or something that it holds: a simulator, say."""
-    for value in getattr(env.unwrapped, "__dict__", {}).values():
-        within = () if isinstance(value, type) else getattr(value, "__dict__", {}).values()
-        yield from (found for found in (value, *within) if isinstance(found, mujoco.MjData))
+    """Yield MuJoCo's data that an environment holds, or something that it holds: a simulator, another one."""
+    seen: set[int] = set()
+    objects: list[Any] = [env.unwrapped]
+    for _ in range(DEEPEST):
+        objects = [part for held in objects for part in _parts(held) if id(part) not in seen][:MOST]
+        objects = [*{id(part): part for part in objects}.values()]
+        seen |= {id(part) for part in objects}
+        yield from (part for part in objects if isinstance(part, mujoco.MjData))
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    """Return what an object holds in attributes, or a list or a dict in entries."""
+    if isinstance(value, type | ModuleType):
+        return ()
+    if isinstance(value, list | tuple | dict):
+        entries = value.values() if isinstance(value, dict) else value
+        return entries if len(value) <= LONGEST else ()
+    attributes = getattr(value, "__dict__", None)
+    return attributes.values() if isinstance(attributes, dict) else ()
 
 
 @cache
@@ -53,6 +73,9 @@ class EndWhereItBlowsUp(gym.Wrapper[Any, Any, Any, Any]):
         answer = self.env.reset(seed=seed, options=options)
         self._before = answer
         self._physics = [*physics_of(self.env)]  # Some environments make theirs anew.
+        for data in self._physics:  # And some set states without a reset of MuJoCo's.
+            for kind in BLOW_UPS:
+                data.warning[kind].number = 0
         return answer
 
     def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
