@@ -1,7 +1,6 @@
 """Configs from files and command lines: read, checked as one, and one line for what is wrong."""
 
 import logging
-import os
 from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -110,7 +109,7 @@ def load_config(
         UsageError: the file is missing, unreadable, not a mapping, or not a valid config; or it is the
             config of a run, and names code in the run's folder (see `check_origin`).
     """
-    if path.name == RUN_CONFIG and not os.path.lexists(path):
+    if path.name == RUN_CONFIG and _is_missing(path):
         file, folder = shown(str(path)), shown(str(path.parent))
         raise UsageError(f"cannot read the config {file}: there is none; is {folder} the folder of a run?")
     entries = read_yaml(path, "config")
@@ -129,6 +128,17 @@ def load_config(
             entries[key] = str(path.parent / value)
     run = {kebab(str(k)): v for k, v in entries.items() if kebab(str(k)) in RUN_KEYS}
     return parse_config(entries, str(path)), run
+
+
+def _is_missing(path: Path) -> bool:
+    """Return whether there is no such file, for no other reason."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return True
+    except (OSError, ValueError):  # As of a name that is too long, or has NUL: the reading will say.
+        pass
+    return False
 
 
 def read_tasks(path: Path) -> list[Any]:
