@@ -38,7 +38,7 @@ def robots() -> dict[str, Callable[[], Row]]:
             f"{no_baseline}, no contact forces",
             REPETITIONS,
         ),
-        "2h": (humanoid("promp/humanoid-dir"), 0.85, no_baseline, 11),
+        "2h": (humanoid("promp/humanoid-dir"), 0.85, no_baseline, 41),
         "2i": (fewer("promp/ant-goal", 10), 0.85, "", REPETITIONS),
         "2j": (fewer("promp/ant-dir-2d", 10), 0.85, "", REPETITIONS),
         "2k": (shipped("promp/swimmer-vel"), 0.85, "", REPETITIONS),
