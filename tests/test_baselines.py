@@ -111,7 +111,7 @@ def random_walks(episodes: int, size: int) -> EpisodeData:
     ids=["", "wide", "two", "8 8", "4 4 4", "5 60 5", "one factor", "few of one factor", "walks"],
 )
 def test_the_cross_validated_fit_equals_the_oracles(data: EpisodeData):
-    """With features that are all but alike, too, where what solves equations nearly takes wrong ridges."""
+    """Also with nearly collinear features, where approximate solvers choose wrong ridges."""
     groups = min(FOLDS, len(data.lengths))
     expected, _ = cross_validation.values(episodes_of(data), returns_of(data), RIDGES, groups, HOPELESS)
     values = fitted("linear-cv", data).values(data)

@@ -42,9 +42,8 @@ def batches(name: str) -> Batches:
     folder = shipped_policies().get(f"paper/{name}")
     config, _ = load_config(folder / "config.json" if folder else CONFIGS / f"{name}.yaml")
     with Run(config, RunSettings(seed=11, num_workers=2)) as run:
-        theta = run.learner.init().theta
-        if folder:
-            theta = load_theta(folder / "policy.th", run.learner.layout)
+        learner = run.learner
+        theta = load_theta(folder / "policy.th", learner.layout) if folder else learner.init().theta
         tasks = run.sampler.sample_tasks(TASKS, 0)
 
         def sample(episodes: int, iteration: int) -> list[EpisodeData]:

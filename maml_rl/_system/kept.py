@@ -10,8 +10,10 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGALRM")
-"""Signals that commands act on. Some systems lack some of them."""
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
+"""What people, closed terminals and batch systems send. Some systems lack some of them."""
+SIGNALS = (*ENDING, "SIGALRM")
+"""Signals that commands act on."""
 
 _noticed: ContextVar[set[str] | None] = ContextVar("noticed", default=None)
 
@@ -34,12 +36,12 @@ def process_settings_kept() -> Iterator[set[str]]:
     if threading.current_thread() is not threading.main_thread():
         yield changed
         return
-    before = {name: (setting, setting.read()) for name, setting in _settings().items()}
+    before = {name: (setting, _value(setting)) for name, setting in _settings().items()}
     try:
         yield changed
     finally:
         for name, (setting, value) in before.items():
-            if not _is_still(setting, value):
+            if value is not None and _value(setting) != value:
                 changed.add(name)
                 with suppress(Exception):  # The others are to be put back all the same.
                     setting.put(value)
@@ -58,15 +60,16 @@ def noticing() -> Iterator[set[str]]:
         _noticed.reset(token)
 
 
-def _is_still(setting: Setting, value: Any) -> bool:
+def _value(setting: Setting) -> Any:
+    """Return the setting's value; None if it has none, as a working folder that has been deleted."""
     try:
-        return bool(setting.read() == value)
-    except Exception:  # As of a working folder that has been deleted.
-        return False
+        return setting.read()
+    except Exception:  # The system's, or torch's of a device that is not there.
+        return None
 
 
 def _settings() -> dict[str, Setting]:
-    """Return the settings by name, those that can be read."""
+    """Return the settings by name."""
     settings = {f"the handler of {name}": _handler(name) for name in SIGNALS if hasattr(signal, name)}
     settings["the working folder"] = Setting(Path.cwd, os.chdir)
     if (torch := sys.modules.get("torch")) is not None:
@@ -76,14 +79,7 @@ def _settings() -> dict[str, Setting]:
             "torch's default device": Setting(torch.get_default_device, _put_device),
             "torch's number of threads": Setting(torch.get_num_threads, torch.set_num_threads),
         }
-    return {name: setting for name, setting in settings.items() if _can_be_read(setting)}
-
-
-def _can_be_read(setting: Setting) -> bool:
-    try:
-        return setting.read() is not None
-    except Exception:
-        return False
+    return settings
 
 
 def _handler(name: str) -> Setting:

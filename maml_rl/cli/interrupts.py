@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from maml_rl._system.kept import ENDING
 from maml_rl.errors import UsageError
 
-NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
-"""What people, closed terminals and batch systems send. Some systems lack some of them."""
 SAME_SIGNAL = 2.0
 """Seconds within which another signal is the first one again: GNU timeout sends two."""
 OUT_OF_TIME = 75
@@ -58,7 +57,7 @@ def interruptible() -> Iterator[None]:
         elif time.monotonic() - first > SAME_SIGNAL:
             os._exit(128 + number)
 
-    numbers = [getattr(signal, name) for name in NAMES if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
     with _handlers({n: end for n in numbers if signal.getsignal(n) is not signal.SIG_IGN}):
         yield
 

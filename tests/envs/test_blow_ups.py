@@ -104,18 +104,22 @@ def test_whole_episodes_do_not_end_so(id: str):
         assert not single.step(still[0])[2]
 
 
-class ByHand(gym.Env[Any, Any]):
-    """MuJoCo without Gymnasium's base class, in a simulator of its own, that is made anew at each reset."""
-
-    observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float64)
-    action_space = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
-    xml = """<mujoco><worldbody><body><joint type="slide"/><geom size=".1"/></body></worldbody></mujoco>"""
+class OneTask(gym.Env[Any, Any]):
+    """All tasks are the same."""
 
     def sample_tasks(self, num_tasks: int) -> Any:
         return [{}] * num_tasks
 
     def reset_task(self, task: Any) -> None:
         pass
+
+
+class ByHand(OneTask):
+    """MuJoCo without Gymnasium's base class, in a simulator of its own, that is made anew at each reset."""
+
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float64)
+    action_space = gym.spaces.Box(-1.0, 1.0, (1,), np.float32)
+    xml = """<mujoco><worldbody><body><joint type="slide"/><geom size=".1"/></body></worldbody></mujoco>"""
 
     def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
@@ -157,7 +161,7 @@ class InLists(ByHand):
         self.simulator: Any = Linked(self.simulator.model, self.worlds)
 
 
-class Composed(gym.Env[Any, Any]):
+class Composed(OneTask):
     """It holds an environment of Gymnasium's in its wrappers, and is no wrapper."""
 
     observation_space, action_space = ByHand.observation_space, ByHand.action_space
@@ -165,12 +169,6 @@ class Composed(gym.Env[Any, Any]):
     def __init__(self) -> None:
         spec = EnvSpec("ByHand-v0", entry_point=f"{__name__}:ByHand", max_episode_steps=9)
         self.inner = gym.make(spec, disable_env_checker=True)
-
-    def sample_tasks(self, num_tasks: int) -> Any:
-        return [{}] * num_tasks
-
-    def reset_task(self, task: Any) -> None:
-        pass
 
     def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
