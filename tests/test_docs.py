@@ -67,3 +67,9 @@ def test_chinese_pages_have_one_term_for_one_thing(page: Path):
     text = page.read_text(encoding="utf-8")
     used = {other: term for term, others in ONE_TERM.items() for other in others if other in text}
     assert not used
+
+
+def test_what_is_to_be_installed_is_on_the_index():
+    """The package itself is not: its extras are installed from a clone."""
+    texts = [*Path("maml_rl").rglob("*.py"), *DOCS.glob("*.md"), *Path().glob("README*.md")]
+    assert not [str(path) for path in texts if "maml-rl[" in path.read_text(encoding="utf-8")]

@@ -101,6 +101,8 @@ def described(module: ModuleType) -> str:
 def failure(error: BaseException) -> str:
     """Return an error in a line: what it says, its kind, and where the user's own code raised it."""
     said, place = str(error), _place(error) or (error.__context__ and _place(error.__context__))
+    if isinstance(error, SystemExit):
+        said = f"it ends the process, with exit code {error.code}"
     if isinstance(error, SyntaxError):
         said, place = error.msg, f"{error.filename}:{error.lineno}"
     kind = type(error).__name__ + (f" at {place}" if place else "")

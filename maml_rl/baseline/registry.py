@@ -27,7 +27,7 @@ def make_baseline(name: str, input_size: int) -> Baseline:
     kind = load_named(BASELINES.get(name, name), f"baseline '{name}'")
     try:
         baseline = kind(input_size)
-    except Exception as error:  # The class is anybody's.
+    except (Exception, SystemExit) as error:  # The class is anybody's.
         raise UsageError(f"baseline '{name}' cannot be called with a size: {failure(error)}") from error
     if not isinstance(baseline, Baseline):
         raise UsageError(f"baseline '{name}': expected an object with fit_data, values and last_values")

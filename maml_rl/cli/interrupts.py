@@ -63,12 +63,13 @@ def interruptible() -> Iterator[None]:
 
 
 @contextmanager
-def advising(how_to_go_on: str) -> Iterator[None]:
-    """Have an interruption of the block tell how to go on."""
+def advising(how_to_go_on: str | Callable[[], str]) -> Iterator[None]:
+    """Have an interruption of the block tell how to go on; a function is asked for that then."""
     try:
         yield
     except Interrupted as interruption:
-        raise Interrupted(f"{interruption}; {how_to_go_on}", interruption.exit_code) from None
+        advice = how_to_go_on if isinstance(how_to_go_on, str) else how_to_go_on()
+        raise Interrupted(f"{interruption}; {advice}", interruption.exit_code) from None
 
 
 @contextmanager

@@ -73,6 +73,8 @@ def _started(run: PlannedRun, options: Sequence[str], environment: Mapping[str, 
 
 def last_line(log: Path) -> str:
     """Return the last line of a log; nothing if it cannot be read."""
+    if not log.is_file():  # The end of a pipe or a device may never come.
+        return ""
     with suppress(OSError), log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - TAIL))
         lines = file.read().decode(errors="replace").split("\n")

@@ -80,7 +80,7 @@ def submit(runs: Sequence[PlannedRun], options: Sequence[str], folder: Path, set
     try:
         import submitit
     except ImportError:
-        raise UsageError("--slurm needs submitit: pip install submitit, or 'maml-rl[slurm]'") from None
+        raise UsageError("--slurm needs submitit: pip install submitit") from None
     try:
         executor = submitit.SlurmExecutor(folder, max_num_timeout=MOST_TIMEOUTS)
         executor.update_parameters(**{"job_name": "maml-rl", **_parameters(settings)})

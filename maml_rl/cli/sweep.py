@@ -122,7 +122,7 @@ class Sweep:
             closing(finished_runs(runs, jobs, options, share)) as finished,
         ):
             for run, code in finished:
-                if code == 0:
+                if code == 0 and run.is_done:  # An environment may end its process, with any code.
                     print(f"{run.name} is done", flush=True)
                     continue
                 if code == OUT_OF_TIME:

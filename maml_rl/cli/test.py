@@ -107,10 +107,7 @@ class Test:
         self._check_free()
         cluster = ray_cluster(self.sampler, self.ray_address)
         settings = RunSettings(seed, self.num_workers, worker_timeout=self.worker_timeout, ray=cluster)
-        advice = "finished batches are lost without --output"
-        if self.output is not None:
-            advice = "finished batches are kept: go on with --resume"
-        with Run(config, settings) as run, advising(advice):
+        with Run(config, settings) as run, advising(self._how_to_go_on):
             results = self._evaluate(run, policies)
         print_table(results)
         print_environments(results)
@@ -154,6 +151,16 @@ class Test:
             _write(results, self.policy.stem, self.output)
             unfinished.remove()
         return results
+
+    def _how_to_go_on(self) -> str:
+        """Say what has become of the batches of a test that is interrupted."""
+        from maml_rl.evaluation.unfinished import unfinished_path
+
+        if self.output is None:
+            return "finished batches are lost without --output"
+        if unfinished_path(self.output).exists():
+            return "finished batches are kept: go on with --resume"
+        return "no batch was finished"
 
     def _given_tasks(self, run: "Run") -> list[Any] | None:
         """Return the tasks that are given or held out for tests; None if they are to be drawn."""

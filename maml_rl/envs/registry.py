@@ -20,6 +20,7 @@ from maml_rl.envs.elsewhere.old_gym import OldGym, is_old_gym
 from maml_rl.envs.elsewhere.vector import Batch, FirstCopy, takes_tasks
 from maml_rl.envs.observed_task import ObserveTask, ObserveTaskVector
 from maml_rl.envs.plain_spaces import with_plain_spaces
+from maml_rl.envs.quiet_close import QuietClose
 from maml_rl.envs.task_env import TaskVectorEnv
 from maml_rl.envs.with_tasks import with_tasks
 from maml_rl.errors import LARGEST_COUNT, UsageError, did_you_mean, out_of_memory, shown
@@ -97,6 +98,8 @@ def make_env(env: str | EnvSpec, env_kwargs: Mapping[str, Any] | None = None) ->
     _check_kwargs(spec, {**given.own, **given.flags}, keyword_arguments(spec))
     with _making(spec, given.own):
         made: gym.Env[Any, Any] = gym.make(spec, **given.own)
+    if not is_shipped(spec):
+        made = QuietClose(made, spec.id)
     # The shipped ones end by themselves; a batched version says what the single one does.
     if "mujoco" in sys.modules and not is_shipped(spec) and spec.vector_entry_point is None:
         from maml_rl.envs.mujoco.blow_ups import EndWhereItBlowsUp  # MuJoCo takes a second to import.
@@ -174,7 +177,7 @@ def _creator(entry_point: Any) -> Any:
     try:
         with process_settings_kept():
             return load_env_creator(entry_point)
-    except Exception as error:  # It is a module of somebody's, which may do anything.
+    except (Exception, SystemExit) as error:  # It is a module of somebody's, which may do anything.
         raise UsageError(f"environment '{entry_point}': {failure(error)}") from error
 
 
@@ -252,7 +255,7 @@ def _split(env_kwargs: Mapping[str, Any] | None) -> _Given:
     if steps is None:  # The registered limit, as gym.make understands it; gym.make_vec does not.
         del kwargs["max_episode_steps"]
     elif not isinstance(steps, int) or isinstance(steps, bool) or not 1 <= steps <= LARGEST_COUNT:
-        raise UsageError(f"max_episode_steps: expected 1 or more, got {shown(steps)}")
+        raise UsageError(f"max_episode_steps: expected a whole number, 1 or more, got {shown(steps)}")
     task_space = kwargs.pop("task_space", None)
     return _Given(kwargs, flags, task_space)
 
@@ -285,7 +288,7 @@ def _making(spec: EnvSpec, kwargs: Mapping[str, Any]) -> Iterator[None]:
             yield
     except UsageError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if out_of_memory(error):
             raise
         with_what = f" with {shown(dict(kwargs))}" if kwargs else ""

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from maml_rl._system.files import write_atomically, writing
+from maml_rl._system.reading import read_regular
 from maml_rl.envs import Task
 from maml_rl.envs.task_space import Split
 from maml_rl.errors import UsageError
@@ -34,6 +35,7 @@ class UnfinishedTest:
         self._path = None if output is None else unfinished_path(output)
         self._about = json.loads(json.dumps(about))
         self._batches: dict[str, list[BatchNumbers]] = {name: [] for name in about["policies"]}
+        self._kept = False
 
     def __enter__(self) -> "UnfinishedTest":
         """Write the file, so that what cannot be written is known before anything is sampled.
@@ -45,7 +47,7 @@ class UnfinishedTest:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if not any(self._batches.values()):
+        if not self._kept:
             self.remove()
 
     def load(self) -> None:
@@ -98,6 +100,7 @@ class UnfinishedTest:
                     if array is not None:
                         arrays[self._key(what, name, number)] = array
         write_atomically(self._path, lambda file: np.savez(file, allow_pickle=False, **arrays))
+        self._kept = any(self._batches.values())
 
     def _key(self, what: str, name: str, number: int) -> str:
         """Return the name of an array: by the policy's digest, which is one whatever the policies' order."""
@@ -148,13 +151,14 @@ def unfinished_seed(output: Path) -> int | None:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     try:
-        content = io.BytesIO(path.read_bytes())  # Of a path, a damaged file would stay open.
+        content = io.BytesIO(read_regular(path))  # Of a path, a damaged file would stay open.
         with np.load(content, allow_pickle=False) as file:
             arrays = dict(file)
         about = json.loads(str(arrays.pop("about")))
         int(about["seed"])
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"'{path}' is no unfinished test ({error}): pass --overwrite to begin anew"
+            f"'{path}' is no unfinished test ({reason}): pass --overwrite to begin anew"
         ) from None
     return about, arrays

@@ -114,7 +114,7 @@ def _made(
         module = make(observation_space, action_space, **kwargs)
     except UsageError as error:
         raise UsageError(f"policy '{name}': {error}") from None
-    except Exception as error:  # The class is anybody's.
+    except (Exception, SystemExit) as error:  # The class is anybody's.
         if out_of_memory(error):
             raise
         raise UsageError(

@@ -41,7 +41,7 @@ def made_worker(surroundings: Surroundings, payload: bytes) -> SamplerWorker | s
     try:
         worker: SamplerWorker = cloudpickle.loads(payload)()
         return worker
-    except Exception:  # Whatever a user's environment raises is for the caller to see.
+    except (Exception, SystemExit):  # Whatever a user's environment raises is for the caller to see.
         return traceback.format_exc()
 
 

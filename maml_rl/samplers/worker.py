@@ -15,7 +15,7 @@ from maml_rl.adaptation import Adaptation
 from maml_rl.baseline import Baseline
 from maml_rl.envs.copies import EnvCopies
 from maml_rl.episode import EpisodeData, scaled_advantages
-from maml_rl.errors import check_finite
+from maml_rl.errors import check_finite, shown
 from maml_rl.policies.actor import Actor
 from maml_rl.policies.normalized import REWARD_SCALE
 from maml_rl.samplers.held import HeldItems
@@ -23,6 +23,9 @@ from maml_rl.samplers.plan import Question, Reply, Sample, Work, WorkItem
 from maml_rl.samplers.rollout import ActionNoise, NotFiniteError, rollout
 from maml_rl.seeding import Purpose, integer_seed, seed_global_generators, seed_sequence
 from maml_rl.stacked import stack_data
+
+MOST_OF_TASKS = 500
+"""Characters of the tasks that a traceback ends with."""
 
 
 class SamplerWorker:
@@ -101,6 +104,9 @@ class SamplerWorker:
             data = self.sample_trajectories(item, actor, step)
         except NotFiniteError as error:
             check(error.name, torch.from_numpy(error.values))
+            raise
+        except Exception as error:  # Of the environment, or of the policy: the task may be what it fails at.
+            error.add_note(f"while it sampled the tasks {shown([*item.tasks], MOST_OF_TASKS)}")
             raise
         check("observations", data.observations)
         assert data.last_observations is not None

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from maml_rl._system.reading import read_regular
 from maml_rl.config import Config, load_config
 from maml_rl.training.folder import CONFIG, METRICS
 
@@ -42,7 +43,12 @@ def learning_folders(path: Path) -> list[Path]:
 
 
 def _has_row(table: Path) -> bool:
-    return table.exists() and table.read_bytes().count(b"\n") > 1
+    if not table.exists():
+        return False
+    try:
+        return read_regular(table).count(b"\n") > 1
+    except OSError:
+        return True  # Whoever reads the table says what is wrong with it.
 
 
 def grouped(folders: Sequence[Path]) -> list[RunGroup]:

@@ -1,5 +1,7 @@
 """Episodes as pictures: the same task under several parameters, with the same random numbers."""
 
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from maml_rl._system.own_code import failure
 from maml_rl.envs import Task, make_env
 from maml_rl.envs.adapter import BorrowedCopies
 from maml_rl.envs.navigation import Navigation2DEnv
@@ -68,8 +71,11 @@ def check_renderable(env: gym.Env[Any, Any]) -> None:
     if "rgb_array" not in env.metadata.get("render_modes", ()):
         name = env.spec.id if env.spec else type(env.unwrapped).__name__
         raise UsageError(f"environment '{name}' has no pictures: its render_modes lack 'rgb_array'")
-    if hasattr(env.unwrapped, "mujoco_renderer"):
-        choose_opengl()
+    if "mujoco" in sys.modules:
+        from maml_rl.envs.mujoco.blow_ups import physics_of  # MuJoCo takes a second to import.
+
+        if any(True for _ in physics_of(env)):
+            choose_opengl()
 
 
 def record_episodes(
@@ -92,14 +98,11 @@ def record_episodes(
         drawn = draw_paths([_path(episode) for episode in episodes], task["goal"], size)
         return [Recording(f, _returns(e)) for f, e in zip(drawn, episodes, strict=True)]
     run.copies.close()  # A process may be able to hold one alone; the run makes others when it needs them.
-    with closing(RenderCollection(_rendering_env(run, size))) as env:
-        try:
-            return [
-                Recording(_popped(env), _returns(episode))
-                for episode in play_episodes(run, env, task, index, params)
-            ]
-        except gym.error.DependencyNotInstalled as error:
-            raise UsageError(f"environment '{run.config.env_name}' has no pictures: {error}") from None
+    with closing(RenderCollection(_Pictured(_rendering_env(run, size)))) as env:
+        return [
+            Recording(_popped(env), _returns(episode))
+            for episode in play_episodes(run, env, task, index, params)
+        ]
 
 
 def play_episodes(
@@ -175,6 +178,27 @@ def _draw_path(path: NDArray[Any], goal: NDArray[Any], limit: float, color: str,
             ax.draw_artist(artist)
         frames.append(pixels(canvas))
     return frames
+
+
+class _Pictured(gym.Wrapper[Any, Any, Any, Any]):
+    """Says in a line why an environment, which may be anybody's, draws no picture."""
+
+    def render(self) -> Any:
+        """Return a picture.
+
+        Raises:
+            UsageError: drawing it failed.
+        """
+        name = self.env.spec.id if self.env.spec else str(self.env.unwrapped)
+        try:
+            return self.env.render()
+        except gym.error.DependencyNotInstalled as error:
+            raise UsageError(f"environment '{name}' has no pictures: {error}") from None
+        except (Exception, SystemExit) as error:
+            said, opengl = failure(error), os.environ.get("MUJOCO_GL")
+            if opengl and "OpenGL" in said:  # Some libraries look for it when they are imported.
+                said += f"; begin the command with MUJOCO_GL={opengl}"
+            raise UsageError(f"environment '{name}': its render() fails: {said}") from error
 
 
 def _rendering_env(run: Run, size: int) -> gym.Env[Any, Any]:

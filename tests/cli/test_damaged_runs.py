@@ -306,6 +306,14 @@ def test_what_is_no_file_keeps_nobody_waiting(command: Command, run: Path, file:
     assert f"{file}': not a regular file" in line
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("what", ["plot", "report"])
+def test_metrics_that_are_a_pipe_are_not_drawn(command: Command, run: Path, what: str):
+    (run / "metrics.csv").unlink()
+    os.mkfifo(run / "metrics.csv")
+    assert "metrics.csv': not a regular file" in command.fails(what, run)
+
+
 def damaged(content: bytes, chance: random.Random) -> bytes:
     """Flip a bit, change or lose bytes, or have some twice."""
     at, changed = chance.randrange(len(content)), bytearray(content)

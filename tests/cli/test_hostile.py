@@ -39,7 +39,10 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             "cannot be made with {'k': 1000",
         ),
         (["--env-kwargs", f"{{num_states: {10**30}}}"], "cannot be made with {'num_states': 1000"),
-        (["--env-kwargs", "{max_episode_steps: 1e3}"], "max_episode_steps: expected 1 or more, got 1000.0"),
+        (
+            ["--env-kwargs", "{max_episode_steps: 1e3}"],
+            "max_episode_steps: expected a whole number, 1 or more, got 1000.0",
+        ),
         (["--env-kwargs", "{num_states: yes}"], "'yes' may be read in two ways: write true or false"),
         (["--env-kwargs", "{a: &a [*a]}"], "or an alias contains itself"),
         (["--env-kwargs", "{a: !!bool x}"], "expected what '!!bool' stands for"),

@@ -184,7 +184,7 @@ def test_without_ray_there_is_a_line(
 ):
     monkeypatch.setattr(ray_cluster, "find_spec", lambda _: None)
     said = command.fails(*beginning(name, tmp_path, tabular_run), *RAY)
-    assert "--sampler ray needs Ray, which is not installed: pip install 'maml-rl[ray]'" in said
+    assert "--sampler ray needs Ray, which is not installed: pip install ray" in said
     assert not (tmp_path / "run").exists()
 
 

@@ -15,6 +15,7 @@ import yaml
 from maml_rl.cli.side_by_side import last_line
 from maml_rl.cli.sweep import training_options
 from maml_rl.config import Config, load_config
+from maml_rl.envs.tabular_mdp import TabularMDPEnv
 from maml_rl.errors import UsageError
 from maml_rl.training.sweep import parse_seeds, parse_settings, plan, write_configs
 from tests.cli.helpers import ROOT, TABULAR, Command, contents, read_metrics, results, the_line
@@ -90,6 +91,22 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(command: Command, config:
         "seed-2": "done",
     }
     assert (folder / "seed-1" / "metrics.csv").read_text() == "of another\nrun\n"
+
+
+class Leaves(TabularMDPEnv):
+    """It ends its process, as a simulator without a licence may, and not with an error."""
+
+    def __init__(self, **kwargs: Any):
+        os._exit(0)
+
+
+def test_a_run_whose_process_ends_early_is_not_done(command: Command, config: Path, tmp_path: Path):
+    entries = yaml.safe_load(config.read_text()) | {"env-name": f"{__name__}:Leaves"}
+    config.write_text(yaml.safe_dump(entries))
+    outcome = command("sweep", config, "--seeds", 1, "--output-folder", tmp_path / "sweep", *OPTIONS)
+    assert outcome.status == 1
+    assert "seed-1 failed with exit code 0" in outcome.err
+    assert "is done" not in outcome.out
 
 
 def started_sweep(config: Path, folder: Path) -> subprocess.Popen[str]:
@@ -280,9 +297,15 @@ def test_the_last_line_of_a_log(tmp_path: Path):
     assert last_line(log) == "two"
 
 
+@pytest.mark.timeout(60)
+def test_a_log_that_is_a_pipe_keeps_nobody_waiting(tmp_path: Path):
+    os.mkfifo(tmp_path / "log")
+    assert last_line(tmp_path / "log") == ""
+
+
 def test_slurm_needs_submitit(
     command: Command, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setitem(sys.modules, "submitit", None)
     line = command.fails("sweep", config, "--seeds", 1, "--slurm", "--output-folder", tmp_path / "x")
-    assert line == "maml-rl: --slurm needs submitit: pip install submitit, or 'maml-rl[slurm]'"
+    assert line == "maml-rl: --slurm needs submitit: pip install submitit"

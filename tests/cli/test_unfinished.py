@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from maml_rl._system.files import write_atomically
 from maml_rl.cli.interrupts import Interrupted
 from maml_rl.evaluation import adapting
 from maml_rl.evaluation.unfinished import unfinished_path
@@ -73,7 +74,9 @@ def test_a_test_that_has_kept_nothing_leaves_nothing(
     command: Command, navigation_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     with stopped_after(0, monkeypatch):
-        assert command(*words(navigation_run, tmp_path / "r.npz")).status == 128 + signal.SIGTERM
+        outcome = command(*words(navigation_run, tmp_path / "r.npz"))
+    assert outcome.status == 128 + signal.SIGTERM
+    assert outcome.err == "maml-rl: interrupted by SIGTERM; no batch was finished\n"
     assert not contents(tmp_path)
     command.succeeds(*words(navigation_run, tmp_path / "r.npz", "--resume"))  # From the beginning.
 
@@ -138,6 +141,38 @@ def test_a_damaged_file(command: Command, navigation_run: Path, unfinished: Path
     whole = path.read_bytes()
     path.write_bytes(whole[:-30] if damage is None else damage)
     assert "is no unfinished test" in command.fails(*words(navigation_run, unfinished, "--resume"))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["a pipe", "a device"])
+@pytest.mark.parametrize("options", [(), ("--seed", 5)])
+def test_what_is_no_file_keeps_nobody_waiting(
+    command: Command, navigation_run: Path, unfinished: Path, kind: str, options: tuple[object, ...]
+):
+    path = unfinished_path(unfinished)
+    path.unlink()
+    if kind == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/null")
+    said = command.fails(*words(navigation_run, unfinished, "--resume", *options))
+    assert "is no unfinished test (not a regular file): pass --overwrite" in said
+
+
+def test_a_batch_that_could_not_be_kept_is_not_said_to_be(
+    command: Command, navigation_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    written: list[Path] = []
+
+    def interrupted(path: Path, content: Any) -> None:
+        if written:
+            signal.raise_signal(signal.SIGTERM)
+        written.append(path)
+        write_atomically(path, content)
+
+    monkeypatch.setattr("maml_rl.evaluation.unfinished.write_atomically", interrupted)
+    assert "no batch was finished" in command(*words(navigation_run, tmp_path / "r.npz")).err
+    assert not contents(tmp_path)
 
 
 @pytest.mark.parametrize("place", ["file/r.npz", "a" * 250 + ".npz"])

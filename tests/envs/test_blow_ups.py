@@ -192,7 +192,17 @@ class KeepsItsCounters(ByHand):
         return np.zeros(2), {}
 
 
-@pytest.mark.parametrize("kind", ["ByHand", "InLists", "Composed", "KeepsItsCounters"])
+class Raises(ByHand):
+    """It looks at MuJoCo's warnings itself, as dm_control does."""
+
+    def step(self, action: Any) -> Any:
+        answer = super().step(action)
+        if self.simulator.state.warning[mujoco.mjtWarning.mjWARN_BADQVEL].number:
+            raise ArithmeticError("the physics are invalid")
+        return answer
+
+
+@pytest.mark.parametrize("kind", ["ByHand", "InLists", "Composed", "KeepsItsCounters", "Raises"])
 def test_wherever_an_environment_holds_its_physics(kind: str):
     batch = make_task_vector_env(f"{__name__}:{kind}", {}, 1)
     batch.reset_task([{}])

@@ -239,3 +239,47 @@ def test_masses_and_time_steps_are_not_negative(path: str, message: str):
     set_task(env, task)
     with pytest.raises(UsageError, match=message):
         env.reset()
+
+
+class Wrapped:
+    """A model behind an object that hands out its fields, as dm_control's and robosuite's."""
+
+    def __init__(self, model: Any):
+        self._model = model
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"), [("body_mass[trunk]", 5.0), ("body_mass[2]", 5.0), ("opt.gravity[2]", -5.0)]
+)
+def test_a_model_behind_another_object(path: str, value: float):
+    models = [compiled(), compiled()]
+    for holder, model in ((Holder(models[0]), "model"), (Holder(Wrapped(models[1])), "model")):
+        name = f"{model}.{path}"
+        AttributeSettings(holder, [name], "it").apply({name: value})
+    assert saved(models[0]) == saved(models[1]) != saved(compiled())
+
+
+def test_what_cannot_be_set_behind_another_object():
+    with pytest.raises(UsageError, match="'body_ipos' cannot be changed in a compiled model"):
+        AttributeSettings(Holder(Wrapped(compiled())), ["model.body_ipos[1,0]"], "it")
+
+
+@pytest.mark.parametrize(("path", "value"), [("opt.gravity[2]", -5.0), ("body_mass[trunk]", 5.0)])
+def test_what_a_reset_writes_to_the_model_has_no_part_in_a_task(path: str, value: float):
+    def after(places: list[float]) -> Any:
+        model = compiled()
+        settings = AttributeSettings(Holder(model), [f"model.{path}"], "it")
+        for place in places:
+            model.body_pos[3, 0] = place
+            settings.apply({f"model.{path}": value + place})
+            assert model.body_pos[3, 0] == place
+        settings.apply({f"model.{path}": value})
+        model.body_pos[3, 0] = 0.2
+        return model
+
+    used, fresh = after([0.5, 0.9]), after([])
+    assert saved(used) == saved(fresh)
+    np.testing.assert_array_equal(used.dof_invweight0, fresh.dof_invweight0)

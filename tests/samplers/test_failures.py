@@ -55,6 +55,7 @@ def test_a_worker_that_raises_brings_its_traceback_and_leaves_no_process(
         assert "Traceback (most recent call last)" in message
         assert "_perhaps_fail" in message  # The worker's own lines, not those of the parent.
         assert f"it broke in its {place}" in message
+        assert "while it sampled the tasks [{" in message
     assert_gone(processes)
     sampler.close()
 

@@ -18,7 +18,7 @@ from maml_rl.evaluation import evaluation_tasks, sample_adaptation
 from maml_rl.policies import Policy
 from maml_rl.seeding import FIRST_EVALUATION, Purpose, integer_seed, seed_sequence
 from maml_rl.training.run import Run, RunSettings
-from maml_rl.viz import opengl
+from maml_rl.viz import opengl, rendering
 from maml_rl.viz.adaptation_video import adapted_parameters
 from maml_rl.viz.rendering import FILMED, check_renderable, draw_paths, play_episodes, record_episodes
 from maml_rl.viz.style import COLORS, MUTED
@@ -229,6 +229,40 @@ def test_what_environments_draw_from_the_global_generators_repeats(monkeypatch: 
         first, second = play_episodes(run, run.env, task, 0, [theta, theta])
     assert first.rewards.unique().numel() == 4
     assert torch.equal(first.rewards, second.rewards)
+
+
+class Fails(Painted):
+    """Draws nothing."""
+
+    def render(self) -> Any:
+        raise RuntimeError("no display; OpenGL")
+
+
+def test_a_picture_that_fails_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(gym.registry, "Fails-v0", EnvSpec("Fails-v0", entry_point=f"{__name__}:Fails"))
+    monkeypatch.setenv("MUJOCO_GL", "egl")
+    with Run(config("Fails-v0", steps=4), RunSettings(SEED)) as run:
+        (task,) = run.sampler.sample_tasks(1, 0)
+        said = (
+            r"'Fails-v0': its render\(\) fails: no display; OpenGL .*; begin the command with MUJOCO_GL=egl"
+        )
+        with pytest.raises(UsageError, match=said):
+            record_episodes(run, task, 0, perturbed(run, 1), SIZE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "chosen"), [("ByHand", False), ("Composed", False), ("KeepsItsCounters", True)]
+)
+def test_a_way_of_drawing_is_chosen_wherever_the_physics_are(
+    kind: str, chosen: bool, monkeypatch: pytest.MonkeyPatch
+):
+    """`ByHand` has none before its first reset."""
+    choices = []
+    monkeypatch.setattr(rendering, "choose_opengl", lambda: choices.append(1))
+    env = make_env(f"tests.envs.test_blow_ups:{kind}", {"max_episode_steps": 3})
+    env.unwrapped.metadata = {"render_modes": ["rgb_array"]}
+    check_renderable(env)
+    assert bool(choices) == chosen
 
 
 def test_what_has_no_pictures():

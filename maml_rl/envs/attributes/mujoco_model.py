@@ -1,5 +1,6 @@
 """Places in a model of MuJoCo's: ``model.body_mass[torso]``, ``model.opt.gravity[2]``."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import mujoco
@@ -31,6 +32,9 @@ FIELDS = (
 the physics then is that of the model that MuJoCo compiles with the value. Of others, as of ``geom_size`` or
 ``body_ipos``, the compiler makes more fields and flags; the physics would be neither the old nor the new."""
 
+CAMERAS = ("cam_pos0", "cam_poscom0", "cam_mat0")
+"""Fields that `mujoco.mj_setConst` computes as well, and that stay where somebody may have put them."""
+
 
 class ModelPlace:
     """A field of a model, or a part of one.
@@ -49,7 +53,7 @@ class ModelPlace:
         return found if found.shape else found.item()
 
     def set(self, value: Any) -> None:
-        """Set the value; `settle` is to follow."""
+        """Set the value; `SetModel.settle` is to follow."""
         whole = getattr(self._owner, self._field)
         if isinstance(whole, np.ndarray):  # It is a view of the model.
             whole[self._key] = value
@@ -79,28 +83,60 @@ def model_place(model: Any, field: str, keys: list[str], path: str) -> ModelPlac
     return ModelPlace(model, owner, name, key)
 
 
-def settle(model: Any) -> None:
-    """Compute the fields of the model that follow from others, such as the inertia that a joint feels.
+class SetModel:
+    """A model with fields that tasks set, and others that follow, as the inertia that a joint feels.
 
-    Cameras stay where somebody may have put them.
+    Those follow from the model as it was made and from the task. What the environment writes besides, as
+    where its reset puts a door, has no part in them: they would be others after other episodes.
 
-    Raises:
-        UsageError: masses or inertias are negative, which MuJoCo compiles nowhere, or the time step is not
-            positive.
+    Args:
+        places: in the model.
     """
-    if not model.opt.timestep > 0:
-        raise UsageError(
-            f"task-space: model.opt.timestep: expected a number above 0, got {model.opt.timestep:g}"
-        )
-    for name in ("body_mass", "body_inertia"):
-        if (getattr(model, name) < 0).any():
+
+    def __init__(self, model: Any, places: Sequence[ModelPlace]):
+        self._model, self.places = model, places
+        self._original = self._fields()
+
+    def settle(self) -> None:
+        """Compute the fields that follow, now that the places are set.
+
+        Raises:
+            UsageError: masses or inertias are negative, which MuJoCo compiles nowhere, or the time step
+                is not positive.
+        """
+        self._check()
+        now, values = self._fields(), [place.get() for place in self.places]
+        cameras = {name: getattr(self._model, name).copy() for name in CAMERAS}
+        self._put(self._original)
+        for place, value in zip(self.places, values, strict=True):
+            place.set(value)
+        mujoco.mj_setConst(self._model, mujoco.MjData(self._model))
+        self._put(now | cameras)
+
+    def _check(self) -> None:
+        if not self._model.opt.timestep > 0:
             raise UsageError(
-                f"task-space: model.{name}: expected 0 or more, got {getattr(model, name).min():g}"
+                f"task-space: model.opt.timestep: expected a number above 0, got {self._model.opt.timestep:g}"
             )
-    cameras = [(name, getattr(model, name).copy()) for name in ("cam_pos0", "cam_poscom0", "cam_mat0")]
-    mujoco.mj_setConst(model, mujoco.MjData(model))
-    for name, value in cameras:
-        getattr(model, name)[:] = value
+        for name in ("body_mass", "body_inertia"):
+            if (least := getattr(self._model, name).min()) < 0:
+                raise UsageError(f"task-space: model.{name}: expected 0 or more, got {least:g}")
+
+    def _fields(self) -> dict[str, Any]:
+        return {name: getattr(self._model, name).copy() for name in FIELDS}
+
+    def _put(self, fields: Mapping[str, Any]) -> None:
+        for name, value in fields.items():
+            getattr(self._model, name)[:] = value
+
+
+def models_of(places: Iterable[object]) -> list[SetModel]:
+    """Return the models that some of the places are in."""
+    by_model: dict[int, list[ModelPlace]] = {}
+    for place in places:
+        if isinstance(place, ModelPlace):
+            by_model.setdefault(id(place.model), []).append(place)
+    return [SetModel(those[0].model, those) for those in by_model.values()]
 
 
 def _key(model: Any, field: str, keys: list[str], shape: tuple[int, ...], path: str) -> Any:

@@ -105,10 +105,10 @@ def find_place(root: object, path: str, what: str) -> Place:
     names, keys = split(path)
     owner = root
     for i, name in enumerate(names):
-        if is_mujoco_model(owner):
+        if (model := _model_with(owner, name)) is not None:
             from maml_rl.envs.attributes.mujoco_model import model_place  # MuJoCo takes a second to import.
 
-            return model_place(owner, ".".join(names[i:]), keys, path)
+            return model_place(model, ".".join(names[i:]), keys, path)
         holder = f"'{'.'.join(names[:i])}' of {what}" if i else what
         value = read(owner, name, holder)
         owner = owner if i == len(names) - 1 else value
@@ -141,6 +141,27 @@ def is_mujoco_model(value: object) -> bool:
     """Return whether a value is a model of MuJoCo's."""
     mujoco = sys.modules.get("mujoco")
     return mujoco is not None and isinstance(value, mujoco.MjModel)
+
+
+def _model_with(owner: object, field: str) -> Any:
+    """Return the model of MuJoCo's that ``owner`` is, or hands the field out of; None if there is none.
+
+    dm_control and robosuite have models within such objects.
+    """
+    if is_mujoco_model(owner):
+        return owner
+    held = getattr(owner, "__dict__", {})
+    for model in filter(is_mujoco_model, held.values() if isinstance(held, dict) else ()):
+        if hasattr(model, field) and _is_same(getattr(model, field), getattr(owner, field, None)):
+            return model
+    return None
+
+
+def _is_same(field: Any, shown: Any) -> bool:
+    """Return whether both are the same memory of a model, or the same part of it."""
+    if isinstance(field, np.ndarray):
+        return isinstance(shown, np.ndarray) and np.shares_memory(field, shown)
+    return field is shown and not is_number(field)
 
 
 def numbers_of(owner: object) -> list[str]:

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 
@@ -10,6 +10,18 @@ from maml_rl._system.own_code import failure
 from maml_rl.envs.attributes.constructor import Constructor, is_plain, same
 from maml_rl.envs.attributes.places import Place, find_place
 from maml_rl.errors import UsageError, shown
+
+if TYPE_CHECKING:
+    from maml_rl.envs.attributes.mujoco_model import SetModel
+
+
+def _models(places: Collection[Place]) -> "list[SetModel]":
+    """Return the models of MuJoCo's in which some places are."""
+    if not any(hasattr(place, "model") for place in places):
+        return []
+    from maml_rl.envs.attributes.mujoco_model import models_of  # MuJoCo takes a second to import.
+
+    return models_of(places)
 
 
 class AttributeSettings:
@@ -30,6 +42,7 @@ class AttributeSettings:
     def __init__(self, env: Any, names: Collection[str], what: str):
         self._env, self._what = env, what
         self._places = {name: find_place(env, name, what) for name in names}
+        self._models = _models(self._places.values())
         self.own: Mapping[str, Any] = {name: self._own(name) for name in names}
         self._values: Mapping[str, Any] = self.own
         self._constructor = Constructor(env)
@@ -47,16 +60,12 @@ class AttributeSettings:
         for name, value in self._following(values).items():
             if not same(getattr(self._env, name, None), value):
                 setattr(self._env, name, copy.deepcopy(value))
-        models: dict[int, Any] = {}
-        for name, place in self._places.items():
-            if not same(place.get(), values[name]):
-                place.set(values[name])
-                model = getattr(place, "model", None)
-                models |= {} if model is None else {id(model): model}
-        for model in models.values():
-            from maml_rl.envs.attributes.mujoco_model import settle  # MuJoCo takes a second to import.
-
-            settle(model)
+        other = [name for name, place in self._places.items() if not same(place.get(), values[name])]
+        for name in other:
+            self._places[name].set(values[name])
+        for model in self._models:
+            if any(self._places[name] in model.places for name in other):
+                model.settle()
         self._values = values
         self._check("another entry sets it too, or the environment alters it")
 
@@ -108,7 +117,7 @@ class AttributeSettings:
         """Return the attributes in which an environment that is constructed again is like this one."""
         try:
             again = self._constructor.attributes({})
-        except Exception as error:  # It is anybody's.
+        except (Exception, SystemExit) as error:  # It is anybody's.
             names = " or ".join(map(repr, self._direct))
             self._problem = (
                 f"a task sets {names} and nothing that the constructor computes from that: "
@@ -137,6 +146,6 @@ class AttributeSettings:
     def _made(self, direct: Mapping[str, Any]) -> dict[str, Any]:
         try:
             return self._constructor.attributes(direct)
-        except Exception as error:  # It is anybody's.
+        except (Exception, SystemExit) as error:  # It is anybody's.
             said = f"the constructor of {self._what} fails with {shown(dict(direct))}: {failure(error)}"
             raise UsageError(f"task-space: {said}") from error

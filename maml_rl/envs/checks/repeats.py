@@ -63,7 +63,7 @@ def travels(trial: Trial) -> Iterator[Finding]:
     run = partial(_tasks_and_episode, copies.spec, copies.env_kwargs, trial.tasks[0], trial.actions)
     try:
         tasks, there = in_another_process(run)
-    except Exception as error:  # Whatever somebody's environment raises.
+    except (Exception, SystemExit) as error:  # Whatever somebody's environment raises.
         said = f"in another process it fails: {failure(error)}; num-workers 0 samples in this one"
         yield Finding(True, said)
         return

@@ -26,7 +26,7 @@ def plain(trial: Trial) -> Iterator[Finding]:
     before = text_of([task])
     try:
         travelled = text_of([pickle.loads(pickle.dumps(task))])
-    except Exception as error:  # Whatever somebody's class raises.
+    except (Exception, SystemExit) as error:  # Whatever somebody's class raises.
         yield Finding(True, f"a task cannot be sent to a worker: {failure(error)}: {PLAIN}")
         return
     if travelled != before:

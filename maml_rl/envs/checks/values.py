@@ -86,7 +86,7 @@ def outside(trial: Trial) -> Iterator[Finding]:
     inside = trial.episode(trial.tasks[0], edge)
     try:
         there = trial.episode(trial.tasks[0], beyond)
-    except Exception as error:  # Whatever somebody's environment raises.
+    except (Exception, SystemExit) as error:  # Whatever somebody's environment raises.
         yield Finding(
             True,
             f"it fails at actions outside of its Box, which policies do draw: {failure(error)}: {advice}",

@@ -11,7 +11,7 @@ from maml_rl.errors import UsageError
 
 METAWORLD, MUJOCO = "3.1.1", "3.3.0"
 """The release of Meta-World, and the one of MuJoCo that it is made for, and asks for."""
-INSTALL = "pip install 'maml-rl[metaworld]'"
+INSTALL = f"pip install metaworld=={METAWORLD}"
 NEEDED = f"Meta-World needs metaworld {METAWORLD} and mujoco {MUJOCO}"
 
 

@@ -80,9 +80,18 @@ class EndWhereItBlowsUp(gym.Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step the environment."""
-        answer = self.env.step(action)
-        if not any(map(blew_up, self._physics)):
+        try:
+            answer = self.env.step(action)
+        except Exception:
+            if not self._blew_up:
+                raise
+            answer = self._before  # dm_control's raise an error of their own.
+        if not self._blew_up:
             self._before = answer
             return answer
         _tell(str(self.env.unwrapped))
-        return self._before[0], 0.0, True, False, answer[4]
+        return self._before[0], 0.0, True, False, answer[-1]
+
+    @property
+    def _blew_up(self) -> bool:
+        return any(map(blew_up, self._physics))

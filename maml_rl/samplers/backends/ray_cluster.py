@@ -41,7 +41,7 @@ class RayCluster:
 
     def __post_init__(self) -> None:
         if find_spec("ray") is None:
-            raise UsageError("--sampler ray needs Ray, which is not installed: pip install 'maml-rl[ray]'")
+            raise UsageError("--sampler ray needs Ray, which is not installed: pip install ray")
         if self.address is not None and not re.fullmatch(r"auto|[^\s/]+:\d+", self.address):
             raise UsageError(f"ray-address: expected auto or HOST:PORT, got {shown(self.address)}")
 
