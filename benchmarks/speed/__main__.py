@@ -16,9 +16,9 @@ def fewer(name: str, tasks: int, **env_kwargs: object) -> Config:
     return shipped(name, **env_kwargs).model_copy(update=changes)
 
 
-def humanoid(name: str, **env_kwargs: object) -> Config:
-    """Return the shipped config without a baseline, whose fits take half as long as the physics."""
-    return shipped(name, **env_kwargs).model_copy(update={"baseline": "none"})
+def humanoid(name: str, baseline: str = "none", **env_kwargs: object) -> Config:
+    """Return the shipped config with another baseline: fits of its own take half as long as the physics."""
+    return shipped(name, **env_kwargs).model_copy(update={"baseline": baseline})
 
 
 def robots() -> dict[str, Callable[[], Row]]:
@@ -44,6 +44,7 @@ def robots() -> dict[str, Callable[[], Row]]:
         "2k": (shipped("promp/swimmer-vel"), 0.85, "", REPETITIONS),
         "2l": (shipped("promp/walker2d-vel"), 0.85, "", REPETITIONS),
         "2m": (shipped("promp/walker2d-rand-params"), 0.85, "", REPETITIONS),
+        "2n": (humanoid("promp/humanoid-dir-2d", "linear"), 0.85, ", linear baseline", REPETITIONS),
     }
     return {number: partial(sampling.against_physics, number, *case) for number, case in cases.items()}
 
