@@ -102,11 +102,18 @@ def failure(error: BaseException) -> str:
     """Return an error in a line: what it says, its kind, and where the user's own code raised it."""
     said, place = str(error), _place(error) or (error.__context__ and _place(error.__context__))
     if isinstance(error, SystemExit):
-        said = f"it ends the process, with exit code {error.code}"
+        said = f"it ends the process, {exit_code(error)}"
     if isinstance(error, SyntaxError):
         said, place = error.msg, f"{error.filename}:{error.lineno}"
     kind = type(error).__name__ + (f" at {place}" if place else "")
     return f"{' '.join(said.split())} ({kind})" if said else kind
+
+
+def exit_code(error: SystemExit) -> str:
+    """Return what ``error`` ends the process with, in words; a text is printed, and its code is 1."""
+    if isinstance(error.code, int | None):
+        return f"with exit code {error.code or 0}"
+    return f"with exit code 1: {' '.join(str(error.code).split())}"
 
 
 def _place(error: BaseException) -> str | None:

@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from maml_rl._system.own_code import exit_code
 from maml_rl.envs.task_env import Array
 from maml_rl.errors import UsageError, shown
 
@@ -33,7 +34,7 @@ def in_terms_of_gymnasium() -> Iterator[None]:
     except gym.error.DependencyNotInstalled:
         raise  # It names the package.
     except SystemExit as error:
-        raise UsageError(f"the environment has ended its process, with exit code {error.code}") from None
+        raise UsageError(f"the environment has ended its process, {exit_code(error)}") from None
     except (AssertionError, TypeError, ValueError, IndexError, gym.error.Error) as error:
         *_, last = traceback.extract_tb(error.__traceback__)
         if not last.filename.startswith(GYMNASIUM):

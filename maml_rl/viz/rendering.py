@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from maml_rl.envs.adapter import BorrowedCopies
 from maml_rl.envs.navigation import Navigation2DEnv
 from maml_rl.envs.registry import find_spec, keyword_arguments
 from maml_rl.episode import EpisodeData
-from maml_rl.errors import UsageError, shown
+from maml_rl.errors import UsageError, out_of_memory, shown
 from maml_rl.samplers.rollout import ActionNoise, rollout
 from maml_rl.seeding import (
     FIRST_EVALUATION,
@@ -71,11 +71,14 @@ def check_renderable(env: gym.Env[Any, Any]) -> None:
     if "rgb_array" not in env.metadata.get("render_modes", ()):
         name = env.spec.id if env.spec else type(env.unwrapped).__name__
         raise UsageError(f"environment '{name}' has no pictures: its render_modes lack 'rgb_array'")
-    if "mujoco" in sys.modules:
+    if hasattr(env.unwrapped, "mujoco_renderer"):
+        choose_opengl()
+    elif "mujoco" in sys.modules:
         from maml_rl.envs.mujoco.blow_ups import physics_of  # MuJoCo takes a second to import.
 
         if any(True for _ in physics_of(env)):
-            choose_opengl()
+            with suppress(UsageError):  # It may draw by itself, without OpenGL.
+                choose_opengl()
 
 
 def record_episodes(
@@ -192,9 +195,13 @@ class _Pictured(gym.Wrapper[Any, Any, Any, Any]):
         name = self.env.spec.id if self.env.spec else str(self.env.unwrapped)
         try:
             return self.env.render()
+        except UsageError:
+            raise
         except gym.error.DependencyNotInstalled as error:
             raise UsageError(f"environment '{name}' has no pictures: {error}") from None
         except (Exception, SystemExit) as error:
+            if out_of_memory(error):
+                raise
             said, opengl = failure(error), os.environ.get("MUJOCO_GL")
             if opengl and "OpenGL" in said:  # Some libraries look for it when they are imported.
                 said += f"; begin the command with MUJOCO_GL={opengl}"

@@ -4,10 +4,14 @@ import logging
 import sys
 from typing import Any
 
+import gymnasium as gym
+import numpy as np
 import pytest
 
+from maml_rl._system.own_code import exit_code
 from maml_rl.envs import check_env, make_env
-from maml_rl.envs.navigation import Navigation2DEnv
+from maml_rl.envs.contract import set_task
+from maml_rl.envs.navigation import Navigation2DEnv, Navigation2DVectorEnv
 from maml_rl.envs.quiet_close import _tell
 from maml_rl.errors import UsageError
 from tests.cli.helpers import Command, read_metrics
@@ -44,6 +48,62 @@ class FailsToClose(Navigation2DEnv):
 
     def close(self) -> None:
         raise RuntimeError("no window")
+
+
+class BatchEnv(Navigation2DEnv):
+    """It has a batched version."""
+
+
+class BatchVectorEnv(Navigation2DVectorEnv):
+    """It cannot be closed."""
+
+    def close_extras(self, **kwargs: Any) -> None:
+        raise RuntimeError("batched close")
+
+
+class Square(gym.Env[Any, Any]):
+    """It has a side and an area, and ends its process as it is closed."""
+
+    observation_space = action_space = gym.spaces.Box(-1.0, 1.0, (1,))
+
+    def __init__(self, length: float = 1.0):
+        self.length = length
+        self.area = length**2
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def close(self) -> None:
+        sys.exit(0)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (None, "exit code 0"),
+        (0, "exit code 0"),
+        (4, "exit code 4"),
+        ("no\nlicence", "exit code 1: no licence"),
+    ],
+)
+def test_how_a_process_would_end(code: Any, said: str):
+    assert exit_code(SystemExit(code)) == f"with {said}"
+
+
+def test_a_batch_that_fails_to_close(command: Command, tmp_path: Any):
+    kwargs = ("--env-kwargs", "{max_episode_steps: 5}", "--num-workers", 0, "--output-folder", tmp_path)
+    sizes = ("--num-batches", 1, "--meta-batch-size", 2, "--fast-batch-size", 2)
+    command.succeeds("train", "--env-name", f"{__name__}:BatchEnv", *kwargs, *sizes)
+    assert len(read_metrics(tmp_path)) == 1
+
+
+def test_what_follows_from_a_task_where_a_copy_ends_its_process():
+    """Its constructor is called a second time to see what follows, and that copy is closed."""
+    env: Any = make_env(f"{__name__}:Square", {"task_space": {"length": [2.0, 3.0]}, "max_episode_steps": 5})
+    set_task(env, {"length": 2.5})
+    env.reset(seed=0)
+    assert env.unwrapped.area == 6.25
 
 
 CLOSING = {

@@ -63,7 +63,7 @@ def _constructed(kind: Any, arguments: bytes, values: bytes) -> dict[str, Any]:
     members = {"__module__": kind.__module__, "__setattr__": set_attribute, **of_class}
     with global_generators_kept():
         made = type(kind.__name__, (kind,), members)(**kwargs)
-        with suppress(Exception):  # It was never reset.
+        with suppress(Exception, SystemExit):  # It was never reset.
             made.close()
     return {
         name: value for name, value in vars(made).items() if is_plain(value) or isinstance(value, gym.Space)

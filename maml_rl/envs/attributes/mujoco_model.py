@@ -1,6 +1,6 @@
 """Places in a model of MuJoCo's: ``model.body_mass[torso]``, ``model.opt.gravity[2]``."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import mujoco
@@ -47,13 +47,18 @@ class ModelPlace:
     def __init__(self, model: Any, owner: Any, field: str, key: Any):
         self.model, self._owner, self._field, self._key = model, owner, field, key
 
+    @property
+    def is_option(self) -> bool:
+        """Whether it is a field of the model's ``opt``."""
+        return self._owner is not self.model
+
     def get(self) -> Any:
         """Return a copy of the value."""
         found = np.array(np.asarray(getattr(self._owner, self._field))[self._key])
         return found if found.shape else found.item()
 
     def set(self, value: Any) -> None:
-        """Set the value; `SetModel.settle` is to follow."""
+        """Set the value; `settle` is to follow."""
         whole = getattr(self._owner, self._field)
         if isinstance(whole, np.ndarray):  # It is a view of the model.
             whole[self._key] = value
@@ -83,60 +88,32 @@ def model_place(model: Any, field: str, keys: list[str], path: str) -> ModelPlac
     return ModelPlace(model, owner, name, key)
 
 
-class SetModel:
-    """A model with fields that tasks set, and others that follow, as the inertia that a joint feels.
+def settle(places: Collection[ModelPlace]) -> None:
+    """Compute the fields of a model that follow from others, as the inertia that a joint feels.
 
-    Those follow from the model as it was made and from the task. What the environment writes besides, as
-    where its reset puts a door, has no part in them: they would be others after other episodes.
+    Nothing follows from its options. Cameras stay where somebody may have put them.
 
     Args:
-        places: in the model.
+        places: in the model, that have been set.
+
+    Raises:
+        UsageError: masses or inertias are negative, which MuJoCo compiles nowhere, or the time step is not
+            positive.
     """
-
-    def __init__(self, model: Any, places: Sequence[ModelPlace]):
-        self._model, self.places = model, places
-        self._original = self._fields()
-
-    def settle(self) -> None:
-        """Compute the fields that follow, now that the places are set.
-
-        Raises:
-            UsageError: masses or inertias are negative, which MuJoCo compiles nowhere, or the time step
-                is not positive.
-        """
-        self._check()
-        now, values = self._fields(), [place.get() for place in self.places]
-        cameras = {name: getattr(self._model, name).copy() for name in CAMERAS}
-        self._put(self._original)
-        for place, value in zip(self.places, values, strict=True):
-            place.set(value)
-        mujoco.mj_setConst(self._model, mujoco.MjData(self._model))
-        self._put(now | cameras)
-
-    def _check(self) -> None:
-        if not self._model.opt.timestep > 0:
-            raise UsageError(
-                f"task-space: model.opt.timestep: expected a number above 0, got {self._model.opt.timestep:g}"
-            )
-        for name in ("body_mass", "body_inertia"):
-            if (least := getattr(self._model, name).min()) < 0:
-                raise UsageError(f"task-space: model.{name}: expected 0 or more, got {least:g}")
-
-    def _fields(self) -> dict[str, Any]:
-        return {name: getattr(self._model, name).copy() for name in FIELDS}
-
-    def _put(self, fields: Mapping[str, Any]) -> None:
-        for name, value in fields.items():
-            getattr(self._model, name)[:] = value
-
-
-def models_of(places: Iterable[object]) -> list[SetModel]:
-    """Return the models that some of the places are in."""
-    by_model: dict[int, list[ModelPlace]] = {}
-    for place in places:
-        if isinstance(place, ModelPlace):
-            by_model.setdefault(id(place.model), []).append(place)
-    return [SetModel(those[0].model, those) for those in by_model.values()]
+    model = next(iter(places)).model
+    if not model.opt.timestep > 0:
+        raise UsageError(
+            f"task-space: model.opt.timestep: expected a number above 0, got {model.opt.timestep:g}"
+        )
+    for name in ("body_mass", "body_inertia"):
+        if (least := getattr(model, name).min()) < 0:
+            raise UsageError(f"task-space: model.{name}: expected 0 or more, got {least:g}")
+    if all(place.is_option for place in places):
+        return
+    cameras = [(name, getattr(model, name).copy()) for name in CAMERAS]
+    mujoco.mj_setConst(model, mujoco.MjData(model))
+    for name, value in cameras:
+        getattr(model, name)[:] = value
 
 
 def _key(model: Any, field: str, keys: list[str], shape: tuple[int, ...], path: str) -> Any:

@@ -152,8 +152,9 @@ def _model_with(owner: object, field: str) -> Any:
         return owner
     held = getattr(owner, "__dict__", {})
     for model in filter(is_mujoco_model, held.values() if isinstance(held, dict) else ()):
-        if hasattr(model, field) and _is_same(getattr(model, field), getattr(owner, field, None)):
-            return model
+        with suppress(Exception):  # A property may fail, of which `read` tells.
+            if _is_same(getattr(model, field), getattr(owner, field)):
+                return model
     return None
 
 

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gymnasium as gym
 
@@ -10,18 +10,6 @@ from maml_rl._system.own_code import failure
 from maml_rl.envs.attributes.constructor import Constructor, is_plain, same
 from maml_rl.envs.attributes.places import Place, find_place
 from maml_rl.errors import UsageError, shown
-
-if TYPE_CHECKING:
-    from maml_rl.envs.attributes.mujoco_model import SetModel
-
-
-def _models(places: Collection[Place]) -> "list[SetModel]":
-    """Return the models of MuJoCo's in which some places are."""
-    if not any(hasattr(place, "model") for place in places):
-        return []
-    from maml_rl.envs.attributes.mujoco_model import models_of  # MuJoCo takes a second to import.
-
-    return models_of(places)
 
 
 class AttributeSettings:
@@ -42,7 +30,6 @@ class AttributeSettings:
     def __init__(self, env: Any, names: Collection[str], what: str):
         self._env, self._what = env, what
         self._places = {name: find_place(env, name, what) for name in names}
-        self._models = _models(self._places.values())
         self.own: Mapping[str, Any] = {name: self._own(name) for name in names}
         self._values: Mapping[str, Any] = self.own
         self._constructor = Constructor(env)
@@ -60,12 +47,16 @@ class AttributeSettings:
         for name, value in self._following(values).items():
             if not same(getattr(self._env, name, None), value):
                 setattr(self._env, name, copy.deepcopy(value))
-        other = [name for name, place in self._places.items() if not same(place.get(), values[name])]
-        for name in other:
-            self._places[name].set(values[name])
-        for model in self._models:
-            if any(self._places[name] in model.places for name in other):
-                model.settle()
+        of_models: dict[int, list[Any]] = {}
+        for name, place in self._places.items():
+            if not same(place.get(), values[name]):
+                place.set(values[name])
+                if (model := getattr(place, "model", None)) is not None:
+                    of_models.setdefault(id(model), []).append(place)
+        for places in of_models.values():
+            from maml_rl.envs.attributes.mujoco_model import settle  # MuJoCo takes a second to import.
+
+            settle(places)
         self._values = values
         self._check("another entry sets it too, or the environment alters it")
 

@@ -85,12 +85,14 @@ class EndWhereItBlowsUp(gym.Wrapper[Any, Any, Any, Any]):
         except Exception:
             if not self._blew_up:
                 raise
-            answer = self._before  # dm_control's raise an error of their own.
-        if not self._blew_up:
-            self._before = answer
-            return answer
+            info: dict[str, Any] = {}  # dm_control's raise an error of their own.
+        else:
+            if not self._blew_up:
+                self._before = answer
+                return answer
+            info = answer[4]
         _tell(str(self.env.unwrapped))
-        return self._before[0], 0.0, True, False, answer[-1]
+        return self._before[0], 0.0, True, False, info
 
     @property
     def _blew_up(self) -> bool:
