@@ -7,7 +7,6 @@ import gymnasium as gym
 from gymnasium.envs.registration import EnvSpec
 
 from maml_rl.envs.adapter import BorrowedCopies
-from maml_rl.envs.quiet_close import close_quietly
 from maml_rl.envs.registry import find_spec, make_env, make_task_vector_env
 from maml_rl.envs.task_env import Task, TaskVectorEnv
 from maml_rl.envs.task_space import EnvTaskSpace, Split
@@ -96,7 +95,7 @@ class EnvCopies:
         """Close all that was made; what is asked for later is made anew."""
         batches = self._batches.values() if self.are_native else ()
         for env in (*batches, *self._made):
-            close_quietly(self.spec.id, env.close)
+            env.close()
         self._batches.clear()
         self._copies.clear()
         self._single = None

@@ -13,7 +13,6 @@ from gymnasium.envs.registration import EnvSpec
 
 from maml_rl.config import Config
 from maml_rl.envs.playback import actions_of
-from maml_rl.envs.quiet_close import closing_quietly
 from maml_rl.envs.registry import make_env, make_task_vector_env
 from maml_rl.envs.task_env import Array
 from maml_rl.envs.task_space import EnvTaskSpace
@@ -80,9 +79,7 @@ def cost_of(
         copies = min(COPIES, env_copies or COPIES)
         actions = np.stack(actions_of(single.action_space, copies))
     before = _resident()
-    with closing_quietly(
-        env if isinstance(env, str) else env.id, make_task_vector_env(env, env_kwargs, copies)
-    ) as batch:
+    with closing(make_task_vector_env(env, env_kwargs, copies)) as batch:
         after = _resident()
         batch.reset_task(task)
         lengths: list[Array] = []

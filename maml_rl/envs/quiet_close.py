@@ -1,17 +1,15 @@
 """Environments of anybody's whose ``close`` may fail, when all that they were made for is done."""
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import gymnasium as gym
 
 from maml_rl._system.own_code import failure
 
 logger = logging.getLogger(__name__)
-Closable = TypeVar("Closable", bound=gym.Env[Any, Any] | gym.vector.VectorEnv[Any, Any, Any])
 
 
 def close_quietly(name: str, close: Callable[[], object]) -> None:
@@ -24,15 +22,6 @@ def close_quietly(name: str, close: Callable[[], object]) -> None:
         close()
     except (Exception, SystemExit) as error:
         _tell(name, failure(error))
-
-
-@contextmanager
-def closing_quietly(name: str, env: Closable) -> Iterator[Closable]:
-    """Yield ``env``, and close it at the end of the block, as `close_quietly` does."""
-    try:
-        yield env
-    finally:
-        close_quietly(name, env.close)
 
 
 @cache

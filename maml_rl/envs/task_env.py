@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import gymnasium as gym
@@ -11,6 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from maml_rl.envs.quiet_close import close_quietly
 from maml_rl.errors import UsageError, is_number, shown
 
 Task = Any
@@ -112,6 +114,10 @@ class TaskVectorEnv(VectorEnv[Array, Array, Array]):
     def turns(self) -> Sequence[Part]:
         """The parts of ``[N, K]`` that run one after another: here, everything at once."""
         return [(slice(None), slice(None))]
+
+    def close(self, **kwargs: Any) -> None:
+        """Close the environments; one that fails at it, which may be anybody's, is passed over."""
+        close_quietly(type(self).__name__, partial(super().close, **kwargs))
 
     def reset_task(self, tasks: Sequence[Task]) -> None:
         """Give each group of K sub-environments its task.

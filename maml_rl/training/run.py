@@ -1,7 +1,7 @@
 """A run: what a config and the settings of this execution bring to life."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,6 @@ from maml_rl.config.methods import method_named
 from maml_rl.envs import make_task_vector_env
 from maml_rl.envs.copies import EnvCopies
 from maml_rl.envs.plain_spaces import check_alike
-from maml_rl.envs.quiet_close import closing_quietly
 from maml_rl.envs.several import environments_of
 from maml_rl.envs.task_space import ListTaskSpace
 from maml_rl.envs.tasks_file import checked_tasks
@@ -219,9 +218,7 @@ def _check_batches(name: str, copies: EnvCopies) -> None:
         UsageError: the batched version, or a second copy, cannot be made, or is not like the first one.
     """
     if copies.are_native:
-        with closing_quietly(
-            copies.spec.id, make_task_vector_env(copies.spec, copies.env_kwargs, 1)
-        ) as batch:
+        with closing(make_task_vector_env(copies.spec, copies.env_kwargs, 1)) as batch:
             check_alike(name, copies.single, batch)
     elif copies.most != 1:
         copies.another().close()

@@ -1,6 +1,6 @@
 """Places in a model of MuJoCo's: ``model.body_mass[torso]``, ``model.opt.gravity[2]``."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import Any
 
 import mujoco
@@ -88,7 +88,7 @@ def model_place(model: Any, field: str, keys: list[str], path: str) -> ModelPlac
     return ModelPlace(model, owner, name, key)
 
 
-def settle(places: Collection[ModelPlace]) -> None:
+def settle(places: Sequence[ModelPlace]) -> None:
     """Compute the fields of a model that follow from others, as the inertia that a joint feels.
 
     Nothing follows from its options. Cameras stay where somebody may have put them.
@@ -100,7 +100,7 @@ def settle(places: Collection[ModelPlace]) -> None:
         UsageError: masses or inertias are negative, which MuJoCo compiles nowhere, or the time step is not
             positive.
     """
-    model = next(iter(places)).model
+    model = places[0].model
     if not model.opt.timestep > 0:
         raise UsageError(
             f"task-space: model.opt.timestep: expected a number above 0, got {model.opt.timestep:g}"

@@ -1,12 +1,12 @@
 """A check that a batched version and the single environment are one."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 from maml_rl.envs.checks.trial import Finding, Trial
 from maml_rl.envs.elsewhere.vector import Batch
 from maml_rl.envs.plain_spaces import check_alike
 from maml_rl.envs.playback import Step, batched_episodes, differences
-from maml_rl.envs.quiet_close import closing_quietly
 from maml_rl.envs.registry import make_task_vector_env
 from maml_rl.envs.task_env import Task
 
@@ -31,9 +31,7 @@ def batched(trial: Trial) -> Iterator[Finding]:
     of_gymnasium = isinstance(copies.spec.vector_entry_point, Batch)
 
     def side_by_side(tasks: Sequence[Task]) -> list[list[Step]]:
-        with closing_quietly(
-            copies.spec.id, make_task_vector_env(copies.spec, copies.env_kwargs, len(tasks))
-        ) as batch:
+        with closing(make_task_vector_env(copies.spec, copies.env_kwargs, len(tasks))) as batch:
             check_alike(copies.spec.id, trial.env, batch)
             return batched_episodes(batch, tasks, trial.actions)
 

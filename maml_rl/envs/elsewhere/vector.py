@@ -6,7 +6,6 @@ They have ``sample_tasks(num_tasks)``, and ``reset_task(tasks)`` or ``set_task(t
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 
 from maml_rl.envs.adapter import EXTRAS
 from maml_rl.envs.contract import in_terms_of_gymnasium
-from maml_rl.envs.quiet_close import close_quietly
 from maml_rl.envs.task_env import Array, Task, TaskVectorEnv
 from maml_rl.errors import UsageError
 
@@ -140,7 +138,7 @@ class BatchEnv(TaskVectorEnv):
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close the batch."""
-        close_quietly(type(self._inner).__name__, partial(self._inner.close, **kwargs))
+        self._inner.close(**kwargs)
 
     @in_terms_of_gymnasium()
     def step(self, actions: Array) -> tuple[Array, Array, Array, Array, dict[str, Any]]:
